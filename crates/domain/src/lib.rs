@@ -1,1 +1,27 @@
-//! domain
+//! What Lockgate decides: nouns and pure functions of data.
+//!
+//! Nothing here is asynchronous, talks to AWS, reads a clock or the environment: the time is an argument, and
+//! what happens in the world is an outcome that somebody else carries out. That is what makes every decision
+//! testable by tables, properties and a model checker.
+
+pub mod assembly;
+pub mod build_record;
+pub mod change_set;
+pub mod configuration;
+pub mod deployment;
+pub mod environment_state;
+pub mod failure;
+pub mod harmless;
+pub mod intake;
+pub mod ledger;
+pub mod life;
+pub mod message;
+pub mod names;
+pub mod parking;
+pub mod release;
+pub mod root_cause;
+pub mod signature;
+pub mod smoke_test;
+pub mod stack_status;
+pub mod verdict;
+pub mod waves;

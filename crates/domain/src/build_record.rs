@@ -1,0 +1,1 @@
+//! One build per commit, however many deployments ask for it.

@@ -1,0 +1,1 @@
+//! `lockgate.toml`: one parser, every problem at once.

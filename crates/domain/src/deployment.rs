@@ -1,0 +1,123 @@
+//! A deployment as data: what an execution is given, and the environment and release it speaks of.
+//!
+//! The execution's input is the whole truth of its deployment. Nothing reads configuration afterwards, so a
+//! changed configuration never reaches a deployment that is under way.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, Qualifier, Region, RepositoryName};
+
+/// What an execution is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// The deployment's id, which is also the execution's name.
+    pub id: DeploymentId,
+    /// The application: its repository.
+    pub application: RepositoryName,
+    /// Where it goes, with that environment's policy as it was when this was asked.
+    pub environment: Environment,
+    /// The commit that is deployed.
+    pub commit: CommitSha,
+    /// The branch or tag it was asked from, made harmless for logs and mail.
+    pub reference: String,
+    /// The release, where it is known beforehand (a promotion or a rollback); `None` has it built.
+    pub release: Option<Digest>,
+    /// Who asked, when and why.
+    pub requested: Request,
+}
+
+/// Who asked for a deployment, when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The GitHub login, or the ARN of the operator; made harmless.
+    pub by: String,
+    /// When Lockgate took it in.
+    pub at: Timestamp,
+    /// When it happened at its origin (GitHub's `pushed_at`, in whole seconds); orders requests that arrive out of order.
+    pub happened_at: Timestamp,
+    /// The event that asked.
+    pub because: Cause,
+    /// GitHub's delivery id, where there was one.
+    pub delivery: Option<String>,
+    /// The branch's commit before this push; tells the order of two pushes of the same second.
+    pub before: Option<CommitSha>,
+    /// The first line of the commit message, made harmless and cut to 100 characters.
+    pub title: String,
+}
+
+/// What starts deployments of an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::EnumString, strum::Display, strum::VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Cause {
+    /// A push to the application's branch.
+    Push,
+    /// A GitHub pre-release.
+    Prerelease,
+    /// A GitHub release.
+    Release,
+    /// A person, by command.
+    Manual,
+}
+
+/// A rung of the ladder, with its policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The account its stacks live in.
+    pub account: AccountId,
+    /// The region its stacks live in.
+    pub region: Region,
+    /// What starts a deployment here.
+    pub on: Vec<Cause>,
+    /// The environment in which the same digest has to be stable first.
+    pub after: Option<EnvironmentName>,
+    /// What happens to deployments that wait.
+    pub queue: QueuePolicy,
+    /// Patterns of the stacks that belong to it; none means every stack of the assembly for this account and region.
+    pub stacks: Vec<String>,
+    /// The CDK bootstrap's qualifier.
+    pub qualifier: Qualifier,
+    /// What to do when a deployment fails after a change and there is no stable release to go back to.
+    pub without_stable: WithoutStable,
+    /// Whether a stack whose first creation failed, and of which nothing is left, may be deleted and made again.
+    pub replace_failed_stacks: bool,
+}
+
+/// What happens to deployments that wait for an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::EnumString, strum::Display, strum::VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum QueuePolicy {
+    /// A newer one supersedes an older one that waits.
+    Newest,
+    /// First come, first served.
+    Every,
+}
+
+/// What to do when a deployment fails after a change and there is nothing to go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::EnumString, strum::Display, strum::VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum WithoutStable {
+    /// Give the lock back: the next push is the way forward.
+    GiveBack,
+    /// Keep the lock and call an operator.
+    CallOperator,
+}
+
+/// Which way an execution goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::EnumString, strum::Display, strum::VariantNames)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Leg {
+    /// To the release that was asked for.
+    Forward,
+    /// Back to the environment's last stable release.
+    Back,
+}

@@ -1,0 +1,233 @@
+//! What can go wrong, by name.
+//!
+//! The first word of a name is its class: a person and the state machine can both read the action off it.
+//! `docs/ERRORS.md` has a section for every name here, and the state machine handles every one; tests hold the
+//! three equal. Expected answers (no changes, superseded, a red smoke test) are values and not in this list.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a failure's class asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Nothing happened; the same call is safe and is tried again.
+    Transient,
+    /// Refused before any change.
+    Rejected,
+    /// A change was made; AWS undid it, or we can.
+    Failed,
+    /// Unknown or half-changed: a person has to look.
+    Stuck,
+    /// Ours.
+    Bug,
+}
+
+macro_rules! names {
+    ($($variant:ident = $text:literal, $meaning:literal, $remedy:literal;)*) => {
+        /// The name of a failure, as Step Functions, the ledger and people see it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Name {
+            $(#[doc = $meaning] #[serde(rename = $text)] $variant,)*
+        }
+
+        impl Name {
+            /// Every name there is.
+            pub const ALL: &'static [Name] = &[$(Name::$variant),*];
+
+            /// The name as text, class first.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Name::$variant => $text),* }
+            }
+
+            /// What happened, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Name::$variant => $meaning),* }
+            }
+
+            /// What to do about it, in one sentence.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Name::$variant => $remedy),* }
+            }
+        }
+    };
+}
+
+names! {
+    Throttled = "Transient.Throttled",
+        "AWS asked to be called less often.",
+        "Deploy again; if it stays, raise the quota that the cause names.";
+    Unavailable = "Transient.Unavailable",
+        "AWS could not be reached or answered with a fault of its own.",
+        "Deploy again when the AWS Health Dashboard is green.";
+    AccessDenied = "Rejected.AccessDenied",
+        "AWS refused a call; the cause names the role and the action.",
+        "Give the role that permission (usually by deploying EnvironmentStack or `cdk bootstrap` again), then deploy again.";
+    Quarantined = "Rejected.Quarantined",
+        "The environment waits for an operator after a deployment that ended half-way.",
+        "Follow the runbook of the deployment that the cause names; deploy again when the environment was released.";
+    QueueFull = "Rejected.QueueFull",
+        "More deployments wait for the environment than it holds places for.",
+        "Wait until the queue is shorter, or let newer deployments supersede older ones (queue = \"newest\").";
+    BuildFailed = "Rejected.BuildFailed",
+        "The repository's own build or tests failed.",
+        "Read the build's log at the link in the cause, mend the commit and push.";
+    BuildStopped = "Rejected.BuildStopped",
+        "Somebody stopped the build.",
+        "Deploy again if that was not meant.";
+    BuildTimedOut = "Rejected.BuildTimedOut",
+        "The build took longer than its project allows.",
+        "Read the log for what took so long; raise the build project's time-out if it is right.";
+    NoRelease = "Rejected.NoRelease",
+        "The build succeeded and named no release.",
+        "Let the buildspec end with `export LOCKGATE_RELEASE=$(lockgate package cdk.out)` and export that variable.";
+    ReleaseMissing = "Rejected.ReleaseMissing",
+        "A file of the release is not in the artifacts bucket.",
+        "Build the commit again; if it had been there, find out who deleted it in the bucket's versions.";
+    ReleaseAltered = "Rejected.ReleaseAltered",
+        "A file of the release does not have the content that its digest names.",
+        "Treat it as tampering: keep the object's versions, look at who wrote them, and build the commit again.";
+    UnsupportedAssembly = "Rejected.UnsupportedAssembly",
+        "The cloud assembly holds something that Lockgate does not deploy; the cause lists it.",
+        "Change the application as the cause says.";
+    MissingContext = "Rejected.MissingContext",
+        "The cloud assembly was synthesised without context it needs; the cause lists the keys.",
+        "Run `cdk synth` with credentials once, commit cdk.context.json, and push.";
+    NoStacks = "Rejected.NoStacks",
+        "No stack of the release belongs to the environment.",
+        "Compare the account, the region and `stacks` in lockgate.toml with the stacks of the release, which the cause lists.";
+    BootstrapMissing = "Rejected.BootstrapMissing",
+        "The account is not bootstrapped as the release needs it.",
+        "Run the `cdk bootstrap` command in the cause.";
+    ChangeSetRefused = "Rejected.ChangeSetRefused",
+        "CloudFormation refused to make the change set; the cause gives its reason.",
+        "Mend the template and push.";
+    StackBlocked = "Rejected.StackBlocked",
+        "The stack is in a state from which it cannot be updated.",
+        "Do what the cause says to this stack, then deploy again.";
+    StackBusy = "Rejected.StackBusy",
+        "Somebody else's operation is in progress on the stack and did not end in time.",
+        "Wait for it to end, and find out who changes this stack beside Lockgate.";
+    LostLock = "Rejected.LostLock",
+        "The environment's lock went to another deployment while this one slept.",
+        "Nothing: the other deployment goes on. Deploy again if this one is still wanted.";
+    InvalidSmokeTests = "Rejected.InvalidSmokeTests",
+        "lockgate.smoke.toml of the release cannot be read; the cause lists every problem.",
+        "Mend the file (`lockgate package` checks it too) and push.";
+    StackRolledBack = "Failed.StackRolledBack",
+        "A stack could not be changed, and CloudFormation put it back.",
+        "Mend what the cause names, and push.";
+    SmokeTestsFailed = "Failed.SmokeTests",
+        "The environment did not answer as lockgate.smoke.toml asks.",
+        "See which check failed in the deployment's record, mend it and push.";
+    RollbackFailed = "Stuck.RollbackFailed",
+        "CloudFormation could not put a stack back.",
+        "Follow the runbook: continue the update rollback or mend the stack by hand, then release the environment.";
+    StackUnknown = "Stuck.StackUnknown",
+        "It could not be found out how a change of a stack ended.",
+        "Look at the stack in the CloudFormation console; release the environment when it is in a state you accept.";
+    TimedOut = "Stuck.TimedOut",
+        "A state took longer than it may.",
+        "Look at what the cause names; release the environment when nothing is in progress there.";
+    InvalidInput = "Bug.InvalidInput",
+        "A function was called with something it does not understand.",
+        "Report it with the execution's input; release the environment when nothing is in progress there.";
+    Panicked = "Bug.Panicked",
+        "A function stopped on an assertion of its own.",
+        "Report it with the function's log; release the environment when nothing is in progress there.";
+    Unexpected = "Bug.Unexpected",
+        "Lockgate's records contradict each other, or AWS answered outside its documentation.",
+        "Report it with the cause; release the environment when nothing is in progress there.";
+}
+
+impl Name {
+    /// The class: the first word of the name.
+    pub fn class(self) -> Class {
+        match self.as_str().split_once('.').map(|(class, _)| class) {
+            Some("Transient") => Class::Transient,
+            Some("Rejected") => Class::Rejected,
+            Some("Failed") => Class::Failed,
+            Some("Stuck") => Class::Stuck,
+            _ => Class::Bug,
+        }
+    }
+
+    /// Finds the name in an error as Step Functions reports it, its own names (`States.Timeout`, `Lambda.…`) included.
+    ///
+    /// What is not known at all is a bug of ours: an error that nobody named.
+    pub fn of_reported_error(error: &str) -> Self {
+        if let Some(name) = Self::ALL.iter().find(|name| name.as_str() == error) {
+            return *name;
+        }
+        match error {
+            "States.Timeout" | "States.HeartbeatTimeout" | "Sandbox.Timedout" => Self::TimedOut,
+            "Lambda.TooManyRequestsException" => Self::Throttled,
+            "Lambda.ServiceException" | "Lambda.AWSLambdaException" | "Lambda.SdkClientException" => Self::Unavailable,
+            "Runtime.ExitError" | "Lambda.Unknown" => Self::Panicked,
+            _ => Self::Unexpected,
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure as the ledger keeps it and people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Its name.
+    pub name: Name,
+    /// What happened in this case, in one sentence; at most [`Failure::CAUSE_LIMIT`] characters.
+    pub cause: String,
+}
+
+impl Failure {
+    /// The most characters a cause keeps: 200 stacks of a wave have to fit into one Step Functions payload of 256 KiB.
+    pub const CAUSE_LIMIT: usize = 600;
+
+    /// A failure with its cause cut to the limit.
+    pub fn new(name: Name, cause: impl AsRef<str>) -> Self {
+        let cause = cause.as_ref();
+        let mut kept: String = cause.chars().take(Self::CAUSE_LIMIT).collect();
+        if kept.len() < cause.len() {
+            kept.push('…');
+        }
+        Self { name, cause: kept }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_begins_with_its_class_and_ends_in_sentences() {
+        for name in Name::ALL {
+            let class = format!("{:?}.", name.class());
+            assert!(name.as_str().starts_with(&class), "{name}");
+            assert!(name.meaning().ends_with('.') && name.remedy().ends_with('.'), "{name}");
+            assert_eq!(Name::of_reported_error(name.as_str()), *name);
+        }
+    }
+
+    #[test]
+    fn what_nobody_named_is_a_bug() {
+        assert_eq!(Name::of_reported_error("&alloc::boxed::Box<dyn core::error::Error>").class(), Class::Bug);
+        assert_eq!(Name::of_reported_error("States.Timeout").class(), Class::Stuck);
+    }
+
+    #[test]
+    fn a_long_cause_is_cut_between_characters() {
+        let failure = Failure::new(Name::Throttled, "ü".repeat(5_000));
+        assert_eq!(failure.cause.chars().count(), Failure::CAUSE_LIMIT + 1);
+    }
+}

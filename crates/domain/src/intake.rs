@@ -1,0 +1,1 @@
+//! What a GitHub delivery asks for.

@@ -1,0 +1,1 @@
+//! The life of a deployment: its status as a fold of what happened.

@@ -1,0 +1,1 @@
+//! Every text that people get from Lockgate.

@@ -1,0 +1,1 @@
+//! What waits, under which key, and when somebody should look.

@@ -1,0 +1,1 @@
+//! Why a stack failed, in one sentence.

@@ -1,0 +1,1 @@
+//! GitHub's signature over a delivery's raw bytes.

@@ -1,0 +1,1 @@
+//! `lockgate.smoke.toml`: how an environment is asked whether it works.
