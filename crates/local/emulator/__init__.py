@@ -1,0 +1,1 @@
+"""AWS on one machine: MiniStack in this process, and what it lacks."""

@@ -1,0 +1,104 @@
+"""Mail that SNS sends: an inbox instead of addresses.
+
+A subscription by mail is pending, and gets nothing, until its owner confirms it,
+https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from ministack.core.arn import parse_arn
+from ministack.services import sns
+from ministack.services.cloudformation import provisioners
+
+from emulator.seams import around
+
+PROTOCOLS = ("email", "email-json")
+
+_lock = threading.Lock()
+_mails: list[dict[str, Any]] = []
+
+
+def mails(account: str | None) -> list[dict[str, Any]]:
+    """The mails sent so far by one account's topics or by all, oldest first."""
+    with _lock:
+        return [mail for mail in _mails if account in (None, mail["account"])]
+
+
+def confirm(topic_arn: str, address: str) -> int:
+    """Confirm an address' subscriptions of a topic; how many there are."""
+    topic = sns._topic_by_arn_any_scope(topic_arn)
+    found = [sub for sub in (topic or {}).get("subscriptions", []) if sub["endpoint"] == address]
+    for subscription in found:
+        subscription["confirmed"] = True
+        subscription["attributes"]["PendingConfirmation"] = "false"
+    if topic:
+        sns._refresh_subscription_counts(topic)
+    return len(found)
+
+
+def install(auto_confirm: bool) -> None:
+    @around("_fanout", sns)
+    def fanout(original: Any, topic_arn: str, message_id: str, message: str, subject: str, *rest: Any, **more: Any) -> None:
+        _deliver(topic_arn, message_id, message, subject, *rest[:2])
+        original(topic_arn, message_id, message, subject, *rest, **more)
+
+    if auto_confirm:
+        return
+
+    @around("_subscribe", sns)
+    def subscribe(original: Any, params: dict[str, Any]) -> Any:
+        topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn"))
+        before = len(topic["subscriptions"]) if topic else 0
+        status, headers, body = original(params)
+        if status == 200 and topic and sns._p(params, "Protocol") in PROTOCOLS:
+            subscription = next(s for s in topic["subscriptions"] if s["arn"].encode() in body)
+            if len(topic["subscriptions"]) > before:
+                _set_pending(topic, subscription)
+            if not subscription["confirmed"] and sns._p(params, "ReturnSubscriptionArn") != "true":
+                body = body.replace(subscription["arn"].encode(), b"pending confirmation")
+        return status, headers, body
+
+    @around("_sns_sub_create", provisioners)
+    def create(original: Any, logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
+        arn, attributes = original(logical_id, props, stack_name)
+        topic = sns._topic_by_arn_any_scope(props.get("TopicArn", ""))
+        if topic and props.get("Protocol") in PROTOCOLS:
+            _set_pending(topic, next(s for s in topic["subscriptions"] if s["arn"] == arn))
+        return arn, attributes
+
+    provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = provisioners._sns_sub_create
+
+
+def _set_pending(topic: dict[str, Any], subscription: dict[str, Any]) -> None:
+    subscription["confirmed"] = False
+    subscription["attributes"].update(PendingConfirmation="true", ConfirmationWasAuthenticated="false")
+    sns._refresh_subscription_counts(topic)
+
+
+def _deliver(
+    topic_arn: str, message_id: str, message: str, subject: str, structure: str = "", attributes: Any = None
+) -> None:
+    topic = sns._topic_by_arn_any_scope(topic_arn)
+    for subscription in (topic or {}).get("subscriptions", []):
+        protocol = subscription["protocol"]
+        if protocol not in PROTOCOLS or not subscription["confirmed"]:
+            continue
+        body = sns._resolve_message_for_protocol(message, structure, protocol)
+        if not sns._matches_filter_policy(subscription, attributes or {}, body):
+            continue
+        if protocol == "email-json":
+            body = sns._build_envelope(topic_arn, message_id, body, subject, attributes or {}, False)
+        mail = {
+            "account": parse_arn(topic_arn).account_id,
+            "topic_arn": topic_arn,
+            "to": subscription["endpoint"],
+            "subject": subject or "AWS Notification Message",
+            "body": body,
+            "at": datetime.now(UTC).isoformat(),
+        }
+        with _lock:
+            _mails.append(mail)

@@ -1,0 +1,49 @@
+"""Everything the launcher adds, put in place. Imported only after the environment is prepared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ministack import app
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+from emulator import (
+    alarms,
+    build_projects,
+    builds,
+    callbacks,
+    control,
+    event_relay,
+    events,
+    executions,
+    failures,
+    function_metrics,
+    inbox,
+    processes,
+    schedules,
+    secure_transport,
+    stack_events,
+    transitions,
+)
+from emulator.settings import Settings
+
+
+def install(settings: Settings) -> Any:
+    """Reach into MiniStack; the application to serve."""
+    processes.group_functions(lambda_runtime, lambda_svc)
+    secure_transport.install()
+    failures.install()
+    events.install()
+    event_relay.install()
+    stack_events.install()
+    schedules.install(settings.schedule_scale)
+    function_metrics.install()
+    alarms.install()
+    inbox.install(settings.auto_confirm_mail)
+    build_projects.install()
+    builds.install(settings)
+    callbacks.install()
+    executions.install()
+    transitions.install()
+    return control.beside(app.app)

@@ -1,0 +1,61 @@
+"""What the command line says, read once."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The launcher's whole configuration; nothing reads an environment variable after this."""
+
+    port: int
+    account: str
+    region: str
+    state_dir: Path
+    git_mirrors: Path
+    build_path: str
+    schedule_scale: float
+    auto_confirm_mail: bool
+    home: str
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def parse(arguments: list[str], home: str) -> Settings:
+    """The settings that the command line gives; ``home`` is for the builds' package managers."""
+    parser = argparse.ArgumentParser(
+        prog="emulator",
+        description="AWS on one machine. Ends on SIGTERM, on SIGINT, and when standard input is closed.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="loopback port, 0 chooses a free one")
+    parser.add_argument("--account", type=_account, required=True, help="account whose HTTP APIs answer")
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--state-dir", type=Path, required=True, help="log file, temporary files and build folders")
+    parser.add_argument("--git-mirrors", type=Path, required=True, help="https://github.com/a/b.git is DIR/a/b.git")
+    parser.add_argument("--build-path", required=True, help="PATH of the commands that a build runs")
+    parser.add_argument("--schedule-scale", type=float, default=1.0, help="rate(1 minute) fires every 60 x this seconds")
+    parser.add_argument("--auto-confirm-mail", action="store_true", help="mail subscriptions need no confirmation")
+    given = parser.parse_args(arguments)
+    return Settings(
+        port=given.port,
+        account=given.account,
+        region=given.region,
+        state_dir=given.state_dir.resolve(),
+        git_mirrors=given.git_mirrors.resolve(),
+        build_path=given.build_path,
+        schedule_scale=given.schedule_scale,
+        auto_confirm_mail=given.auto_confirm_mail,
+        home=home,
+    )
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch(r"\d{12}", text):
+        raise argparse.ArgumentTypeError("an account has 12 digits")
+    return text
