@@ -1,0 +1,24 @@
+import * as path from 'node:path';
+import { App, aws_lambda as lambda } from 'aws-cdk-lib';
+import { readConfiguration } from '../lib/configuration';
+import { lockgate } from '../lib/lockgate';
+
+const repository = path.join(__dirname, '..', '..');
+const app = new App();
+const context = (name: string, otherwise: string): string => app.node.tryGetContext(name) ?? otherwise;
+
+const architectures: Record<string, lambda.Architecture> = {
+  arm64: lambda.Architecture.ARM_64,
+  x86_64: lambda.Architecture.X86_64,
+};
+const architecture = architectures[context('architecture', 'arm64')];
+if (!architecture) {
+  throw new Error(`The context \`architecture\` is arm64 or x86_64.`);
+}
+
+lockgate(app, readConfiguration(app.node.tryGetContext('lockgate')), {
+  functions: path.resolve(context('functions', path.join(repository, 'target', 'lambda'))),
+  cli: path.resolve(context('cli', path.join(repository, 'target', 'lambda', 'lockgate-cli'))),
+  architecture,
+  definition: path.join(repository, 'statemachine', 'deployment.asl.json'),
+});

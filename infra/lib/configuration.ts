@@ -1,0 +1,96 @@
+import * as fs from 'node:fs';
+
+/**
+ * What `lockgate config --file lockgate.toml --json` prints. That command validates it, with a sentence
+ * for each mistake; here only the fields that shape infrastructure are named and held to their form.
+ */
+export interface Configuration {
+  readonly pipeline: Pipeline;
+  readonly applications: readonly Application[];
+}
+
+export interface Pipeline {
+  /** The tools account. */
+  readonly account: string;
+  readonly region: string;
+  /** What our roles say when they assume a role in a target account; one per installation, at least 128 random bits. */
+  readonly external_id: string;
+  /** Mail addresses of those who operate the pipeline. */
+  readonly notify: readonly string[];
+  /** Networks that a smoke test may reach beside public addresses. */
+  readonly smoke_test_addresses: readonly string[];
+  readonly customer_managed_keys: boolean;
+}
+
+/** The functions read more of it than is named here; it is stored as it came. */
+export interface Application {
+  /** `owner/name`, as GitHub spells it. */
+  readonly repository: string;
+  readonly environments: readonly Environment[];
+}
+
+export interface Environment {
+  readonly name: string;
+  readonly account: string;
+  readonly region: string;
+  /** Of the account's CDK bootstrap. */
+  readonly qualifier: string;
+}
+
+/** One account and region that something is deployed into: one EnvironmentStack. */
+export interface Target {
+  readonly account: string;
+  readonly region: string;
+  readonly qualifiers: readonly string[];
+}
+
+const RESOLVE = '`lockgate config --file lockgate.toml --json > resolved.json`';
+
+const FORMS = {
+  account: /^\d{12}$/,
+  region: /^[a-z]{2}(-[a-z]+)+-\d$/,
+  repository: /^[\w.-]+\/[\w.-]+$/,
+  qualifier: /^[a-z0-9]{1,10}$/,
+  // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, ExternalId
+  external_id: /^[\w+=,.@:/-]{22,1224}$/,
+};
+
+export function readConfiguration(path: unknown): Configuration {
+  if (typeof path !== 'string') {
+    throw new Error(`No configuration: give the file that ${RESOLVE} makes with \`-c lockgate=resolved.json\`.`);
+  }
+  if (!fs.existsSync(path)) {
+    throw new Error(`No configuration at ${path}: ${RESOLVE} makes it.`);
+  }
+  const read = JSON.parse(fs.readFileSync(path, 'utf8')) as Configuration;
+  check('pipeline.account', read.pipeline?.account, FORMS.account);
+  check('pipeline.region', read.pipeline.region, FORMS.region);
+  check('pipeline.external_id', read.pipeline.external_id, FORMS.external_id);
+  for (const application of read.applications) {
+    check('repository', application.repository, FORMS.repository);
+    for (const environment of application.environments) {
+      const of = `${application.repository}.${environment.name}`;
+      check(`${of}.account`, environment.account, FORMS.account);
+      check(`${of}.region`, environment.region, FORMS.region);
+      check(`${of}.qualifier`, environment.qualifier, FORMS.qualifier);
+    }
+  }
+  return read;
+}
+
+function check(name: string, value: unknown, form: RegExp): void {
+  if (typeof value !== 'string' || !form.test(value)) {
+    throw new Error(`${name} is ${JSON.stringify(value)}, which ${RESOLVE} never prints.`);
+  }
+}
+
+/** The distinct accounts and regions of all environments, in a stable order. */
+export function targets(configuration: Configuration): Target[] {
+  const found = new Map<string, Target>();
+  for (const { account, region, qualifier } of configuration.applications.flatMap(({ environments }) => environments)) {
+    const key = `${account} ${region}`;
+    const qualifiers = new Set(found.get(key)?.qualifiers).add(qualifier);
+    found.set(key, { account, region, qualifiers: [...qualifiers].sort() });
+  }
+  return [...found.keys()].sort().map((key) => found.get(key)!);
+}

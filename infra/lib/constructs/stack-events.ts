@@ -1,0 +1,48 @@
+import { aws_events as events, aws_events_targets as targets, Stack } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { Target } from '../configuration';
+import { BUS } from '../names';
+import { RustFunction } from './rust-function';
+
+export interface StackEventsProps {
+  readonly targets: readonly Target[];
+  readonly deploy: RustFunction;
+}
+
+/** What CloudFormation says in the target accounts arrives here, and wakes the deployment that waits for it. */
+export class StackEvents extends Construct {
+  constructor(scope: Construct, id: string, props: StackEventsProps) {
+    super(scope, id);
+    const { account, partition } = Stack.of(this);
+    const accounts = [...new Set(props.targets.map((target) => target.account))];
+    const others = accounts.filter((other) => other !== account);
+
+    const bus = new events.EventBus(this, 'Bus', { eventBusName: BUS, description: 'Stack events of the target accounts' });
+    if (others.length > 0) {
+      // A property of the bus, because AWS::Events::EventBusPolicy takes one account each.
+      (bus.node.defaultChild as events.CfnEventBus).policy = {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Sid: 'TargetAccounts',
+            Effect: 'Allow',
+            Principal: { AWS: others.map((other) => `arn:${partition}:iam::${other}:root`) },
+            Action: 'events:PutEvents',
+            Resource: Stack.of(this).formatArn({ service: 'events', resource: 'event-bus', resourceName: BUS }),
+          },
+        ],
+      };
+    }
+
+    new events.Rule(this, 'Settled', {
+      description: 'A stack settled: wake the deployment that waits for it',
+      eventBus: bus,
+      eventPattern: { account: accounts, source: ['aws.cloudformation'], detailType: ['CloudFormation Stack Status Change'] },
+      targets: [
+        new targets.LambdaFunction(props.deploy.live, {
+          event: events.RuleTargetInput.fromObject({ do: 'wake', stack: events.EventField.fromPath('$.detail.stack-id') }),
+        }),
+      ],
+    });
+  }
+}

@@ -1,0 +1,72 @@
+import { aws_cloudwatch as cloudwatch, aws_events as events, aws_events_targets as targets, Duration } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { functionUrl } from '../deep-link';
+import { functionName } from '../names';
+import { RUNBOOK } from '../runbook-url';
+import { DeploymentMachine } from './deployment-machine';
+import { OperatorAlarm } from './operator-alarm';
+import { ReleaseLedger } from './release-ledger';
+import { FunctionDefaults, RustFunction } from './rust-function';
+
+export interface SweepProps {
+  readonly defaults: FunctionDefaults;
+  readonly ledger: ReleaseLedger;
+  readonly gate: RustFunction;
+  readonly build: RustFunction;
+  readonly deploy: RustFunction;
+}
+
+/** Finds, once a minute, what every other mechanism lost. */
+export class Sweep extends Construct {
+  constructor(scope: Construct, id: string, props: SweepProps) {
+    super(scope, id);
+    const fn = new RustFunction(this, 'Function', {
+      ...props.defaults,
+      name: 'sweep',
+      description: 'Wakes whatever is parked longer than it should be',
+      memory: 256,
+      // Under a minute and never retried, so that two sweeps do not overlap. Reserved concurrency would say the same,
+      // but a new account may run ten functions at once and is refused any reservation.
+      timeout: Duration.seconds(50),
+      environment: {
+        LOCKGATE_LEDGER: props.ledger.table.tableName,
+        LOCKGATE_STATE_MACHINE: DeploymentMachine.arn(this),
+        LOCKGATE_WAKE_GATE: props.gate.live.functionArn,
+        LOCKGATE_WAKE_BUILD: props.build.live.functionArn,
+        LOCKGATE_WAKE_DEPLOY: props.deploy.live.functionArn,
+      },
+    });
+    fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
+    props.ledger.grantAppend(fn);
+    props.ledger.grantSearchDue(fn);
+    for (const woken of [props.gate, props.build, props.deploy]) {
+      woken.grantInvoke(fn);
+    }
+    DeploymentMachine.grantStart(fn);
+    DeploymentMachine.grantDescribe(fn);
+    DeploymentMachine.grantList(fn);
+
+    new events.Rule(this, 'EveryMinute', {
+      description: 'Time to sweep',
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      targets: [
+        new targets.LambdaFunction(fn.live, {
+          event: events.RuleTargetInput.fromObject({ do: 'sweep' }),
+          retryAttempts: 0,
+          maxEventAge: Duration.minutes(1),
+        }),
+      ],
+    });
+
+    new OperatorAlarm(this, 'Silent', {
+      metric: fn.invocations,
+      threshold: 1,
+      comparison: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+      missing: cloudwatch.TreatMissingData.BREACHING,
+      happened: 'The sweep has not run for five minutes; an event that gets lost now is not made up for.',
+      runbook: RUNBOOK.sweepDoesNotRun,
+      link: functionUrl(this, functionName('sweep')),
+      notifications: props.defaults.notifications,
+    });
+  }
+}

@@ -1,0 +1,21 @@
+/** Links into the AWS console, for alarm texts. */
+import { Stack } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+
+function page(scope: Construct, service: string, path: string): string {
+  const { region } = Stack.of(scope);
+  return `https://${region}.console.aws.amazon.com/${service}/home?region=${region}#${path}`;
+}
+
+export const functionUrl = (scope: Construct, functionName: string) =>
+  page(scope, 'lambda', `/functions/${functionName}?tab=monitoring`);
+
+export const queueUrl = (scope: Construct, url: string) =>
+  page(scope, 'sqs/v3', `/queues/${encodeURIComponent(url)}`);
+
+/** `/` in a log group's name is `$252F` in the console's links. */
+export const logGroupUrl = (scope: Construct, name: string) =>
+  page(scope, 'cloudwatch', `logsV2:log-groups/log-group/${name.replaceAll('/', '$252F')}`);
+
+export const executionsUrl = (scope: Construct, stateMachineArn: string, status: string) =>
+  page(scope, 'states', `/statemachines/view/${stateMachineArn}?statusFilter=${status}`);

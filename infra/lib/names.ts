@@ -1,0 +1,29 @@
+/**
+ * Names that one account's template needs of another account's resources. They are fixed, because a template
+ * cannot refer across accounts; everything else is named by CloudFormation.
+ */
+import { Target } from './configuration';
+
+export const FUNCTIONS = ['webhook', 'gate', 'build', 'deploy', 'smoke-test', 'report', 'sweep'] as const;
+export type FunctionName = (typeof FUNCTIONS)[number];
+
+export const STACKS = { pipeline: 'lockgate-pipeline', environment: 'lockgate-environment' };
+export const BUS = 'lockgate';
+export const KEY_ALIAS = 'alias/lockgate';
+export const STATE_MACHINE = 'lockgate-deployment';
+
+export const functionName = (name: FunctionName) => `lockgate-${name}`;
+export const artifactsBucket = (account: string, region: string) => `lockgate-artifacts-${account}-${region}`;
+
+// A role's name is unique in an account, not in a region.
+export const publisherRole = ({ region }: Target) => `lockgate-publisher-${region}`;
+export const testerRole = ({ region }: Target) => `lockgate-tester-${region}`;
+
+/** https://github.com/aws/aws-cdk-cli/blob/main/packages/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml */
+export const bootstrap = {
+  deployRole: (qualifier: string, { account, region }: Target) => `cdk-${qualifier}-deploy-role-${account}-${region}`,
+  bucket: (qualifier: string, { account, region }: Target) => `cdk-${qualifier}-assets-${account}-${region}`,
+};
+
+/** `partition` is a token: the same text serves every partition. */
+export const roleArn = (partition: string, account: string, role: string) => `arn:${partition}:iam::${account}:role/${role}`;

@@ -1,0 +1,182 @@
+import { aws_iam as iam, aws_kms as kms, aws_lambda as lambda, aws_logs as logs, CfnOutput, Duration, RemovalPolicy, Stack, StackProps } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { Configuration, targets } from './configuration';
+import { BuildProject } from './constructs/build-project';
+import { DeploymentMachine } from './constructs/deployment-machine';
+import { Notifications } from './constructs/notifications';
+import { ReleaseLedger } from './constructs/release-ledger';
+import { ReleaseStore } from './constructs/release-store';
+import { FunctionDefaults, RustFunction } from './constructs/rust-function';
+import { StackEvents } from './constructs/stack-events';
+import { Sweep } from './constructs/sweep';
+import { WebhookIntake } from './constructs/webhook-intake';
+import { bootstrap, KEY_ALIAS, publisherRole, roleArn, testerRole } from './names';
+
+/** What is built before this app runs. */
+export interface Built {
+  /** Folder of the functions, see RustFunction. */
+  readonly functions: string;
+  /** Folder of the command `lockgate` for builds. */
+  readonly cli: string;
+  /** What functions and command are built for. */
+  readonly architecture: lambda.Architecture;
+  /** The state machine's file. */
+  readonly definition: string;
+}
+
+export interface PipelineStackProps extends StackProps {
+  readonly configuration: Configuration;
+  readonly built: Built;
+  /** Default: three months. */
+  readonly logRetention?: logs.RetentionDays;
+}
+
+/** Everything in the tools account. */
+export class PipelineStack extends Stack {
+  constructor(scope: Construct, id: string, props: PipelineStackProps) {
+    super(scope, id, props);
+    const { built, logRetention = logs.RetentionDays.THREE_MONTHS } = props;
+    const { applications, pipeline } = props.configuration;
+    const deployedTo = targets(props.configuration);
+
+    const key = pipeline.customer_managed_keys
+      ? new kms.Key(this, 'Key', {
+          alias: KEY_ALIAS,
+          description: 'Ledger, releases and notifications of Lockgate',
+          enableKeyRotation: true,
+          removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        })
+      : undefined;
+    const ledger = new ReleaseLedger(this, 'Ledger', { key });
+    const store = new ReleaseStore(this, 'Store', { key, targets: deployedTo });
+    const notifications = new Notifications(this, 'Notifications', { key, addresses: pipeline.notify });
+    const project = new BuildProject(this, 'Project', {
+      cli: built.cli,
+      architecture: built.architecture,
+      applications,
+      store,
+      logRetention,
+    });
+
+    const defaults: FunctionDefaults = {
+      folder: built.functions,
+      architecture: built.architecture,
+      logRetention,
+      notifications,
+    };
+    const LOCKGATE_LEDGER = ledger.table.tableName;
+    const LOCKGATE_ARTIFACTS = store.bucket.bucketName;
+
+    const gate = new RustFunction(this, 'Gate', {
+      ...defaults,
+      name: 'gate',
+      description: 'Admits deployments to their environment, one at a time',
+      memory: 256,
+      timeout: Duration.seconds(30),
+      environment: { LOCKGATE_LEDGER },
+    });
+    ledger.grantAppend(gate);
+    DeploymentMachine.grantAnswer(gate);
+    DeploymentMachine.grantDescribe(gate);
+
+    const build = new RustFunction(this, 'Build', {
+      ...defaults,
+      name: 'build',
+      description: 'Has a commit built, once',
+      memory: 256,
+      timeout: Duration.seconds(30),
+      environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_BUILD_PROJECT: project.project.projectName },
+    });
+    ledger.grantAppend(build);
+    store.grantRead(build);
+    project.grantBuild(build);
+    project.wake(build);
+    DeploymentMachine.grantAnswer(build);
+
+    const deploy = new RustFunction(this, 'Deploy', {
+      ...defaults,
+      name: 'deploy',
+      description: 'Brings the stacks of a release into an environment',
+      memory: 512,
+      // Long for the sake of publishing: hundreds of assets are copied, from one bucket to another, in one call.
+      timeout: Duration.minutes(5),
+      environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
+    });
+    ledger.grantAppend(deploy);
+    store.grantRead(deploy);
+    DeploymentMachine.grantAnswer(deploy);
+    DeploymentMachine.grantDescribe(deploy);
+    this.grantAssume(
+      deploy,
+      deployedTo.flatMap((target) => [
+        ...target.qualifiers.map((qualifier) => [target.account, bootstrap.deployRole(qualifier, target)] as const),
+        [target.account, publisherRole(target)],
+      ]),
+    );
+
+    const smokeTest = new RustFunction(this, 'SmokeTest', {
+      ...defaults,
+      name: 'smoke-test',
+      description: 'Asks an environment whether it works',
+      memory: 256,
+      timeout: Duration.minutes(5),
+      environment: {
+        LOCKGATE_LEDGER,
+        LOCKGATE_ARTIFACTS,
+        LOCKGATE_EXTERNAL_ID: pipeline.external_id,
+        LOCKGATE_SMOKE_ALLOW: pipeline.smoke_test_addresses.join(','),
+      },
+    });
+    ledger.grantAppend(smokeTest);
+    store.grantRead(smokeTest);
+    this.grantAssume(
+      smokeTest,
+      deployedTo.map((target) => [target.account, testerRole(target)]),
+    );
+
+    const report = new RustFunction(this, 'Report', {
+      ...defaults,
+      name: 'report',
+      description: 'Tells people how a deployment goes',
+      memory: 256,
+      timeout: Duration.seconds(30),
+      environment: { LOCKGATE_LEDGER, LOCKGATE_TOPIC: notifications.topic.topicArn },
+    });
+    ledger.grantAppend(report);
+    notifications.grantPublish(report);
+
+    const { machine } = new DeploymentMachine(this, 'Machine', {
+      definition: built.definition,
+      gate,
+      build,
+      deploy,
+      smokeTest,
+      report,
+      logRetention,
+      notifications,
+    });
+    const { url } = new WebhookIntake(this, 'Webhook', { defaults, applications, ledger });
+    if (deployedTo.length > 0) {
+      new StackEvents(this, 'StackEvents', { targets: deployedTo, deploy });
+    }
+    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy });
+
+    new CfnOutput(this, 'WebhookUrl', { value: url, description: 'Payload URL of the GitHub webhook' });
+    new CfnOutput(this, 'LedgerTable', { value: LOCKGATE_LEDGER });
+    new CfnOutput(this, 'ArtifactsBucket', { value: LOCKGATE_ARTIFACTS });
+    new CfnOutput(this, 'StateMachine', { value: machine.stateMachineArn });
+    new CfnOutput(this, 'Topic', { value: notifications.topic.topicArn });
+  }
+
+  /** Exactly these roles: who assumes a deploy role administers the account. */
+  private grantAssume(grantee: RustFunction, roles: readonly (readonly [account: string, role: string])[]): void {
+    if (roles.length === 0) {
+      return;
+    }
+    iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['sts:AssumeRole', 'sts:TagSession'],
+      resourceArns: roles.map(([account, role]) => roleArn(this.partition, account, role)),
+    });
+  }
+}

@@ -1,0 +1,18 @@
+/** Every alarm there is, and its section in the operators' document; a test holds that document against this list. */
+export const RUNBOOK = {
+  deploymentFailed: 'a-deployment-failed',
+  deploymentTimedOut: 'a-deployment-timed-out',
+  deploymentStopped: 'a-deployment-was-stopped',
+  webhookAnswers5xx: 'the-webhook-answers-5xx',
+  functionFails: 'a-function-fails',
+  functionThrottled: 'a-function-is-throttled',
+  deadLetters: 'dead-letters',
+  sweepDoesNotRun: 'the-sweep-does-not-run',
+} as const;
+
+export type RunbookAnchor = (typeof RUNBOOK)[keyof typeof RUNBOOK];
+
+/** Relative to the repository: an installation's fork is where its operators look. */
+export const RUNBOOK_FILE = 'docs/OPERATIONS.md';
+
+export const runbookUrl = (anchor: RunbookAnchor) => `${RUNBOOK_FILE}#${anchor}`;

@@ -1,0 +1,41 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { App, aws_lambda as lambda } from 'aws-cdk-lib';
+import { Configuration, readConfiguration } from '../lib/configuration';
+import { lockgate } from '../lib/lockgate';
+import { FUNCTIONS, functionName } from '../lib/names';
+import { Built } from '../lib/pipeline-stack';
+
+export const INFRA = path.join(__dirname, '..');
+export const DEFINITION = path.join(INFRA, '..', 'statemachine', 'deployment.asl.json');
+
+/** An empty program in place of each that cargo builds: what is synthesised does not depend on what is in them. */
+export function standIn(): Built {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lockgate-infra-'));
+  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  const program = (name: string, file: string) => {
+    fs.mkdirSync(path.join(folder, name));
+    fs.writeFileSync(path.join(folder, name, file), '#!/bin/sh\n', { mode: 0o755 });
+  };
+  for (const name of FUNCTIONS) {
+    program(functionName(name), 'bootstrap');
+  }
+  program('lockgate-cli', 'lockgate');
+  return {
+    functions: folder,
+    cli: path.join(folder, 'lockgate-cli'),
+    architecture: lambda.Architecture.ARM_64,
+    definition: fs.existsSync(DEFINITION) ? DEFINITION : path.join(INFRA, 'tests', 'fixtures', 'stand-in.asl.json'),
+  };
+}
+
+export const fixture = (): Configuration => readConfiguration(path.join(INFRA, 'tests', 'fixtures', 'resolved.json'));
+
+/** The whole app, with the feature flags that the real one has. */
+export function synthesise(configuration: Configuration, outdir?: string): App {
+  const { context } = JSON.parse(fs.readFileSync(path.join(INFRA, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
+  const app = new App({ context, outdir, analyticsReporting: false });
+  lockgate(app, configuration, standIn());
+  return app;
+}
