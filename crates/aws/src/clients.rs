@@ -1,0 +1,174 @@
+//! One SDK configuration per function, and the ones of roles in other accounts.
+
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use domain::names::{AccountId, DeploymentId, Qualifier, Region};
+
+/// The way into AWS: credentials, region, HTTP client and endpoints, made once when a function starts.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+}
+
+impl Aws {
+    /// Reads credentials, region and endpoints from the environment, as every AWS SDK does.
+    pub async fn from_environment() -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http)
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(3))
+                    .operation_attempt_timeout(Duration::from_secs(10))
+                    .operation_timeout(Duration::from_secs(25))
+                    .build(),
+            )
+            .load()
+            .await;
+        Self { config }
+    }
+
+    /// With a configuration made elsewhere: tests, and the operator's command.
+    pub fn with(config: SdkConfig) -> Self {
+        Self { config }
+    }
+
+    /// The same, acting as a role, with credentials that the SDK renews before they end.
+    ///
+    /// The session is named after the deployment, so that CloudTrail in the target account tells which one it was.
+    pub async fn acting_as(
+        &self,
+        role: &str,
+        deployment: &DeploymentId,
+        region: &Region,
+        external_id: Option<&str>,
+    ) -> Self {
+        let session: String = deployment
+            .as_str()
+            .chars()
+            .rev()
+            .take(64)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect();
+        let mut provider = AssumeRoleProvider::builder(role)
+            .configure(&self.config)
+            .session_name(session)
+            // Role chaining ends a session after an hour at most (IAM user guide, "Role chaining").
+            .session_length(Duration::from_secs(3600));
+        if let Some(id) = external_id {
+            provider = provider.external_id(id);
+        }
+        let credentials = provider.build().await;
+        let config = self
+            .config
+            .to_builder()
+            .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(credentials))
+            // Cached per credentials provider: a shared cache would hand one role's credentials to another.
+            .identity_cache(aws_config::identity::IdentityCache::lazy().build())
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .build();
+        Self { config }
+    }
+
+    /// The SDK configuration itself.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// S3. Against an endpoint of one's own, buckets are in the path: a bucket's own host name does not exist there.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let path_style = self.config.endpoint_url().is_some();
+        aws_sdk_s3::Client::from_conf(
+            aws_sdk_s3::config::Builder::from(&self.config)
+                .force_path_style(path_style)
+                .build(),
+        )
+    }
+
+    /// DynamoDB.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// CloudFormation.
+    pub fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
+        aws_sdk_cloudformation::Client::new(&self.config)
+    }
+
+    /// CodeBuild.
+    pub fn codebuild(&self) -> aws_sdk_codebuild::Client {
+        aws_sdk_codebuild::Client::new(&self.config)
+    }
+
+    /// Lambda.
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.config)
+    }
+
+    /// Step Functions.
+    pub fn step_functions(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.config)
+    }
+
+    /// SNS.
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        aws_sdk_sns::Client::new(&self.config)
+    }
+
+    /// Systems Manager.
+    pub fn ssm(&self) -> aws_sdk_ssm::Client {
+        aws_sdk_ssm::Client::new(&self.config)
+    }
+}
+
+/// The partition of a region: `aws`, `aws-cn` or `aws-us-gov`.
+pub fn partition(region: &Region) -> &'static str {
+    match region.as_str() {
+        name if name.starts_with("cn-") => "aws-cn",
+        name if name.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// The ARN of a role in a target account.
+fn role_arn(account: &AccountId, region: &Region, name: &str) -> String {
+    format!("arn:{}:iam::{account}:role/{name}", partition(region))
+}
+
+/// CDK bootstrap's deploy role.
+pub fn deploy_role(account: &AccountId, region: &Region, qualifier: &Qualifier) -> String {
+    role_arn(
+        account,
+        region,
+        &format!("cdk-{qualifier}-deploy-role-{account}-{region}"),
+    )
+}
+
+/// CDK bootstrap's CloudFormation execution role, which deploy passes on and never assumes.
+pub fn execution_role(account: &AccountId, region: &Region, qualifier: &Qualifier) -> String {
+    role_arn(
+        account,
+        region,
+        &format!("cdk-{qualifier}-cfn-exec-role-{account}-{region}"),
+    )
+}
+
+/// Our role that copies from the artifacts bucket into the bootstrap bucket.
+pub fn publisher_role(account: &AccountId, region: &Region) -> String {
+    role_arn(account, region, &format!("lockgate-publisher-{region}"))
+}
+
+/// Our role that reads stack outputs and invokes functions for smoke tests.
+pub fn tester_role(account: &AccountId, region: &Region) -> String {
+    role_arn(account, region, &format!("lockgate-tester-{region}"))
+}
