@@ -15,9 +15,10 @@ from emulator.processes import GroupedPopen, end_group
 # The shell sources one file after the other; the names come through a pipe file, and the results go into the
 # output behind a mark that no command prints, so that they stay in order with what the command printed.
 _LOOP = """
-while read -r _command < "$1"; do
-  . "$_command" < /dev/null
-  printf '%s %s\\n' "$2" "$?"
+_build_pipe=$1 _build_mark=$2
+while read -r _build_command < "$_build_pipe"; do
+  . "$_build_command" < /dev/null
+  printf '%s %s\\n' "$_build_mark" "$?"
 done
 """
 
@@ -36,16 +37,18 @@ class BuildShell:
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = threading.Event()
         self._count = 0
-        os.mkfifo(self._names)
 
     def run(self, command: str) -> int:
         """Run a command to its end; its exit status."""
+        if self._stopped.is_set():
+            return 1
         if self._process is None:
             self._start()
         self._count += 1
         script = self._folder / f"command-{self._count}"
         script.write_text(command + "\n")
-        return self._read_until_mark() if self._hand_over(script) else self._ended()
+        os.write(self._pipe, f"{script}\n".encode())
+        return self._read_until_mark()
 
     def set(self, name: str, value: str) -> None:
         """Export a variable; the value needs no quoting, because only this program chooses it."""
@@ -67,6 +70,11 @@ class BuildShell:
             end_group(self._process.pid)
 
     def _start(self) -> None:
+        # Open for reading too, so that the shell never finds the end of it; new, lest it hold an unread command.
+        self._names.unlink(missing_ok=True)
+        os.mkfifo(self._names)
+        self._pipe = os.open(self._names, os.O_RDWR)
+        self._buffer = b""
         self._process = GroupedPopen(
             [self._shell, "-c", _LOOP, "build", str(self._names), self._mark],
             cwd=self._start_in,
@@ -75,22 +83,8 @@ class BuildShell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        self._buffer = b""
-
-    def _hand_over(self, script: Path) -> bool:
-        """Give the shell the next file; False if it is dead."""
-        assert self._process is not None
-        while self._process.poll() is None and not self._stopped.is_set():
-            try:
-                # Opening fails as long as the shell has not opened the other end.
-                pipe = os.open(self._names, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:
-                self._stopped.wait(0.005)
-                continue
-            os.write(pipe, f"{script}\n".encode())
-            os.close(pipe)
-            return True
-        return False
+        if self._stopped.is_set():
+            end_group(self._process.pid)
 
     def _read_until_mark(self) -> int:
         assert self._process is not None and self._process.stdout is not None
@@ -119,4 +113,5 @@ class BuildShell:
         assert self._process is not None
         status = self._process.wait()
         self._process = None
+        os.close(self._pipe)
         return status if status >= 0 else 128 - status

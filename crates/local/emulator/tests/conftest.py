@@ -41,7 +41,7 @@ class Launcher:
         self.ready = json.loads(self.process.stdout.readline())
         self.endpoint = self.ready["endpoint"]
 
-    def client(self, service: str, account: str, credentials: dict[str, str] | None = None) -> Any:
+    def client(self, service: str, account: str, credentials: dict[str, str] | None = None, **config: Any) -> Any:
         keys = credentials or {"AccessKeyId": account, "SecretAccessKey": "test"}
         return boto3.client(
             service,
@@ -50,7 +50,7 @@ class Launcher:
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"total_max_attempts": 1}, **config),
         )
 
     def local(self, method: str, path: str, body: Any = None) -> Any:
