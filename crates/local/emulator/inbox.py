@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.arn import parse_arn
+from ministack.core.responses import AccountRegionScopedDict
 from ministack.services import sns
-from ministack.services.cloudformation import provisioners
 
 from emulator.seams import around
 
@@ -49,28 +49,30 @@ def install(auto_confirm: bool) -> None:
     if auto_confirm:
         return
 
+    sns._sub_arn_to_topic = _Subscribed()
+
     @around("_subscribe", sns)
     def subscribe(original: Any, params: dict[str, Any]) -> Any:
-        topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn"))
-        before = len(topic["subscriptions"]) if topic else 0
         status, headers, body = original(params)
-        if status == 200 and topic and sns._p(params, "Protocol") in PROTOCOLS:
-            subscription = next(s for s in topic["subscriptions"] if s["arn"].encode() in body)
-            if len(topic["subscriptions"]) > before:
-                _set_pending(topic, subscription)
-            if not subscription["confirmed"] and sns._p(params, "ReturnSubscriptionArn") != "true":
-                body = body.replace(subscription["arn"].encode(), b"pending confirmation")
+        topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn"))
+        if status == 200 and topic and sns._p(params, "ReturnSubscriptionArn") != "true":
+            for subscription in topic["subscriptions"]:
+                if subscription["protocol"] in PROTOCOLS and not subscription["confirmed"]:
+                    body = body.replace(subscription["arn"].encode(), b"pending confirmation")
         return status, headers, body
 
-    @around("_sns_sub_create", provisioners)
-    def create(original: Any, logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
-        arn, attributes = original(logical_id, props, stack_name)
-        topic = sns._topic_by_arn_any_scope(props.get("TopicArn", ""))
-        if topic and props.get("Protocol") in PROTOCOLS:
-            _set_pending(topic, next(s for s in topic["subscriptions"] if s["arn"] == arn))
-        return arn, attributes
 
-    provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]["create"] = provisioners._sns_sub_create
+class _Subscribed(AccountRegionScopedDict):
+    """MiniStack's index of subscriptions: all of its ways to subscribe put the new one in here last."""
+
+    __slots__ = ()
+
+    def __setitem__(self, arn: str, topic_arn: str) -> None:
+        super().__setitem__(arn, topic_arn)
+        topic = sns._topic_by_arn_any_scope(topic_arn)
+        for subscription in (topic or {}).get("subscriptions", []):
+            if subscription["arn"] == arn and subscription["protocol"] in PROTOCOLS:
+                _set_pending(topic, subscription)
 
 
 def _set_pending(topic: dict[str, Any], subscription: dict[str, Any]) -> None:

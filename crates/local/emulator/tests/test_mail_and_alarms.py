@@ -1,0 +1,134 @@
+"""SNS mail and CloudWatch alarms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import TOOLS, Launcher, make_function, wait_for
+
+
+def _inbox(launcher: Launcher, account: str) -> list[dict[str, Any]]:
+    return list(launcher.local("GET", f"inbox?account={account}")["mails"])
+
+
+@pytest.mark.parametrize("how", ["api", "template", "inline"])
+def test_mail_comes_only_after_confirmation(launcher: Launcher, account: str, how: str) -> None:
+    sns = launcher.client("sns", account)
+    topic = f"arn:aws:sns:eu-west-1:{account}:mail"
+    mail = {"Protocol": "email", "Endpoint": "qa@acme.example"}
+    if how == "api":
+        sns.create_topic(Name="mail")
+        assert sns.subscribe(TopicArn=topic, **mail)["SubscriptionArn"] == "pending confirmation"
+    else:
+        properties: dict[str, Any] = {"TopicName": "mail"} | ({"Subscription": [mail]} if how == "inline" else {})
+        resources: dict[str, Any] = {"T": {"Type": "AWS::SNS::Topic", "Properties": properties}}
+        if how == "template":
+            resources["S"] = {"Type": "AWS::SNS::Subscription", "Properties": {"TopicArn": {"Ref": "T"}, **mail}}
+        cloudformation = launcher.client("cloudformation", account)
+        cloudformation.create_stack(StackName="s", TemplateBody=json.dumps({"Resources": resources}))
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 0.1})
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (attributes["SubscriptionsPending"], attributes["SubscriptionsConfirmed"]) == ("1", "0")
+    sns.publish(TopicArn=topic, Message="too early")
+    assert _inbox(launcher, account) == []
+    confirmation = {"topic_arn": topic, "address": "qa@acme.example"}
+    assert launcher.local("POST", "inbox/confirm", confirmation) == {"confirmed": 1}
+    sns.publish(TopicArn=topic, Subject="Please accept", Message="shop 1.2")
+    [mailed] = _inbox(launcher, account)
+    at = mailed.pop("at")
+    assert at and mailed == {
+        "account": account, "topic_arn": topic, "to": "qa@acme.example", "subject": "Please accept", "body": "shop 1.2"
+    }
+
+
+def test_mail_may_be_confirmed_at_once(tmp_path: Path) -> None:
+    own = Launcher(tmp_path, "--auto-confirm-mail")
+    try:
+        sns = own.client("sns", TOOLS)
+        topic = sns.create_topic(Name="mail")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="email-json", Endpoint="qa@acme.example")
+        sns.publish(TopicArn=topic, Message="hello")
+        [mailed] = _inbox(own, TOOLS)
+        assert json.loads(mailed["body"])["Message"] == "hello"
+    finally:
+        own.stop()
+
+
+def _alarm(launcher: Launcher, account: str, **more: Any) -> Any:
+    cloudwatch = launcher.client("cloudwatch", account)
+    cloudwatch.put_metric_alarm(**{
+        "AlarmName": "errors", "Namespace": "Shop", "MetricName": "Errors", "Statistic": "Sum", "Period": 3,
+        "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "notBreaching", **more,
+    })
+    return cloudwatch
+
+
+def _states(launcher: Launcher, account: str) -> list[str]:
+    found = launcher.local("GET", f"events?account={account}")["events"]
+    return [e["event"]["detail"]["state"]["value"] for e in found if e["event"]["source"] == "aws.cloudwatch"]
+
+
+def test_an_alarm_fires_and_goes_back(launcher: Launcher, account: str) -> None:
+    dimensions = [{"Name": "Stage", "Value": "production"}]
+    cloudwatch = _alarm(launcher, account, Dimensions=dimensions, AlarmDescription="too many")
+    sns = launcher.client("sns", account)
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ops@acme.example")
+    launcher.local("POST", "inbox/confirm", {"topic_arn": topic, "address": "ops@acme.example"})
+    _alarm(launcher, account, Dimensions=dimensions, AlarmDescription="too many", AlarmActions=[topic])
+    wait_for(lambda: _states(launcher, account) == ["OK"], 5)
+    metric = {"MetricName": "Errors", "Value": 2}
+    cloudwatch.put_metric_data(Namespace="Shop", MetricData=[metric])
+    cloudwatch.put_metric_data(Namespace="Shop", MetricData=[{**metric, "Dimensions": dimensions}])
+    wait_for(lambda: _states(launcher, account) == ["OK", "ALARM"], 5)
+    wait_for(lambda: _states(launcher, account) == ["OK", "ALARM", "OK"], 7)
+    found = launcher.local("GET", f"events?account={account}")["events"]
+    event = next(e["event"] for e in found if e["event"].get("detail", {}).get("state", {}).get("value") == "ALARM")
+    assert event["detail-type"] == "CloudWatch Alarm State Change"
+    assert event["resources"] == [f"arn:aws:cloudwatch:eu-west-1:{account}:alarm:errors"]
+    detail = event["detail"]
+    assert detail["alarmName"] == "errors" and detail["previousState"]["value"] == "OK"
+    assert json.loads(detail["state"]["reasonData"])["recentDatapoints"] == [2.0]
+    [described] = detail["configuration"]["metrics"]
+    assert described["metricStat"]["metric"] == {
+        "namespace": "Shop", "name": "Errors", "dimensions": {"Stage": "production"}
+    }
+    assert detail["configuration"]["description"] == "too many"
+    [mailed] = _inbox(launcher, account)
+    assert mailed["subject"].startswith('ALARM: "errors"')
+
+
+@pytest.mark.parametrize(
+    ("treatment", "state"), [("missing", "INSUFFICIENT_DATA"), ("breaching", "ALARM"), ("notBreaching", "OK")]
+)
+def test_missing_data_is_treated_as_told(launcher: Launcher, account: str, treatment: str, state: str) -> None:
+    cloudwatch = _alarm(launcher, account, TreatMissingData=treatment)
+    wait_for(lambda: cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"] == state, 5)
+
+
+def test_a_state_set_by_hand_is_told_and_does_not_last(launcher: Launcher, account: str) -> None:
+    cloudwatch = _alarm(launcher, account)
+    wait_for(lambda: _states(launcher, account) == ["OK"], 5)
+    cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+    assert _states(launcher, account) == ["OK", "ALARM"]
+
+
+def test_an_error_in_a_state_machine_counts_as_the_functions_error(launcher: Launcher, account: str) -> None:
+    from test_executions import Machine
+
+    make_function(launcher, account, "bad", "def handler(event, context):\n    raise ValueError('no')\n")
+    call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True,
+            "Arguments": {"FunctionName": "bad", "Payload": {}}}
+    machine = Machine(launcher, account, {"Call": call})
+    assert machine.ended(machine.start())["error"] == "ValueError"
+    cloudwatch = launcher.client("cloudwatch", account)
+    metric = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": [{"Name": "FunctionName", "Value": "bad"}]}
+    cloudwatch.put_metric_alarm(
+        AlarmName="bad", **metric, Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    wait_for(lambda: cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"] == "ALARM", 5)
