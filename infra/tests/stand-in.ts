@@ -26,7 +26,7 @@ export function standIn(): Built {
     functions: folder,
     cli: path.join(folder, 'lockgate-cli'),
     architecture: lambda.Architecture.ARM_64,
-    definition: fs.existsSync(DEFINITION) ? DEFINITION : path.join(INFRA, 'tests', 'fixtures', 'stand-in.asl.json'),
+    definition: DEFINITION,
   };
 }
 

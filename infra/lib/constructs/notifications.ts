@@ -1,5 +1,6 @@
 import { aws_iam as iam, aws_kms as kms, aws_sns as sns, aws_sns_subscriptions as subscriptions, Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { grantUse } from './key-use';
 
 export interface NotificationsProps {
   /** Each must answer the confirmation mail that AWS sends before it gets anything. */
@@ -49,6 +50,6 @@ export class Notifications extends Construct {
 
   grantPublish(grantee: iam.IGrantable): void {
     iam.Grant.addToPrincipal({ grantee, actions: ['sns:Publish'], resourceArns: [this.topic.topicArn] });
-    this.topic.masterKey?.grantEncryptDecrypt(grantee);
+    grantUse(this.topic.masterKey, grantee);
   }
 }

@@ -1,5 +1,6 @@
 import { aws_dynamodb as dynamodb, aws_iam as iam, aws_kms as kms, RemovalPolicy } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { grantUse } from './key-use';
 
 export interface ReleaseLedgerProps {
   /** Without it, DynamoDB encrypts with a key of its own. */
@@ -47,6 +48,6 @@ export class ReleaseLedger extends Construct {
 
   private grant(grantee: iam.IGrantable, ...actions: string[]): void {
     iam.Grant.addToPrincipal({ grantee, actions, resourceArns: [this.table.tableArn] });
-    this.table.encryptionKey?.grantEncryptDecrypt(grantee);
+    grantUse(this.table.encryptionKey, grantee);
   }
 }

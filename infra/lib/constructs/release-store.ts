@@ -2,6 +2,7 @@ import { aws_iam as iam, aws_kms as kms, aws_s3 as s3, Duration, RemovalPolicy, 
 import { Construct } from 'constructs';
 import { Target } from '../configuration';
 import { artifactsBucket, publisherRole, roleArn } from '../names';
+import { grantUse } from './key-use';
 import { explainWildcard } from './wildcard';
 
 export interface ReleaseStoreProps {
@@ -90,7 +91,7 @@ export class ReleaseStore extends Construct {
   /** Writing includes reading: whether something is there already is asked first. */
   grantWrite(grantee: iam.IGrantable & Construct): void {
     this.grant(grantee, 's3:GetObject', 's3:PutObject');
-    this.key?.grantEncryptDecrypt(grantee);
+    grantUse(this.key, grantee);
   }
 
   private grant(grantee: iam.IGrantable & Construct, ...actions: string[]): void {

@@ -7,6 +7,7 @@ import { FunctionName, functionName } from '../names';
 import { RUNBOOK } from '../runbook-url';
 import { Notifications } from './notifications';
 import { OperatorAlarm } from './operator-alarm';
+import { explainWildcard } from './wildcard';
 
 /** What all functions share. */
 export interface FunctionDefaults {
@@ -84,6 +85,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
       tracing: lambda.Tracing.ACTIVE,
       deadLetterQueue: deadLetters,
     });
+    explainWildcard(this.role, 'Resource::*', 'X-Ray has no resources in IAM.');
     this.live = new lambda.Alias(this, 'Live', { aliasName: 'live', version: fn.currentVersion });
     this.invocations = fn.metricInvocations({ period: Duration.minutes(5), statistic: 'Sum' });
 

@@ -1,4 +1,4 @@
-import { aws_events as events, aws_events_targets as targets, Stack } from 'aws-cdk-lib';
+import { aws_events as events, aws_events_targets as targets, aws_iam as iam, Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Target } from '../configuration';
 import { BUS } from '../names';
@@ -13,25 +13,20 @@ export interface StackEventsProps {
 export class StackEvents extends Construct {
   constructor(scope: Construct, id: string, props: StackEventsProps) {
     super(scope, id);
-    const { account, partition } = Stack.of(this);
+    const { account } = Stack.of(this);
     const accounts = [...new Set(props.targets.map((target) => target.account))];
     const others = accounts.filter((other) => other !== account);
 
     const bus = new events.EventBus(this, 'Bus', { eventBusName: BUS, description: 'Stack events of the target accounts' });
     if (others.length > 0) {
-      // A property of the bus, because AWS::Events::EventBusPolicy takes one account each.
-      (bus.node.defaultChild as events.CfnEventBus).policy = {
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Sid: 'TargetAccounts',
-            Effect: 'Allow',
-            Principal: { AWS: others.map((other) => `arn:${partition}:iam::${other}:root`) },
-            Action: 'events:PutEvents',
-            Resource: Stack.of(this).formatArn({ service: 'events', resource: 'event-bus', resourceName: BUS }),
-          },
-        ],
-      };
+      bus.addToResourcePolicy(
+        new iam.PolicyStatement({
+          sid: 'TargetAccounts',
+          principals: others.map((other) => new iam.AccountPrincipal(other)),
+          actions: ['events:PutEvents'],
+          resources: [bus.eventBusArn],
+        }),
+      );
     }
 
     new events.Rule(this, 'Settled', {
