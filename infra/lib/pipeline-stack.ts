@@ -98,8 +98,8 @@ export class PipelineStack extends Stack {
       name: 'deploy',
       description: 'Brings the stacks of a release into an environment',
       memory: 512,
-      // Long for the sake of publishing: hundreds of assets are copied, from one bucket to another, in one call.
-      timeout: Duration.minutes(5),
+      // For the sake of publishing, which copies hundreds of assets in one call; "Publish assets" waits 15 minutes.
+      timeout: Duration.minutes(14),
       environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
     });
     ledger.grantAppend(deploy);
@@ -119,7 +119,8 @@ export class PipelineStack extends Stack {
       name: 'smoke-test',
       description: 'Asks an environment whether it works',
       memory: 256,
-      timeout: Duration.minutes(5),
+      // "Run smoke tests" waits 15 minutes.
+      timeout: Duration.minutes(14),
       environment: {
         LOCKGATE_LEDGER,
         LOCKGATE_ARTIFACTS,

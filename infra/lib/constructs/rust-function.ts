@@ -24,7 +24,7 @@ export interface RustFunctionProps extends FunctionDefaults {
   readonly description: string;
   /** In MiB; CPU comes in proportion, and a TLS handshake is what a small function waits for. */
   readonly memory: number;
-  /** Less than the time-out of the state that calls it, so that the function's own error is what is seen. */
+  /** Less than the longest time-out among the states that call it, so that the function's own error is what is seen. */
   readonly timeout: Duration;
   /** The whole configuration of the function; nothing else is in its environment. */
   readonly environment: Record<string, string>;

@@ -1,0 +1,8 @@
+// One process for all: loading the CDK is what takes time.
+import './alarms.test';
+import './configuration.test';
+import './definition.test';
+import './environment.test';
+import './nag.test';
+import './pipeline.test';
+import './snapshot.test';

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import { readConfiguration, targets } from '../lib/configuration';
+import { fixture, INFRA, synthesise } from './stand-in';
+
+const given = (configuration: unknown): string => {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'lockgate-infra-')), 'resolved.json');
+  process.on('exit', () => fs.rmSync(path.dirname(file), { recursive: true, force: true }));
+  fs.writeFileSync(file, JSON.stringify(configuration));
+  return file;
+};
+
+test('what is missing is said in one sentence, with the command that makes it', () => {
+  assert.throws(() => readConfiguration(undefined), /^Error: No configuration: .*`lockgate config --file lockgate.toml --json/);
+  assert.throws(() => readConfiguration('/nowhere/resolved.json'), /^Error: No configuration at \/nowhere\/resolved\.json: `lockgate config/);
+});
+
+test('what no resolved configuration says is refused', () => {
+  const { pipeline, applications } = fixture();
+  assert.throws(() => readConfiguration(given({ pipeline: { ...pipeline, external_id: 'short' }, applications })), /pipeline\.external_id is "short"/);
+  const [shop] = applications;
+  const wrong = { ...shop, environments: [{ ...shop!.environments[0], account: '*' }] };
+  assert.throws(() => readConfiguration(given({ pipeline, applications: [wrong] })), /acme\/shop\.dev\.account is "\*"/);
+});
+
+test('environments that share an account and region share a stack', () => {
+  const { pipeline, applications } = fixture();
+  const [shop] = applications;
+  const again = { ...shop!, repository: 'acme/blog', environments: shop!.environments.map((environment) => ({ ...environment, qualifier: 'blog' })) };
+  assert.deepEqual(targets({ pipeline, applications: [shop!, again] }), [
+    { account: '222222222222', region: 'eu-west-1', qualifiers: ['blog', 'hnb659fds'] },
+    { account: '333333333333', region: 'eu-west-1', qualifiers: ['blog', 'hnb659fds'] },
+    { account: '444444444444', region: 'eu-central-1', qualifiers: ['blog', 'shop'] },
+  ]);
+});
+
+test('a configuration too big for a parameter is refused', () => {
+  const { pipeline, applications } = fixture();
+  const [shop] = applications;
+  const environments = Array.from({ length: 40 }, (_, index) => ({ ...shop!.environments[0]!, name: `environment-${index}` }));
+  assert.throws(() => synthesise({ pipeline, applications: [{ ...shop!, environments }] }), /acme\/shop has \d+ bytes; a parameter holds 8192/);
+});
+
+test('a missing function is said in one sentence, with the command that makes it', () => {
+  const { spawnSync } = require('node:child_process') as typeof import('node:child_process');
+  const run = spawnSync(process.execPath, ['--import', 'tsx', 'bin/app.ts'], {
+    cwd: INFRA,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      CDK_CONTEXT_JSON: JSON.stringify({ lockgate: 'tests/fixtures/resolved.json', cli: 'tests', functions: 'tests/fixtures' }),
+    },
+  });
+  assert.notEqual(run.status, 0);
+  assert.match(run.stderr, /No .*lockgate(-\w+\/bootstrap)?: `cargo /);
+});

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Stack } from 'aws-cdk-lib';
+import { environment, installation, smallestEnvironment, statements } from './templates';
+
+const EXTERNAL_ID = 'lockgate-5f0c2b7e9a1d4c3e8b6f7a2d1e0c9b8a';
+
+for (const [name, by] of [
+  ['lockgate-publisher-eu-west-1', 'lockgate-deploy'],
+  ['lockgate-tester-eu-west-1', 'lockgate-smoke-test'],
+] as const) {
+  for (const template of [environment, smallestEnvironment]) {
+    test(`${name} trusts ${by} of the tools account, and asks for the external id`, () => {
+      const trusted = statements(template.role(name).Properties.AssumeRolePolicyDocument);
+      const principal = { AWS: `arn:aws:iam::111111111111:role/${by}` };
+      assert.deepEqual(
+        trusted.map(({ Action, Effect, Principal, Condition }) => ({ Action, Effect, Principal, Condition })),
+        [
+          { Action: ['sts:AssumeRole'], Effect: 'Allow', Principal: principal, Condition: { StringEquals: { 'sts:ExternalId': EXTERNAL_ID } } },
+          { Action: ['sts:TagSession'], Effect: 'Allow', Principal: principal, Condition: undefined },
+        ],
+      );
+    });
+  }
+}
+
+test('the publisher reads releases, and writes the bootstrap bucket of its own account', () => {
+  const own = { StringEquals: { 'aws:ResourceAccount': '222222222222' } };
+  assert.deepEqual(
+    environment.statements(environment.role('lockgate-publisher-eu-west-1')).map(({ Action, Resource, Condition }) => [Action, Resource, Condition]),
+    [
+      [['s3:GetObject'], ['arn:aws:s3:::lockgate-artifacts-111111111111-eu-west-1/objects/*'], undefined],
+      [['s3:ListBucket'], ['arn:aws:s3:::cdk-hnb659fds-assets-222222222222-eu-west-1'], own],
+      [['s3:GetObject', 's3:PutObject'], ['arn:aws:s3:::cdk-hnb659fds-assets-222222222222-eu-west-1/*'], own],
+    ],
+  );
+});
+
+test('the tester looks at stacks and invokes functions, but not those of the pipeline', () => {
+  assert.deepEqual(
+    environment.statements(environment.role('lockgate-tester-eu-west-1')).map(({ Effect, Action, Resource }) => [Effect, Action, Resource]),
+    [
+      ['Allow', ['cloudformation:DescribeStacks'], ['arn:aws:cloudformation:eu-west-1:222222222222:stack/*']],
+      ['Allow', ['lambda:InvokeFunction'], ['arn:aws:lambda:eu-west-1:222222222222:function:*']],
+      ['Deny', ['lambda:InvokeFunction'], ['arn:aws:lambda:eu-west-1:222222222222:function:lockgate-*']],
+    ],
+  );
+});
+
+test('settled stacks are told to the pipeline, by a role that may do only that', () => {
+  const { Properties: rule } = environment.one('AWS::Events::Rule');
+  const bus = 'arn:aws:events:eu-west-1:111111111111:event-bus/lockgate';
+  assert.equal(rule.EventBusName, undefined);
+  assert.deepEqual(rule.Targets.map((target: any) => target.Arn), [bus]);
+  const statuses: string[] = rule.EventPattern.detail['status-details'].status;
+  assert.deepEqual(statuses.filter((status) => status.endsWith('_IN_PROGRESS')), []);
+
+  const role = environment.all('AWS::IAM::Role').find((role) => rule.Targets[0].RoleArn === `<${environment.idOf(role)}.Arn>`)!;
+  assert.deepEqual(environment.statements(role).map(({ Action, Resource }) => [Action, Resource]), [[['events:PutEvents'], [bus]]]);
+});
+
+test('with a key of the pipeline\'s own, the publisher may decrypt with it and with no other', () => {
+  const [decrypt] = smallestEnvironment
+    .statements(smallestEnvironment.role('lockgate-publisher-eu-west-1'))
+    .filter(({ Action }) => Action.includes('kms:Decrypt'));
+  assert.deepEqual(decrypt!.Condition, { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': 'alias/lockgate' } });
+});
+
+test('a target account comes after the pipeline, whose roles it trusts', () => {
+  const pipeline = installation.node.findChild('Pipeline');
+  const environments = installation.node.children.filter((child) => child.node.id.startsWith('Environment-')) as Stack[];
+  assert.deepEqual(environments.map((stack) => stack.node.id), [
+    'Environment-222222222222-eu-west-1',
+    'Environment-333333333333-eu-west-1',
+    'Environment-444444444444-eu-central-1',
+  ]);
+  assert.ok(environments.every((stack) => stack.dependencies.includes(pipeline as Stack)));
+});

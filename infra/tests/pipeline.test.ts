@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FUNCTIONS, functionName } from '../lib/names';
+import { fixture } from './stand-in';
+import { pipeline, smallestPipeline, statements, Statement } from './templates';
+
+const LEDGER = ['dynamodb:ConditionCheckItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem'];
+const ANSWER = ['states:SendTaskFailure', 'states:SendTaskHeartbeat', 'states:SendTaskSuccess'];
+const ASSUME = ['sts:AssumeRole', 'sts:TagSession'];
+const ITSELF = ['logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments'];
+
+const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
+  webhook: [...LEDGER, 'ssm:GetParameter', 'states:StartExecution'],
+  gate: [...LEDGER, ...ANSWER, 'states:DescribeExecution'],
+  build: [...LEDGER, ...ANSWER, 'codebuild:BatchGetBuilds', 'codebuild:StartBuild', 'codebuild:StopBuild', 's3:GetObject'],
+  deploy: [...LEDGER, ...ANSWER, ...ASSUME, 's3:GetObject', 'states:DescribeExecution'],
+  'smoke-test': [...LEDGER, ...ASSUME, 's3:GetObject'],
+  report: [...LEDGER, 'sns:Publish'],
+  sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:ListExecutions', 'states:StartExecution'],
+};
+
+const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
+  webhook: ['LOCKGATE_APPLICATIONS', 'LOCKGATE_LEDGER', 'LOCKGATE_SECRETS', 'LOCKGATE_STATE_MACHINE'],
+  gate: ['LOCKGATE_LEDGER'],
+  build: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_BUILD_PROJECT', 'LOCKGATE_LEDGER'],
+  deploy: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER'],
+  'smoke-test': ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER', 'LOCKGATE_SMOKE_ALLOW'],
+  report: ['LOCKGATE_LEDGER', 'LOCKGATE_TOPIC'],
+  sweep: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_WAKE_BUILD', 'LOCKGATE_WAKE_DEPLOY', 'LOCKGATE_WAKE_GATE'],
+};
+
+const of = (name: string, action: string): Statement[] =>
+  pipeline.statements(pipeline.role(name)).filter((statement) => statement.Action.includes(action));
+const resources = (name: string, action: string): string[] => of(name, action).flatMap((statement) => statement.Resource).sort();
+const live = (name: string): string => {
+  const version = pipeline.all('AWS::Lambda::Alias').find((alias) => alias.Properties.FunctionName === `<${pipeline.idOf(pipeline.fn(functionName(name as never)))}>`)!;
+  return `<${pipeline.idOf(version)}>`;
+};
+
+for (const name of FUNCTIONS) {
+  test(`${name} has a role of its own, which may do its work and nothing else`, () => {
+    const fn = pipeline.fn(functionName(name));
+    const role = pipeline.role(functionName(name));
+    assert.equal(fn.Properties.Role, `<${pipeline.idOf(role)}.Arn>`);
+    assert.deepEqual(pipeline.actions(role), [...MAY[name], ...ITSELF].sort());
+  });
+
+  test(`${name} reads only its own configuration`, () => {
+    assert.deepEqual(Object.keys(pipeline.fn(functionName(name)).Properties.Environment.Variables).sort(), READS[name]);
+  });
+
+  test(`${name} is called through its alias, keeps its logs and dead letters, and is watched`, () => {
+    const { Properties: fn } = pipeline.fn(functionName(name));
+    assert.equal(fn.Runtime, 'provided.al2023');
+    assert.deepEqual(fn.Architectures, ['arm64']);
+    assert.deepEqual(fn.TracingConfig, { Mode: 'Active' });
+    assert.equal(fn.LoggingConfig.LogFormat, 'JSON');
+    const aliases = pipeline.all('AWS::Lambda::Alias').filter((alias) => live(name) === `<${pipeline.idOf(alias)}>`);
+    assert.deepEqual(aliases.map((alias) => alias.Properties.Name), ['live']);
+
+    const logGroup = pipeline.all('AWS::Logs::LogGroup').find((group) => group.Properties.LogGroupName === `/aws/lambda/${functionName(name)}`)!;
+    assert.equal(fn.LoggingConfig.LogGroup, `<${pipeline.idOf(logGroup)}>`);
+    assert.equal(logGroup.Properties.RetentionInDays, 90);
+
+    const queue = pipeline.all('AWS::SQS::Queue').find((queue) => fn.DeadLetterConfig.TargetArn === `<${pipeline.idOf(queue)}.Arn>`)!;
+    assert.equal(queue.Properties.SqsManagedSseEnabled, true);
+
+    const watched = (dimension: string, value: string) =>
+      pipeline
+        .all('AWS::CloudWatch::Alarm')
+        .filter(({ Properties: alarm }) => alarm.Dimensions?.some((found: any) => found.Name === dimension && found.Value === value))
+        .map((alarm) => alarm.Properties.MetricName);
+    const expected = name === 'sweep' ? ['Errors', 'Invocations', 'Throttles'] : ['Errors', 'Throttles'];
+    assert.deepEqual(watched('FunctionName', `<${pipeline.idOf(pipeline.fn(functionName(name)))}>`).sort(), expected);
+    assert.deepEqual(watched('QueueName', `<${pipeline.idOf(queue)}.QueueName>`), ['ApproximateNumberOfMessagesVisible']);
+  });
+}
+
+test('no action is a wildcard, and nothing is managed elsewhere', () => {
+  for (const template of [pipeline, smallestPipeline]) {
+    for (const role of template.all('AWS::IAM::Role')) {
+      assert.equal(role.Properties.ManagedPolicyArns, undefined);
+      assert.deepEqual(template.actions(role).filter((action) => action.includes('*')), []);
+    }
+  }
+});
+
+test('only deploy may assume deploy and publisher roles, and exactly those of the configuration', () => {
+  assert.deepEqual(resources('lockgate-deploy', 'sts:AssumeRole'), [
+    'arn:aws:iam::222222222222:role/cdk-hnb659fds-deploy-role-222222222222-eu-west-1',
+    'arn:aws:iam::222222222222:role/lockgate-publisher-eu-west-1',
+    'arn:aws:iam::333333333333:role/cdk-hnb659fds-deploy-role-333333333333-eu-west-1',
+    'arn:aws:iam::333333333333:role/lockgate-publisher-eu-west-1',
+    'arn:aws:iam::444444444444:role/cdk-shop-deploy-role-444444444444-eu-central-1',
+    'arn:aws:iam::444444444444:role/lockgate-publisher-eu-central-1',
+  ]);
+  assert.deepEqual(resources('lockgate-smoke-test', 'sts:AssumeRole'), [
+    'arn:aws:iam::222222222222:role/lockgate-tester-eu-west-1',
+    'arn:aws:iam::333333333333:role/lockgate-tester-eu-west-1',
+    'arn:aws:iam::444444444444:role/lockgate-tester-eu-central-1',
+  ]);
+  const assuming = pipeline.all('AWS::IAM::Role').filter((role) => pipeline.actions(role).some((action) => action.startsWith('sts:')));
+  assert.deepEqual(assuming.map((role) => role.Properties.RoleName).sort(), ['lockgate-deploy', 'lockgate-smoke-test']);
+});
+
+test('no role in the tools account may touch CloudFormation or IAM there', () => {
+  for (const role of pipeline.all('AWS::IAM::Role')) {
+    assert.deepEqual(pipeline.actions(role).filter((action) => /^(cloudformation|iam):/.test(action)), []);
+  }
+});
+
+test('a build writes content and indexes of releases, reads its tool, and may do nothing else', () => {
+  const role = pipeline.role('lockgate-build-project');
+  assert.deepEqual(pipeline.actions(role), ['logs:CreateLogStream', 'logs:PutLogEvents', 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject']);
+  const bucket = pipeline.idOf(pipeline.one('AWS::S3::Bucket'));
+  assert.deepEqual(resources('lockgate-build-project', 's3:PutObject'), [`<${bucket}.Arn>/objects/*`, `<${bucket}.Arn>/releases/*`]);
+
+  const { Properties: project } = pipeline.one('AWS::CodeBuild::Project');
+  assert.equal(project.Name, 'lockgate-build');
+  assert.equal(project.Environment.PrivilegedMode, false);
+  assert.equal(project.Environment.Type, 'ARM_CONTAINER');
+  assert.equal(project.Source.Type, 'GITHUB');
+  assert.deepEqual(project.SecondarySources.map((source: any) => [source.Type, source.SourceIdentifier]), [['S3', 'lockgate']]);
+  assert.deepEqual(project.Environment.EnvironmentVariables.map((variable: any) => variable.Name), ['LOCKGATE_ARTIFACTS']);
+});
+
+test('the state machine invokes exactly the five functions it calls, and logs no data', () => {
+  const { Properties: machine } = pipeline.one('AWS::StepFunctions::StateMachine');
+  assert.equal(machine.StateMachineName, 'lockgate-deployment');
+  assert.equal(machine.LoggingConfiguration.Level, 'ERROR');
+  assert.equal(machine.LoggingConfiguration.IncludeExecutionData, false);
+  assert.deepEqual(machine.TracingConfiguration, { Enabled: true });
+  const role = pipeline.all('AWS::IAM::Role').find((role) => machine.RoleArn === `<${pipeline.idOf(role)}.Arn>`)!;
+  const invoked = pipeline.statements(role).filter((statement) => statement.Action.includes('lambda:InvokeFunction'));
+  assert.deepEqual(
+    invoked.flatMap((statement) => statement.Resource).sort(),
+    ['gate', 'build', 'deploy', 'smoke-test', 'report'].map(live).sort(),
+  );
+});
+
+test('the sweep wakes gate, build and deploy, and nobody else', () => {
+  assert.deepEqual(resources('lockgate-sweep', 'lambda:InvokeFunction'), ['build', 'deploy', 'gate'].map(live).sort());
+});
+
+test('the internet reaches one route, slowly, and the access log has nothing of what it sent', () => {
+  assert.equal(pipeline.one('AWS::ApiGatewayV2::Route').Properties.RouteKey, 'POST /webhooks/github');
+  const { Properties: stage } = pipeline.one('AWS::ApiGatewayV2::Stage');
+  assert.deepEqual(stage.DefaultRouteSettings, { ThrottlingBurstLimit: 50, ThrottlingRateLimit: 20 });
+  const logged = [...stage.AccessLogSettings.Format.matchAll(/\$context\.([\w.]+)/g)].map(([, name]) => name);
+  assert.deepEqual(logged.sort(), [
+    'identity.sourceIp',
+    'integrationLatency',
+    'integrationStatus',
+    'requestId',
+    'requestTime',
+    'responseLength',
+    'routeKey',
+    'status',
+  ]);
+  assert.doesNotMatch(stage.AccessLogSettings.Format, /\$(request|input|stageVariables)/);
+});
+
+test('the ledger can be restored and not deleted', () => {
+  const table = pipeline.one('AWS::DynamoDB::Table');
+  assert.match(table.DeletionPolicy!, /^Retain/);
+  assert.equal(table.Properties.DeletionProtectionEnabled, true);
+  assert.deepEqual(table.Properties.PointInTimeRecoverySpecification, { PointInTimeRecoveryEnabled: true });
+  assert.equal(table.Properties.BillingMode, 'PAY_PER_REQUEST');
+  const key = ({ KeySchema }: any) => KeySchema.map((part: any) => `${part.KeyType} ${part.AttributeName}`);
+  assert.deepEqual(key(table.Properties), ['HASH pk', 'RANGE sk']);
+  assert.deepEqual(
+    table.Properties.GlobalSecondaryIndexes.map((index: any) => [index.IndexName, ...key(index), index.Projection.ProjectionType]),
+    [['by_due', 'HASH due_kind', 'RANGE due_at', 'ALL']],
+  );
+  assert.ok(table.Properties.AttributeDefinitions.every((attribute: any) => attribute.AttributeType === 'S'));
+});
+
+test('a release is private, written once, and read by functions, builds and the three publishers', () => {
+  const bucket = pipeline.one('AWS::S3::Bucket');
+  assert.match(bucket.DeletionPolicy!, /^Retain/);
+  assert.deepEqual(bucket.Properties.VersioningConfiguration, { Status: 'Enabled' });
+  assert.ok(Object.values(bucket.Properties.PublicAccessBlockConfiguration).every((blocked) => blocked === true));
+
+  const policy = statements(pipeline.one('AWS::S3::BucketPolicy').Properties.PolicyDocument);
+  const refusals = policy.filter((statement) => statement.Effect === 'Deny').map((statement) => statement.Condition);
+  assert.deepEqual(refusals, [
+    { Bool: { 'aws:SecureTransport': 'false' } },
+    { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+    { Null: { 's3:if-none-match': 'true' }, Bool: { 's3:ObjectCreationOperation': 'true' } },
+  ]);
+  const allowed = policy.filter((statement) => statement.Effect === 'Allow');
+  assert.deepEqual(
+    allowed.map((statement) => [statement.Principal.AWS, statement.Condition.ArnEquals['aws:PrincipalArn'], ...statement.Action]),
+    [
+      ['222222222222', 'eu-west-1'],
+      ['333333333333', 'eu-west-1'],
+      ['444444444444', 'eu-central-1'],
+    ].map(([account, region]) => [
+      `arn:aws:iam::${account}:root`,
+      `arn:aws:iam::${account}:role/lockgate-publisher-${region}`,
+      's3:GetObject',
+    ]),
+  );
+  assert.ok(allowed.every((statement) => statement.Resource.every((resource) => resource.endsWith('.Arn>/objects/*'))));
+});
+
+test('every event becomes the input that its function knows', () => {
+  const rules = Object.fromEntries(
+    pipeline.all('AWS::Events::Rule').map((rule) => [pipeline.inputs(rule).join(), rule.Properties]),
+  );
+  assert.deepEqual(Object.keys(rules).sort(), [
+    '{"do":"sweep"}',
+    '{"do":"tidy","execution":$.detail.executionArn}',
+    '{"do":"wake","build":$.detail.build-id}',
+    '{"do":"wake","stack":$.detail.stack-id}',
+  ]);
+  const targets = (input: string) => rules[input].Targets.map((target: any) => target.Arn);
+  assert.deepEqual(targets('{"do":"sweep"}'), [live('sweep')]);
+  assert.deepEqual(targets('{"do":"tidy","execution":$.detail.executionArn}'), [live('gate')]);
+  assert.deepEqual(targets('{"do":"wake","build":$.detail.build-id}'), [live('build')]);
+  assert.deepEqual(targets('{"do":"wake","stack":$.detail.stack-id}'), [live('deploy')]);
+  assert.equal(rules['{"do":"sweep"}'].ScheduleExpression, 'rate(1 minute)');
+});
+
+test('the bus hears the target accounts, and no other', () => {
+  const { Properties: policy } = pipeline.one('AWS::Events::EventBusPolicy');
+  const accounts = ['222222222222', '333333333333', '444444444444'];
+  assert.deepEqual(policy.Statement.Principal.AWS, accounts.map((account) => `arn:aws:iam::${account}:root`));
+  assert.equal(policy.Statement.Action, 'events:PutEvents');
+  const rule = pipeline.all('AWS::Events::Rule').find((rule) => rule.Properties.EventPattern?.account)!;
+  assert.deepEqual(rule.Properties.EventPattern.account, accounts);
+  assert.equal(rule.Properties.EventBusName, `<${pipeline.idOf(pipeline.one('AWS::Events::EventBus'))}>`);
+
+  assert.deepEqual(smallestPipeline.all('AWS::Events::EventBusPolicy'), []);
+});
+
+test('an application is known by its parameter, word for word', () => {
+  const { Properties: parameter } = pipeline.one('AWS::SSM::Parameter');
+  assert.equal(parameter.Name, '/lockgate/applications/acme/shop');
+  assert.deepEqual(JSON.parse(parameter.Value), fixture().applications[0]);
+  assert.equal(parameter.Tier, 'Standard');
+  assert.deepEqual(resources('lockgate-webhook', 'ssm:GetParameter'), [
+    'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/applications/*',
+    'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/webhook/secret',
+    'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/webhook/secret-previous',
+  ]);
+});
+
+test('with keys of one\'s own, ledger, releases and notifications are encrypted with one that rotates', () => {
+  const key = smallestPipeline.one('AWS::KMS::Key');
+  const id = smallestPipeline.idOf(key);
+  assert.equal(key.Properties.EnableKeyRotation, true);
+  assert.equal(smallestPipeline.one('AWS::DynamoDB::Table').Properties.SSESpecification.KMSMasterKeyId, `<${id}.Arn>`);
+  assert.equal(
+    smallestPipeline.one('AWS::S3::Bucket').Properties.BucketEncryption.ServerSideEncryptionConfiguration[0]
+      .ServerSideEncryptionByDefault.KMSMasterKeyID,
+    `<${id}.Arn>`,
+  );
+  assert.equal(smallestPipeline.one('AWS::SNS::Topic').Properties.KmsMasterKeyId, `<${id}.Arn>`);
+  assert.deepEqual(pipeline.all('AWS::KMS::Key'), []);
+});
+
+test('what a smoke test may reach is handed on', () => {
+  const allowed = (template: typeof pipeline) =>
+    template.fn('lockgate-smoke-test').Properties.Environment.Variables.LOCKGATE_SMOKE_ALLOW;
+  assert.equal(allowed(pipeline), '');
+  assert.equal(allowed(smallestPipeline), '10.0.0.0/8,127.0.0.0/8');
+});
