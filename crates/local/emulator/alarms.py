@@ -39,6 +39,12 @@ def install() -> None:
     instead("_evaluate_alarm", cloudwatch)(lambda alarm: None)
     background.every(EVERY_SECONDS, "alarms", _evaluate_all)
 
+    @around("cloudformation_put_metric_alarm", cloudwatch)
+    def put(original: Any, alarm: Alarm) -> None:
+        if alarm["ComparisonOperator"] not in _COMPARE:
+            raise ValueError(_no_operator(alarm["ComparisonOperator"]))
+        original(alarm)
+
     @around("_record_history", cloudwatch)
     def record(
         original: Any, name: str, old: str, new: str, reason: str, kind: str = "MetricAlarm", reason_data: Any = None
@@ -57,9 +63,16 @@ def install() -> None:
         return original(params, given, is_cbor, is_json)
 
 
+def _no_operator(given: str) -> str:
+    return (
+        f"1 validation error detected: Value '{given}' at 'comparisonOperator' failed to satisfy constraint: "
+        f"Member must satisfy enum value set: [{', '.join(_COMPARE)}]"
+    )
+
+
 def _evaluate_all() -> None:
     for (account, region, _), alarm in list(cloudwatch._alarms._data.items()):
-        if time.time() >= alarm.get("_hold_until", 0) and alarm.get("MetricName"):
+        if time.time() >= alarm.get("_hold_until", 0) and alarm.get("ComparisonOperator") in _COMPARE:
             with request_scope(account, region):
                 _evaluate(alarm)
 

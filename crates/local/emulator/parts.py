@@ -10,6 +10,7 @@ from ministack.services import lambda_svc
 
 from emulator import (
     alarms,
+    async_invocations,
     build_projects,
     builds,
     callbacks,
@@ -18,6 +19,8 @@ from emulator import (
     events,
     executions,
     failures,
+    foreign_buckets,
+    function_environment,
     function_metrics,
     inbox,
     processes,
@@ -37,7 +40,10 @@ def install(settings: Settings) -> Any:
     events.install()
     event_relay.install()
     stack_events.install()
+    async_invocations.install(settings.schedule_scale)
     schedules.install(settings.schedule_scale)
+    foreign_buckets.install()
+    function_environment.install()
     function_metrics.install()
     alarms.install()
     inbox.install(settings.auto_confirm_mail)

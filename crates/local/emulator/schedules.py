@@ -9,7 +9,6 @@ invoked a second time: on a slow machine the runs would otherwise pile up.
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 import uuid
@@ -19,10 +18,8 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import request_scope
 from ministack.services import eventbridge, lambda_svc
 
-from emulator import background
+from emulator import async_invocations, background
 from emulator.seams import instead
-
-logger = logging.getLogger("local.schedules")
 
 Key = tuple[str, str, str]
 
@@ -79,11 +76,9 @@ def _invoke_alone(key: Key, target: dict[str, Any], rule: dict[str, Any], view: 
     former = _running.get((key, target["Id"]))
     if former is not None and former.is_alive():
         return
-    function, config, name = lambda_svc._get_func_record_for_ref(target["Arn"])
-    if not function or not config:
-        logger.warning("%s: no function %s", rule["Arn"], name)
+    record = async_invocations.record_of(target["Arn"])
+    if record is None:
         return
-    record = lambda_svc._execution_record_for_config(function, config)
     worker = threading.Thread(
         target=lambda_svc._execute_function_with_config_scope, args=(record, _input(target, rule, view)), daemon=True
     )

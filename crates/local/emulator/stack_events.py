@@ -30,10 +30,16 @@ def install() -> None:
         *rest: Any,
         **options: Any,
     ) -> None:
-        original(stack_id, stack_name, logical_id, resource_type, status, reason, *rest, **options)
-        if resource_type == "AWS::CloudFormation::Stack" and logical_id == stack_name:
-            token = stacks.CLIENT_REQUEST_TOKEN.get()
-            background.later(DELAY_SECONDS, _publish, get_account_id(), stack_id, status, reason, token)
+        statuses = [status]
+        whole_stack = resource_type == "AWS::CloudFormation::Stack" and logical_id == stack_name
+        if whole_stack and status == "UPDATE_COMPLETE":
+            # MiniStack removes what an update replaced without saying so.
+            statuses.insert(0, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        for each in statuses:
+            original(stack_id, stack_name, logical_id, resource_type, each, reason, *rest, **options)
+            if whole_stack:
+                token = stacks.CLIENT_REQUEST_TOKEN.get()
+                background.later(DELAY_SECONDS, _publish, get_account_id(), stack_id, each, reason, token)
 
 
 def _publish(account: str, stack_id: str, status: str, reason: str, token: str) -> None:
