@@ -1,1 +1,565 @@
-//! What a change set would change, and what CloudFormation says of one that it could not make.
+//! Change sets: what they are called, whether they can be executed, and what they would do.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::deployment::Leg;
+use crate::harmless::harmless;
+use crate::names::{DeploymentId, StackName};
+
+/// A call of CloudFormation that must not happen twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Call {
+    /// `CreateChangeSet`.
+    Create,
+    /// `ExecuteChangeSet`.
+    Execute,
+    /// `ContinueUpdateRollback`.
+    ContinueRollback,
+    /// `DeleteStack`.
+    Delete,
+}
+
+/// The name of the change set that a deployment makes for a stack: the same one however often it is asked.
+///
+/// Letters, digits and hyphens, at most 128 (AWS CloudFormation API reference, `CreateChangeSet`, `ChangeSetName`).
+pub fn change_set_name(deployment: &DeploymentId, leg: Leg, stack: &StackName) -> String {
+    named("lockgate", deployment, leg, stack)
+}
+
+/// The token of a call: whoever repeats the call with it gets the first one's answer, and the stack events of what it
+/// starts carry it.
+///
+/// At most 128 of `[a-zA-Z][-a-zA-Z0-9]*` (AWS CloudFormation API reference, `ClientRequestToken`).
+pub fn client_token(call: Call, deployment: &DeploymentId, leg: Leg, stack: &StackName) -> String {
+    named(&call.to_string(), deployment, leg, stack)
+}
+
+fn named(first: &str, deployment: &DeploymentId, leg: Leg, stack: &StackName) -> String {
+    let leg = leg.to_string();
+    let mut hash = Sha256::new();
+    for part in [first, deployment.as_str(), &leg, stack.as_str()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    // An id may have underscores, which CloudFormation does not take; the hash keeps two such ids apart.
+    let readable = deployment.as_str().replace('_', "-");
+    format!("{first}-{leg}-{readable}-{}", &hex::encode(hash.finalize())[..12])
+}
+
+/// What DescribeChangeSet says of the making of a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are CloudFormation's own words")]
+pub enum ChangeSetStatus {
+    CreatePending,
+    CreateInProgress,
+    CreateComplete,
+    DeletePending,
+    DeleteInProgress,
+    DeleteComplete,
+    DeleteFailed,
+    Failed,
+    /// A word that is newer than this program.
+    Other(String),
+}
+
+impl From<&str> for ChangeSetStatus {
+    fn from(text: &str) -> Self {
+        match text {
+            "CREATE_PENDING" => Self::CreatePending,
+            "CREATE_IN_PROGRESS" => Self::CreateInProgress,
+            "CREATE_COMPLETE" => Self::CreateComplete,
+            "DELETE_PENDING" => Self::DeletePending,
+            "DELETE_IN_PROGRESS" => Self::DeleteInProgress,
+            "DELETE_COMPLETE" => Self::DeleteComplete,
+            "DELETE_FAILED" => Self::DeleteFailed,
+            "FAILED" => Self::Failed,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// What DescribeChangeSet says of the execution of a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are CloudFormation's own words")]
+pub enum ExecutionStatus {
+    Unavailable,
+    Available,
+    ExecuteInProgress,
+    ExecuteComplete,
+    ExecuteFailed,
+    Obsolete,
+    /// A word that is newer than this program.
+    Other(String),
+}
+
+impl From<&str> for ExecutionStatus {
+    fn from(text: &str) -> Self {
+        match text {
+            "UNAVAILABLE" => Self::Unavailable,
+            "AVAILABLE" => Self::Available,
+            "EXECUTE_IN_PROGRESS" => Self::ExecuteInProgress,
+            "EXECUTE_COMPLETE" => Self::ExecuteComplete,
+            "EXECUTE_FAILED" => Self::ExecuteFailed,
+            "OBSOLETE" => Self::Obsolete,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+/// How the making of a change set went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation {
+    /// It can be executed.
+    Ready,
+    /// The stack already is as the release wants it. The change set is of no use and has to be deleted.
+    NoChanges,
+    /// CloudFormation still works on it.
+    Pending,
+    /// CloudFormation will not make it, for this reason; `DescribeEvents` may know more.
+    Refused(String),
+}
+
+/// How a change set without changes begins to explain itself: for a plain template, and for one with transforms
+/// (aws-cdk issue 10650). The reasons of early validation quote templates, so only the beginning counts.
+const NO_CHANGES: [&str; 3] = [
+    "The submitted information didn't contain changes",
+    "The submitted information didn\u{2019}t contain changes",
+    "No updates are to be performed",
+];
+
+/// What has become of a change set that was asked for.
+pub fn assess_created(status: &ChangeSetStatus, reason: Option<&str>) -> Creation {
+    let reason = reason.unwrap_or_default().trim();
+    match status {
+        ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress => Creation::Pending,
+        ChangeSetStatus::CreateComplete => Creation::Ready,
+        ChangeSetStatus::Failed if NO_CHANGES.iter().any(|text| reason.starts_with(text)) => Creation::NoChanges,
+        ChangeSetStatus::Failed if reason.is_empty() => Creation::Refused("CloudFormation gives no reason".to_owned()),
+        ChangeSetStatus::Failed => Creation::Refused(harmless(reason, 500)),
+        ChangeSetStatus::DeletePending
+        | ChangeSetStatus::DeleteInProgress
+        | ChangeSetStatus::DeleteComplete
+        | ChangeSetStatus::DeleteFailed => Creation::Refused("somebody deleted the change set".to_owned()),
+        ChangeSetStatus::Other(word) if word.ends_with("_PENDING") || word.ends_with("_IN_PROGRESS") => {
+            Creation::Pending
+        }
+        ChangeSetStatus::Other(word) => Creation::Refused(harmless(
+            &format!("the change set is in the unknown state {word}: {reason}"),
+            500,
+        )),
+    }
+}
+
+/// One row of a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it does.
+    pub action: Action,
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// The resource's type.
+    pub resource_type: String,
+    /// Whether a modified resource becomes another one.
+    pub replacement: Replacement,
+    /// What becomes of the old resource, where CloudFormation says so.
+    pub policy: Option<Policy>,
+}
+
+/// What a change does to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It is made.
+    Add,
+    /// It is changed, or brought back to what the template says.
+    Modify,
+    /// It leaves the stack.
+    Remove,
+    /// An existing one comes into the stack.
+    Import,
+    /// CloudFormation cannot tell before it tries.
+    Dynamic,
+}
+
+impl From<&str> for Action {
+    fn from(text: &str) -> Self {
+        match text {
+            "Add" => Self::Add,
+            "Modify" | "SyncWithActual" => Self::Modify,
+            "Remove" => Self::Remove,
+            "Import" => Self::Import,
+            _ => Self::Dynamic,
+        }
+    }
+}
+
+/// Whether a changed resource becomes another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// It stays the same one.
+    Never,
+    /// Depends on a value that only the execution knows.
+    Conditional,
+    /// It is replaced.
+    Always,
+}
+
+impl From<Option<&str>> for Replacement {
+    fn from(text: Option<&str>) -> Self {
+        match text {
+            Some("True") => Self::Always,
+            None | Some("False") => Self::Never,
+            Some(_) => Self::Conditional,
+        }
+    }
+}
+
+/// What becomes of a resource that a change leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are CloudFormation's own words")]
+pub enum Policy {
+    Delete,
+    Retain,
+    Snapshot,
+    ReplaceAndDelete,
+    ReplaceAndRetain,
+    ReplaceAndSnapshot,
+}
+
+impl Policy {
+    /// The policy of this name; `None` for one that is newer than this program.
+    pub fn named(text: &str) -> Option<Self> {
+        match text {
+            "Delete" => Some(Self::Delete),
+            "Retain" => Some(Self::Retain),
+            "Snapshot" => Some(Self::Snapshot),
+            "ReplaceAndDelete" => Some(Self::ReplaceAndDelete),
+            "ReplaceAndRetain" => Some(Self::ReplaceAndRetain),
+            "ReplaceAndSnapshot" => Some(Self::ReplaceAndSnapshot),
+            _ => None,
+        }
+    }
+
+    fn keeps(self) -> bool {
+        matches!(
+            self,
+            Self::Retain | Self::Snapshot | Self::ReplaceAndRetain | Self::ReplaceAndSnapshot
+        )
+    }
+}
+
+/// What a change set would do, small enough for the ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many resources are made.
+    pub add: u32,
+    /// How many are changed.
+    pub modify: u32,
+    /// How many leave the stack.
+    pub remove: u32,
+    /// How many come into the stack.
+    pub import: u32,
+    /// How many of which CloudFormation cannot tell.
+    pub dynamic: u32,
+    /// How many resources that hold data would be lost; none means that the way back is open.
+    pub data_lost: u32,
+    /// The resources that are replaced or leave, those that hold data first; at most [`Summary::LOSSES_LIMIT`].
+    pub losses: Vec<Loss>,
+    /// How many losses there was no room for.
+    pub truncated: u32,
+}
+
+/// A resource that does not stay what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// How it goes.
+    pub how: How,
+    /// Whether it is of a type that holds data.
+    pub stateful: bool,
+    /// Whether the old one, or a snapshot of it, is kept outside the stack.
+    pub kept: bool,
+}
+
+/// How a resource goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// It leaves the stack.
+    Removed,
+    /// Another takes its place.
+    Replaced,
+    /// Another may take its place.
+    MayBeReplaced,
+}
+
+impl Summary {
+    /// The most losses that are listed; with names cut to [`Summary::NAME_LIMIT`] they stay below 4 KiB.
+    pub const LOSSES_LIMIT: usize = 12;
+    /// The most characters of a name.
+    pub const NAME_LIMIT: usize = 80;
+
+    /// Sums up the rows of a change set.
+    pub fn of<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let mut summary = Self::default();
+        for change in changes {
+            *match change.action {
+                Action::Add => &mut summary.add,
+                Action::Modify => &mut summary.modify,
+                Action::Remove => &mut summary.remove,
+                Action::Import => &mut summary.import,
+                Action::Dynamic => &mut summary.dynamic,
+            } += 1;
+            if let Some(loss) = loss(change) {
+                summary.data_lost += u32::from(loss.stateful && !loss.kept);
+                summary.losses.push(loss);
+            }
+        }
+        summary.losses.sort_by(|a, b| {
+            let order = |loss: &Loss| (!loss.stateful, loss.kept, loss.how);
+            order(a).cmp(&order(b)).then_with(|| a.logical_id.cmp(&b.logical_id))
+        });
+        let over = summary.losses.len().saturating_sub(Self::LOSSES_LIMIT);
+        summary.losses.truncate(Self::LOSSES_LIMIT);
+        summary.truncated = u32::try_from(over).unwrap_or(u32::MAX);
+        summary
+    }
+}
+
+fn loss(change: &Change) -> Option<Loss> {
+    let how = match (change.action, change.replacement) {
+        (Action::Remove, _) => How::Removed,
+        (Action::Modify | Action::Dynamic, Replacement::Always) => How::Replaced,
+        (Action::Modify | Action::Dynamic, Replacement::Conditional) => How::MayBeReplaced,
+        _ => return None,
+    };
+    Some(Loss {
+        logical_id: harmless(&change.logical_id, Summary::NAME_LIMIT),
+        resource_type: harmless(&change.resource_type, Summary::NAME_LIMIT),
+        how,
+        stateful: is_stateful(&change.resource_type),
+        kept: change.policy.is_some_and(Policy::keeps),
+    })
+}
+
+/// Whether resources of this type hold data that making them again does not bring back.
+///
+/// The types to which CDK gives the removal policy `Retain` or `Snapshot` by default, and what AWS's own rule for them
+/// names (cfn-lint, I3011 "Check stateful resources have a set UpdateReplacePolicy/DeletionPolicy").
+pub fn is_stateful(resource_type: &str) -> bool {
+    STATEFUL.binary_search(&resource_type).is_ok()
+}
+
+/// Sorted, for the search.
+const STATEFUL: [&str; 53] = [
+    "AWS::ACMPCA::CertificateAuthority",
+    "AWS::AmazonMQ::Broker",
+    "AWS::Backup::BackupVault",
+    "AWS::Cassandra::Keyspace",
+    "AWS::Cassandra::Table",
+    "AWS::CloudTrail::EventDataStore",
+    "AWS::CodeArtifact::Repository",
+    "AWS::CodeCommit::Repository",
+    "AWS::Cognito::IdentityPool",
+    "AWS::Cognito::UserPool",
+    "AWS::DAX::Cluster",
+    "AWS::DSQL::Cluster",
+    "AWS::DocDB::DBCluster",
+    "AWS::DocDB::DBInstance",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::DynamoDB::Table",
+    "AWS::EC2::Volume",
+    "AWS::ECR::Repository",
+    "AWS::EFS::FileSystem",
+    "AWS::ElastiCache::CacheCluster",
+    "AWS::ElastiCache::ReplicationGroup",
+    "AWS::ElastiCache::ServerlessCache",
+    "AWS::Elasticsearch::Domain",
+    "AWS::FSx::FileSystem",
+    "AWS::FSx::Volume",
+    "AWS::Glue::Database",
+    "AWS::Glue::Table",
+    "AWS::KMS::Key",
+    "AWS::Kinesis::Stream",
+    "AWS::KinesisFirehose::DeliveryStream",
+    "AWS::Logs::LogGroup",
+    "AWS::MSK::Cluster",
+    "AWS::MSK::ServerlessCluster",
+    "AWS::MemoryDB::Cluster",
+    "AWS::Neptune::DBCluster",
+    "AWS::Neptune::DBInstance",
+    "AWS::OpenSearchServerless::Collection",
+    "AWS::OpenSearchService::Domain",
+    "AWS::QLDB::Ledger",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::RDS::GlobalCluster",
+    "AWS::Redshift::Cluster",
+    "AWS::RedshiftServerless::Namespace",
+    "AWS::S3::Bucket",
+    "AWS::S3Express::DirectoryBucket",
+    "AWS::S3Tables::Table",
+    "AWS::S3Tables::TableBucket",
+    "AWS::SDB::Domain",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+    "AWS::Timestream::Database",
+    "AWS::Timestream::Table",
+];
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_change_set_without_changes_is_told_from_one_that_is_refused() {
+        use ChangeSetStatus as S;
+        let refused = |text: &str| Creation::Refused(text.to_owned());
+        for (status, reason, wanted) in [
+            (S::CreatePending, "", Creation::Pending),
+            (S::CreateInProgress, "", Creation::Pending),
+            (S::CreateComplete, "", Creation::Ready),
+            (
+                S::Failed,
+                "The submitted information didn't contain changes. Submit different information to create a change set.",
+                Creation::NoChanges,
+            ),
+            (S::Failed, "No updates are to be performed.", Creation::NoChanges),
+            (S::Failed, "No updates are to be performed", Creation::NoChanges),
+            (S::Failed, "", refused("CloudFormation gives no reason")),
+            (
+                S::Failed,
+                "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure information.",
+                refused(
+                    "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure information.",
+                ),
+            ),
+            (
+                S::Failed,
+                "Property Description: 'No updates are to be performed' is too long",
+                refused("Property Description: 'No updates are to be performed' is too long"),
+            ),
+            (
+                S::Failed,
+                "Nested change set arn:aws:cloudformation:eu-west-1:222222222222:changeSet/x/y was not successful: Currently in FAILED.",
+                refused(
+                    "Nested change set arn:aws:cloudformation:eu-west-1:222222222222:changeSet/x/y was not successful: Currently in FAILED.",
+                ),
+            ),
+            (
+                S::Failed,
+                "Transform AWS::X\nfailed\u{1b}[31m",
+                refused("Transform AWS::X failed [31m"),
+            ),
+            (S::DeleteComplete, "", refused("somebody deleted the change set")),
+            (S::Other("VALIDATE_IN_PROGRESS".to_owned()), "", Creation::Pending),
+            (
+                S::Other("PUZZLED".to_owned()),
+                "why",
+                refused("the change set is in the unknown state PUZZLED: why"),
+            ),
+        ] {
+            assert_eq!(assess_created(&status, Some(reason)), wanted, "{status:?} {reason}");
+        }
+    }
+
+    fn change(
+        action: &str,
+        logical_id: &str,
+        resource_type: &str,
+        replacement: Option<&str>,
+        policy: Option<&str>,
+    ) -> Change {
+        Change {
+            action: action.into(),
+            logical_id: logical_id.to_owned(),
+            resource_type: resource_type.to_owned(),
+            replacement: replacement.into(),
+            policy: policy.and_then(Policy::named),
+        }
+    }
+
+    #[test]
+    fn a_summary_says_first_what_would_be_lost() {
+        let summary = Summary::of(&[
+            change("Add", "Topic", "AWS::SNS::Topic", None, None),
+            change("Modify", "Handler", "AWS::Lambda::Function", Some("False"), None),
+            change("Modify", "Rule", "AWS::Events::Rule", Some("Conditional"), None),
+            change(
+                "Modify",
+                "Orders",
+                "AWS::DynamoDB::Table",
+                Some("True"),
+                Some("ReplaceAndRetain"),
+            ),
+            change("Remove", "Bucket", "AWS::S3::Bucket", None, Some("Delete")),
+            change("Import", "Key", "AWS::KMS::Key", None, None),
+            change("Dynamic", "Macro", "AWS::Lambda::Function", None, None),
+        ]);
+        insta::assert_json_snapshot!(summary, @"");
+    }
+
+    #[test]
+    fn a_summary_stays_small() {
+        let long = "x".repeat(500);
+        let changes: Vec<Change> = (0..500)
+            .map(|at| {
+                change(
+                    "Remove",
+                    &format!("{long}{at}"),
+                    if at == 499 { "AWS::S3::Bucket" } else { &long },
+                    None,
+                    None,
+                )
+            })
+            .collect();
+        let summary = Summary::of(&changes);
+        assert_eq!((summary.remove, summary.data_lost, summary.truncated), (500, 1, 488));
+        assert!(summary.losses[0].stateful);
+        assert!(serde_json::to_vec(&summary).unwrap().len() < 4096);
+    }
+
+    #[test]
+    fn the_stateful_types_are_sorted_and_named_once() {
+        assert!(STATEFUL.is_sorted_by(|a, b| a < b));
+        assert!(is_stateful("AWS::RDS::DBInstance") && !is_stateful("AWS::Lambda::Function"));
+    }
+
+    proptest! {
+        #[test]
+        fn names_and_tokens_are_what_cloudformation_takes(
+            id in "[A-Za-z0-9_-]{1,80}", stack in "[A-Za-z][A-Za-z0-9-]{0,127}", other in "[A-Za-z0-9_-]{1,80}",
+        ) {
+            let deployment: DeploymentId = id.parse().unwrap();
+            let stack: StackName = stack.parse().unwrap();
+            let mut all = vec![
+                change_set_name(&deployment, Leg::Forward, &stack),
+                change_set_name(&deployment, Leg::Back, &stack),
+                client_token(Call::Create, &deployment, Leg::Forward, &stack),
+                client_token(Call::Execute, &deployment, Leg::Forward, &stack),
+                client_token(Call::ContinueRollback, &deployment, Leg::Back, &stack),
+                client_token(Call::Delete, &deployment, Leg::Forward, &stack),
+            ];
+            for name in &all {
+                prop_assert!(name.len() <= 128, "{} has {}", name, name.len());
+                prop_assert!(name.parse::<StackName>().is_ok(), "{}", name);
+            }
+            prop_assert_eq!(&all[0], &change_set_name(&deployment, Leg::Forward, &stack));
+            all.sort();
+            all.dedup();
+            prop_assert_eq!(all.len(), 6);
+            let other: DeploymentId = other.parse().unwrap();
+            prop_assert_eq!(
+                change_set_name(&deployment, Leg::Forward, &stack) == change_set_name(&other, Leg::Forward, &stack),
+                deployment == other
+            );
+        }
+    }
+}

@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
         for (id, inside) in &nested {
             let found = siblings.needs(&manifest.artifacts[*id].dependencies, id, &mut self.problems);
             for inner in inside {
-                for stack in self.stacks.get_mut(inner).into_iter() {
+                if let Some(stack) = self.stacks.get_mut(inner) {
                     stack.depends_on.extend(found.stacks.iter().cloned());
                 }
             }

@@ -234,7 +234,7 @@ impl<'a> Place<'a> {
         resolved.region = Some(self.region.clone());
         resolved.template_location = stack.template_location.as_ref().map(|location| self.location(location));
         resolved.execution_role = stack.execution_role.as_ref().map(|arn| self.text(arn));
-        for role in &mut resolved.deploy_role {
+        if let Some(role) = &mut resolved.deploy_role {
             role.arn = self.text(&role.arn);
         }
         for arn in &mut resolved.notification_arns {
