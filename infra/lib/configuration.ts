@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { Missing } from './missing';
 
 /**
  * What `lockgate config --file lockgate.toml --json` prints. That command validates it, with a sentence
@@ -57,10 +58,10 @@ const FORMS = {
 
 export function readConfiguration(path: unknown): Configuration {
   if (typeof path !== 'string') {
-    throw new Error(`No configuration: give the file that ${RESOLVE} makes with \`-c lockgate=resolved.json\`.`);
+    throw new Missing(`No configuration: give the file that ${RESOLVE} makes with \`-c lockgate=resolved.json\`.`);
   }
   if (!fs.existsSync(path)) {
-    throw new Error(`No configuration at ${path}: ${RESOLVE} makes it.`);
+    throw new Missing(`No configuration at ${path}: ${RESOLVE} makes it.`);
   }
   const read = JSON.parse(fs.readFileSync(path, 'utf8')) as Configuration;
   check('pipeline.account', read.pipeline?.account, FORMS.account);

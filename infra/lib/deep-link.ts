@@ -1,4 +1,4 @@
-/** Links into the AWS console, for alarm texts. */
+/** Links into the AWS console, for alarm texts; made of names that are known before deploying. */
 import { Stack } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 
@@ -10,8 +10,10 @@ function page(scope: Construct, service: string, path: string): string {
 export const functionUrl = (scope: Construct, functionName: string) =>
   page(scope, 'lambda', `/functions/${functionName}?tab=monitoring`);
 
-export const queueUrl = (scope: Construct, url: string) =>
-  page(scope, 'sqs/v3', `/queues/${encodeURIComponent(url)}`);
+export function queueUrl(scope: Construct, queueName: string): string {
+  const { account, region } = Stack.of(scope);
+  return page(scope, 'sqs/v3', `/queues/${encodeURIComponent(`https://sqs.${region}.amazonaws.com/${account}/${queueName}`)}`);
+}
 
 /** `/` in a log group's name is `$252F` in the console's links. */
 export const logGroupUrl = (scope: Construct, name: string) =>

@@ -89,7 +89,7 @@ export class EnvironmentStack extends Stack {
     explainWildcard(role, `Resource::${functions('lockgate-*')}`, 'It is what is refused.');
   }
 
-  /** The trusted role must exist before this stack does: IAM refuses a policy that names a role it cannot find. */
+  /** The trusted role must exist before this stack does: IAM refuses a policy that names a role it cannot find. See README.md. */
   private role(id: string, roleName: string, pipeline: Pipeline, by: FunctionName, description: string): iam.Role {
     const trusted = new iam.ArnPrincipal(roleArn(this.partition, pipeline.account, functionName(by)));
     const role = new iam.Role(this, id, {

@@ -1,4 +1,4 @@
-import { App } from 'aws-cdk-lib';
+import { App, DefaultStackSynthesizer } from 'aws-cdk-lib';
 import { Configuration, targets } from './configuration';
 import { EnvironmentStack } from './environment-stack';
 import { STACKS } from './names';
@@ -20,6 +20,8 @@ export function lockgate(app: App, configuration: Configuration, built: Built): 
       stackName: STACKS.environment,
       description: 'Lockgate: what this account needs to be deployed into',
       env: { account: target.account, region: target.region },
+      // The account may have no bootstrap but that of its applications.
+      synthesizer: new DefaultStackSynthesizer({ qualifier: target.qualifiers[0]! }),
       pipeline,
       target,
     });

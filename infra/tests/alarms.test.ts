@@ -14,7 +14,8 @@ test('every alarm says what to do and where to look, and is sent', () => {
     const [happened, todo, look] = alarm.AlarmDescription.split('\n\n');
     assert.match(happened, /^[A-Z].*\.$/);
     assert.match(todo, /^What to do: docs\/OPERATIONS\.md#[a-z0-9-]+$/);
-    assert.match(look, /^Where to look: https:\/\/eu-west-1\.console\.aws\.amazon\.com\//);
+    assert.match(look, /^Where to look: https:\/\/eu-west-1\.console\.aws\.amazon\.com\/[^<>{}]+$/);
+    assert.doesNotMatch(look, /token/i);
     assert.deepEqual(alarm.AlarmActions, [topic]);
   }
 });

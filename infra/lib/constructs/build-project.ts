@@ -15,8 +15,9 @@ import {
 } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Application } from '../configuration';
+import { Missing } from '../missing';
 import { ReleaseStore } from './release-store';
-import { RustFunction } from './rust-function';
+import { buildFlag, RustFunction } from './rust-function';
 
 export interface BuildProjectProps {
   /** Holds the command `lockgate`, which a build packages its cloud assembly with. */
@@ -40,7 +41,7 @@ export class BuildProject extends Construct {
       retention: props.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const cli = new assets.Asset(this, 'Cli', { path: folderOf(props.cli) });
+    const cli = new assets.Asset(this, 'Cli', { path: folderOf(props) });
     const role = this.role(logGroup, cli);
     props.store.grantWrite(role);
 
@@ -131,9 +132,11 @@ export class BuildProject extends Construct {
   }
 }
 
-function folderOf(folder: string): string {
-  if (!fs.existsSync(path.join(folder, 'lockgate'))) {
-    throw new Error(`No ${path.join(folder, 'lockgate')}: \`cargo xtask cli\` makes it.`);
+function folderOf({ cli, architecture }: BuildProjectProps): string {
+  const program = path.join(cli, 'lockgate');
+  if (!fs.existsSync(program)) {
+    const build = `cargo lambda build --release ${buildFlag(architecture)} --package cli`;
+    throw new Missing(`No ${program}: \`${build} && install -D target/lambda/lockgate/bootstrap ${program}\` makes it.`);
   }
-  return folder;
+  return cli;
 }

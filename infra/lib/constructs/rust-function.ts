@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { aws_iam as iam, aws_lambda as lambda, aws_logs as logs, aws_sqs as sqs, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { functionUrl, queueUrl } from '../deep-link';
+import { Missing } from '../missing';
 import { FunctionName, functionName } from '../names';
 import { RUNBOOK } from '../runbook-url';
 import { Notifications } from './notifications';
@@ -50,6 +51,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
     });
 
     const deadLetters = new sqs.Queue(this, 'DeadLetters', {
+      queueName: `${name}-dead-letters`,
       encryption: sqs.QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
@@ -74,7 +76,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
       description: props.description,
       runtime: lambda.Runtime.PROVIDED_AL2023,
       handler: 'bootstrap',
-      code: lambda.Code.fromAsset(folderOf(props.folder, name)),
+      code: lambda.Code.fromAsset(folderOf(props, name)),
       architecture: props.architecture,
       role: this.role,
       memorySize: props.memory,
@@ -108,7 +110,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
       metric: deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5), statistic: 'Maximum' }),
       happened: `The function ${name} could not handle an event in three attempts; the event is kept for 14 days.`,
       runbook: RUNBOOK.deadLetters,
-      link: queueUrl(this, deadLetters.queueUrl),
+      link: queueUrl(this, `${name}-dead-letters`),
       notifications,
     });
   }
@@ -119,10 +121,15 @@ export class RustFunction extends Construct implements iam.IGrantable {
   }
 }
 
-function folderOf(folder: string, name: string): string {
+function folderOf({ folder, architecture }: FunctionDefaults, name: string): string {
   const asset = path.join(folder, name);
-  if (!fs.existsSync(path.join(asset, 'bootstrap'))) {
-    throw new Error(`No ${path.join(asset, 'bootstrap')}: \`cargo lambda build --release --arm64\` makes it.`);
+  const program = path.join(asset, 'bootstrap');
+  if (!fs.existsSync(program)) {
+    throw new Missing(`No ${program}: \`cargo lambda build --release ${buildFlag(architecture)}\` makes it.`);
   }
   return asset;
 }
+
+/** Of `cargo lambda build`. */
+export const buildFlag = (architecture: lambda.Architecture) =>
+  architecture === lambda.Architecture.ARM_64 ? '--arm64' : '--x86-64';
