@@ -15,6 +15,7 @@ from typing import Any
 
 from ministack.services import eventbridge, lambda_svc
 
+from emulator import functions
 from emulator.seams import instead
 
 _RETRY_AFTER_SECONDS = (60.0, 120.0)
@@ -29,21 +30,11 @@ def install(scale: float) -> None:
     instead("invoke_async_with_retry", lambda_svc)(invoke)
 
     def dispatch(arn: str, payload: str) -> None:
-        record = record_of(arn)
+        record = functions.record_of(arn)
         if record is not None:
             invoke(record, json.loads(payload))
 
     instead("_dispatch_to_lambda", eventbridge)(dispatch)
-
-
-def record_of(arn: str) -> dict[str, Any] | None:
-    """What is to be executed for a function's, an alias' or a version's ARN."""
-    function, config, name = lambda_svc._get_func_record_for_ref(arn)
-    if not function or not config:
-        lambda_svc.logger.warning("no function %s", name)
-        return None
-    # The ARN as it was called: it says whose retry configuration holds.
-    return dict(lambda_svc._execution_record_for_config(function, {**config, "FunctionArn": arn}))
 
 
 def _until_done(function: dict[str, Any], event: Any, scale: float) -> None:

@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
+from ministack.services import lambda_svc
 from ministack.services import stepfunctions as sfn
 
-from emulator import failures
+from emulator import failures, functions
 from emulator.seams import instead
 
 # The state that runs on this thread: its execution and its context object.
@@ -146,14 +147,11 @@ def _no_task(token: str) -> Any:
 
 def _call_lambda(reference: str, event: Any) -> Any:
     """Invoke a function from a state; its errors keep their names, the service's own begin with ``Lambda.``."""
-    from ministack.services import lambda_svc
-
-    function, config, name = lambda_svc._get_func_record_for_ref(reference)
-    if not function or not config:
+    record = functions.record_of(reference)
+    if record is None:
         raise sfn._ExecutionError("Lambda.ResourceNotFoundException", f"Function not found: {reference}")
     if failed := failures.take("lambda", "Invoke", "states.amazonaws.com", f"{reference} {json.dumps(event)}"):
         raise sfn._ExecutionError(*failed.as_task_error())
-    record = lambda_svc._execution_record_for_config(function, config)
     answer = lambda_svc._execute_function_with_config_scope(record, event)
     body = answer.get("body")
     if answer.get("throttle"):

@@ -28,7 +28,10 @@ def main() -> None:
     """Read the command line, start everything, serve until told to stop."""
     given = settings.parse(sys.argv[1:], home=os.path.expanduser("~"))
     refuse_other_ministack()
-    listener = socket.create_server(("127.0.0.1", given.port))
+    try:
+        listener = socket.create_server(("127.0.0.1", given.port))
+    except OSError as taken:
+        sys.exit(f"emulator: cannot listen on 127.0.0.1:{given.port}: {taken.strerror}")
     given = replace(given, port=listener.getsockname()[1])
     announce = sys.stdout
     sys.stdout = sys.stderr
@@ -91,8 +94,10 @@ def end_on_signal_or_closed_stdin() -> None:
     """End at once: nothing is kept, and waiting for open requests would only delay the parent."""
 
     def end(*_: Any) -> None:
-        processes.end_all()
-        os._exit(0)
+        try:
+            processes.end_all()
+        finally:
+            os._exit(0)
 
     def watch_stdin() -> None:
         try:

@@ -24,6 +24,7 @@ from emulator import (
     function_metrics,
     inbox,
     processes,
+    retries,
     schedules,
     secure_transport,
     stack_events,
@@ -51,5 +52,6 @@ def install(settings: Settings) -> Any:
     builds.install(settings)
     callbacks.install()
     executions.install()
+    retries.install(settings.wait_scale)
     transitions.install()
     return control.beside(app.app)

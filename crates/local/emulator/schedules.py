@@ -18,7 +18,7 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import request_scope
 from ministack.services import eventbridge, lambda_svc
 
-from emulator import async_invocations, background
+from emulator import background, functions
 from emulator.seams import instead
 
 Key = tuple[str, str, str]
@@ -76,7 +76,7 @@ def _invoke_alone(key: Key, target: dict[str, Any], rule: dict[str, Any], view: 
     former = _running.get((key, target["Id"]))
     if former is not None and former.is_alive():
         return
-    record = async_invocations.record_of(target["Arn"])
+    record = functions.record_of(target["Arn"])
     if record is None:
         return
     worker = threading.Thread(

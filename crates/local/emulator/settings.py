@@ -19,6 +19,7 @@ class Settings:
     git_mirrors: Path
     build_path: str
     schedule_scale: float
+    wait_scale: float
     auto_confirm_mail: bool
     home: str
 
@@ -40,6 +41,7 @@ def parse(arguments: list[str], home: str) -> Settings:
     parser.add_argument("--git-mirrors", type=Path, required=True, help="https://github.com/a/b.git is DIR/a/b.git")
     parser.add_argument("--build-path", required=True, help="PATH of the commands that a build runs")
     parser.add_argument("--schedule-scale", type=float, default=1.0, help="rate(1 minute) fires every 60 x this seconds")
+    parser.add_argument("--wait-scale", type=float, default=1.0, help="Wait states and retries take this times as long")
     parser.add_argument("--auto-confirm-mail", action="store_true", help="mail subscriptions need no confirmation")
     given = parser.parse_args(arguments)
     return Settings(
@@ -50,6 +52,7 @@ def parse(arguments: list[str], home: str) -> Settings:
         git_mirrors=given.git_mirrors.resolve(),
         build_path=given.build_path,
         schedule_scale=given.schedule_scale,
+        wait_scale=given.wait_scale,
         auto_confirm_mail=given.auto_confirm_mail,
         home=home,
     )

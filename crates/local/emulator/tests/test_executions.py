@@ -249,3 +249,14 @@ def test_many_executions_park_at_once(launcher: Launcher, account: str) -> None:
     began = time.monotonic()
     assert {machine.ended(e)["status"] for e in executions} == {"SUCCEEDED"}
     assert time.monotonic() - began < 3 and REGION in machine.arn
+
+
+def test_a_retry_waits_as_long_as_it_says(launcher: Launcher, account: str) -> None:
+    make_function(launcher, account, "park", PARK)
+    retry = {"ErrorEquals": ["Rejected.NotNow"], "IntervalSeconds": 1, "BackoffRate": 10, "MaxDelaySeconds": 1,
+             "MaxAttempts": 2}
+    machine = Machine(launcher, account, {"Park": _park(payload={"fail": True}, Retry=[retry], End=True)})
+    execution = machine.start()
+    assert machine.ended(execution, 4)["error"] == "Rejected.NotNow"
+    [stay] = machine.transitions(execution)["states"]
+    assert stay["retries"] == 2 and 2000 <= stay["exited_at_ms"] - stay["entered_at_ms"] < 3500

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import TOOLS, Launcher, make_function, wait_for
+from test_executions import Machine
 
 
 def _inbox(launcher: Launcher, account: str) -> list[dict[str, Any]]:
@@ -117,18 +118,20 @@ def test_a_state_set_by_hand_is_told_and_does_not_last(launcher: Launcher, accou
     assert _states(launcher, account) == ["OK", "ALARM"]
 
 
-def test_an_error_in_a_state_machine_counts_as_the_functions_error(launcher: Launcher, account: str) -> None:
-    from test_executions import Machine
-
-    make_function(launcher, account, "bad", "def handler(event, context):\n    raise ValueError('no')\n")
+@pytest.mark.parametrize("alias", [False, True])
+def test_an_error_in_a_state_machine_counts_as_the_functions_error(
+    launcher: Launcher, account: str, alias: bool
+) -> None:
+    function = make_function(launcher, account, "bad", "def handler(event, context):\n    raise ValueError('no')\n")
+    dimensions = [{"Name": "FunctionName", "Value": "bad"}]
+    if alias:
+        api = launcher.client("lambda", account)
+        api.create_alias(FunctionName="bad", Name="live", FunctionVersion=api.publish_version(FunctionName="bad")["Version"])
+        function = f"{function}:live"
+        dimensions.append({"Name": "Resource", "Value": "bad:live"})
     call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True,
-            "Arguments": {"FunctionName": "bad", "Payload": {}}}
+            "Arguments": {"FunctionName": function, "Payload": {}}}
     machine = Machine(launcher, account, {"Call": call})
     assert machine.ended(machine.start())["error"] == "ValueError"
-    cloudwatch = launcher.client("cloudwatch", account)
-    metric = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Dimensions": [{"Name": "FunctionName", "Value": "bad"}]}
-    cloudwatch.put_metric_alarm(
-        AlarmName="bad", **metric, Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-    )
+    cloudwatch = _alarm(launcher, account, Namespace="AWS/Lambda", Dimensions=dimensions, Period=60)
     wait_for(lambda: cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"] == "ALARM", 5)
