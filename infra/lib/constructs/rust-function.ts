@@ -108,7 +108,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
     });
     new OperatorAlarm(this, 'Dead', {
       metric: deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5), statistic: 'Maximum' }),
-      happened: `The function ${name} could not handle an event in three attempts; the event is kept for 14 days.`,
+      happened: `The function ${name} could not handle an event, which is kept for 14 days.`,
       runbook: RUNBOOK.deadLetters,
       link: queueUrl(this, `${name}-dead-letters`),
       notifications,
