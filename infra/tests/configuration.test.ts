@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { readConfiguration, targets } from '../lib/configuration';
-import { fixture, INFRA, synthesise } from './stand-in';
+import { fixture, INFRA, synthesise, temporary } from './stand-in';
 
 const given = (configuration: unknown): string => {
-  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'lockgate-infra-')), 'resolved.json');
-  process.on('exit', () => fs.rmSync(path.dirname(file), { recursive: true, force: true }));
+  const file = path.join(temporary(), 'resolved.json');
   fs.writeFileSync(file, JSON.stringify(configuration));
   return file;
 };
@@ -45,7 +44,6 @@ test('a configuration too big for a parameter is refused', () => {
 });
 
 test('a missing function is said in one sentence, with the command that makes it', () => {
-  const { spawnSync } = require('node:child_process') as typeof import('node:child_process');
   const run = spawnSync(process.execPath, ['--import', 'tsx', 'bin/app.ts'], {
     cwd: INFRA,
     encoding: 'utf8',

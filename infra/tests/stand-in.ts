@@ -10,10 +10,16 @@ import { Built } from '../lib/pipeline-stack';
 export const INFRA = path.join(__dirname, '..');
 export const DEFINITION = path.join(INFRA, '..', 'statemachine', 'deployment.asl.json');
 
-/** An empty program in place of each that cargo builds: what is synthesised does not depend on what is in them. */
-export function standIn(): Built {
+/** A folder that is gone when the tests are. */
+export function temporary(): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lockgate-infra-'));
   process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** An empty program in place of each that cargo builds: what is synthesised does not depend on what is in them. */
+export function standIn(): Built {
+  const folder = temporary();
   const program = (name: string, file: string) => {
     fs.mkdirSync(path.join(folder, name));
     fs.writeFileSync(path.join(folder, name, file), '#!/bin/sh\n', { mode: 0o755 });
@@ -33,7 +39,7 @@ export function standIn(): Built {
 export const fixture = (): Configuration => readConfiguration(path.join(INFRA, 'tests', 'fixtures', 'resolved.json'));
 
 /** The whole app, with the feature flags that the real one has. */
-export function synthesise(configuration: Configuration, outdir?: string): App {
+export function synthesise(configuration: Configuration, outdir = temporary()): App {
   const { context } = JSON.parse(fs.readFileSync(path.join(INFRA, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
   const app = new App({ context, outdir, analyticsReporting: false });
   lockgate(app, configuration, standIn());
