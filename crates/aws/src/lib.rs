@@ -3,8 +3,16 @@
 //! Each module is one thing that we keep or ask there. All of them are thin: what to do is decided in `domain`, from
 //! plain data, and these modules read that data, write it conditionally, and say in [`Error`] what AWS refused.
 
+pub mod builds;
 pub mod clients;
+mod environments;
 pub mod error;
+pub mod executions;
+pub mod ledger;
+pub mod notifications;
+mod parking;
+pub mod tasks;
 
 pub use clients::Aws;
 pub use error::{Error, Kind};
+pub use ledger::Ledger;

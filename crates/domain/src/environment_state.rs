@@ -1,1 +1,581 @@
-//! An environment's lock and queue.
+//! An environment's lock and queue: one operation at a time, and who comes next.
+//!
+//! This is the lock protocol that a model checker found to hold (DESIGN, 5; `tests/model.rs` drives these very
+//! functions). The state is one DynamoDB item. A transition reads it, decides here, and writes it back on condition
+//! that nobody changed it meanwhile; beginning an operation states owner, fence and "nothing in flight" in that
+//! condition as well. What a transition wants done in the world (somebody to be woken) is in its outcome.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::{Deployment, Leg, QueuePolicy};
+use crate::names::{CommitSha, DeploymentId, Digest, StackName};
+
+/// The most deployments that wait for one environment: the item stays far below DynamoDB's 400 KB.
+pub const QUEUE_LIMIT: usize = 500;
+
+/// How long a holder may be silent before the sweep looks at what it does.
+pub const LEASE: SignedDuration = SignedDuration::from_mins(15);
+
+/// A number that grows with every change of the lock's owner and never shrinks.
+pub type Fence = u64;
+
+/// Everything that is kept about one environment's lock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct EnvironmentState {
+    /// The fence of the last owner; the next one gets one more.
+    pub fence: Fence,
+    /// Who has the lock.
+    pub holder: Option<Holder>,
+    /// What is in flight.
+    pub operation: Option<Operation>,
+    /// Who waits, first come first.
+    pub queue: Vec<Candidate>,
+    /// The release that got to the end of a deployment here last.
+    pub stable: Option<StableRelease>,
+    /// The newest deployment that was ever admitted or queued; an older one that arrives late never runs after it.
+    pub newest: Option<Candidate>,
+    /// Set while an operator is needed: nothing is admitted.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// Who has the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Holder {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its fence.
+    pub fence: Fence,
+    /// When the sweep looks at it, unless it is heard of before.
+    pub lease_until: Timestamp,
+}
+
+/// What is in flight: the changes of stacks that one deployment has started and not yet seen the end of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Operation {
+    /// The deployment that started it.
+    pub deployment: DeploymentId,
+    /// Which way it goes.
+    pub leg: Leg,
+    /// Each stack in flight, with the ARN of the change set that changes it.
+    pub stacks: BTreeMap<StackName, String>,
+}
+
+/// A deployment that asks for the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its commit.
+    pub commit: CommitSha,
+    /// When it happened at its origin, in whole seconds.
+    pub happened_at: Timestamp,
+    /// The branch's commit before it.
+    pub before: Option<CommitSha>,
+    /// What happens to it while it waits.
+    pub queue: QueuePolicy,
+}
+
+/// A release that got to the end of a deployment in this environment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StableRelease {
+    /// The release.
+    pub release: Digest,
+    /// The commit it was built from.
+    pub commit: CommitSha,
+    /// The deployment that brought it.
+    pub deployment: DeploymentId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why nothing is admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// The deployment that ended half-way.
+    pub deployment: DeploymentId,
+    /// Its failure, in one sentence.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What becomes of a deployment that asks for the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has the lock.
+    Holds(Fence),
+    /// It waits; this many are before it.
+    Waits(usize),
+    /// A newer deployment made it superfluous.
+    Superseded(DeploymentId),
+    /// An operator has to release the environment first.
+    Quarantined(Quarantine),
+    /// Too many wait.
+    QueueFull,
+    /// Nothing is known of it here.
+    Unknown,
+}
+
+/// Why a transition is refused; nothing changes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Another deployment, or nobody, has the lock, or it has been taken since with a higher fence.
+    #[error("the lock belongs to {}", .0.as_ref().map_or("nobody", |id| id.as_str()))]
+    NotHolder(Option<DeploymentId>),
+    /// Something is in flight.
+    #[error("an operation of {} is in flight", .0)]
+    InFlight(DeploymentId),
+    /// The environment waits for an operator.
+    #[error("the environment waits for an operator since {} ended half-way", .0)]
+    Quarantined(DeploymentId),
+    /// There is nothing to lift.
+    #[error("the environment does not wait for an operator")]
+    NotQuarantined,
+}
+
+impl Candidate {
+    /// A deployment as a candidate for its environment's lock.
+    pub fn of(deployment: &Deployment) -> Self {
+        Self {
+            deployment: deployment.id.clone(),
+            commit: deployment.commit.clone(),
+            happened_at: deployment.requested.happened_at,
+            before: deployment.requested.before.clone(),
+            queue: deployment.environment.queue,
+        }
+    }
+
+    /// Whether this one happened after the other.
+    ///
+    /// GitHub tells the time of a push in whole seconds. Within one second the chain of commits decides, and where
+    /// that says nothing, this one counts as newer: it is asked of the one that arrived last.
+    fn is_newer_than(&self, other: &Self) -> bool {
+        match self.happened_at.cmp(&other.happened_at) {
+            std::cmp::Ordering::Equal => other.before.as_ref() != Some(&self.commit),
+            order => order.is_gt(),
+        }
+    }
+}
+
+impl EnvironmentState {
+    /// Takes the lock, or a place in the queue.
+    ///
+    /// Asking again changes nothing. The second part of the answer is who was superseded and has to be told.
+    pub fn admit(&mut self, candidate: Candidate, now: Timestamp) -> (Standing, Vec<DeploymentId>) {
+        let standing = self.standing(&candidate.deployment);
+        match standing {
+            Standing::Holds(_) | Standing::Waits(_) | Standing::Quarantined(_) => return (standing, Vec::new()),
+            Standing::Superseded(_) | Standing::QueueFull | Standing::Unknown => {}
+        }
+        if let Some(quarantine) = &self.quarantine {
+            return (Standing::Quarantined(quarantine.clone()), Vec::new());
+        }
+        if candidate.queue == QueuePolicy::Newest
+            && let Some(newest) = &self.newest
+            && newest.deployment != candidate.deployment
+            && !candidate.is_newer_than(newest)
+        {
+            return (Standing::Superseded(newest.deployment.clone()), Vec::new());
+        }
+        let mut superseded = Vec::new();
+        if candidate.queue == QueuePolicy::Newest {
+            self.queue.retain(|waiting| {
+                let stays = waiting.queue == QueuePolicy::Every;
+                if !stays {
+                    superseded.push(waiting.deployment.clone());
+                }
+                stays
+            });
+        } else if self.queue.len() >= QUEUE_LIMIT {
+            return (Standing::QueueFull, Vec::new());
+        }
+        let id = candidate.deployment.clone();
+        if self
+            .newest
+            .as_ref()
+            .is_none_or(|newest| candidate.is_newer_than(newest))
+        {
+            self.newest = Some(candidate.clone());
+        }
+        self.queue.push(candidate);
+        self.grant(now);
+        (self.standing(&id), superseded)
+    }
+
+    /// Where a deployment stands, for one that waits and asks again.
+    pub fn standing(&self, deployment: &DeploymentId) -> Standing {
+        if let Some(holder) = &self.holder
+            && holder.deployment == *deployment
+            && self.quarantine.is_none()
+        {
+            return Standing::Holds(holder.fence);
+        }
+        if let Some(place) = self.queue.iter().position(|waiting| waiting.deployment == *deployment) {
+            return match &self.quarantine {
+                Some(quarantine) => Standing::Quarantined(quarantine.clone()),
+                None => Standing::Waits(place),
+            };
+        }
+        match &self.newest {
+            Some(newest) if newest.deployment != *deployment => Standing::Superseded(newest.deployment.clone()),
+            _ => Standing::Unknown,
+        }
+    }
+
+    /// Leaves the queue: for a deployment that ended while it waited.
+    pub fn leave(&mut self, deployment: &DeploymentId) {
+        self.queue.retain(|waiting| waiting.deployment != *deployment);
+    }
+
+    /// Begins the change of one stack. This is the one write that decides whether anything may be changed.
+    ///
+    /// # Errors
+    /// [`Refusal`] unless the deployment owns the lock with this fence and nothing of another operation is in flight.
+    pub fn begin(
+        &mut self,
+        deployment: &DeploymentId,
+        fence: Fence,
+        leg: Leg,
+        stack: StackName,
+        change_set: String,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.held_by(deployment, fence)?;
+        if let Some(quarantine) = &self.quarantine {
+            return Err(Refusal::Quarantined(quarantine.deployment.clone()));
+        }
+        match &mut self.operation {
+            Some(operation) if operation.deployment != *deployment || operation.leg != leg => {
+                return Err(Refusal::InFlight(operation.deployment.clone()));
+            }
+            Some(operation) => {
+                operation.stacks.insert(stack, change_set);
+            }
+            None => {
+                let stacks = BTreeMap::from([(stack, change_set)]);
+                self.operation = Some(Operation {
+                    deployment: deployment.clone(),
+                    leg,
+                    stacks,
+                });
+            }
+        }
+        self.renew(deployment, now);
+        Ok(())
+    }
+
+    /// Clears one stack from what is in flight, after that very change was seen to have ended.
+    ///
+    /// A stale or foreign word (another deployment, another change set) changes nothing.
+    pub fn finish(&mut self, deployment: &DeploymentId, stack: &StackName, change_set: &str) {
+        let Some(operation) = &mut self.operation else { return };
+        if operation.deployment != *deployment || operation.stacks.get(stack).is_none_or(|begun| begun != change_set) {
+            return;
+        }
+        operation.stacks.remove(stack);
+        if operation.stacks.is_empty() {
+            self.operation = None;
+        }
+    }
+
+    /// Gives the lock back and hands it to the next that waits, who is returned and has to be woken.
+    ///
+    /// Giving back what one no longer has is no error: somebody else already did it.
+    ///
+    /// # Errors
+    /// [`Refusal::InFlight`] while something is in flight, [`Refusal::Quarantined`] while an operator is needed.
+    pub fn release(
+        &mut self,
+        deployment: &DeploymentId,
+        stable: Option<StableRelease>,
+        now: Timestamp,
+    ) -> Result<Option<DeploymentId>, Refusal> {
+        self.leave(deployment);
+        if self
+            .holder
+            .as_ref()
+            .is_none_or(|holder| holder.deployment != *deployment)
+        {
+            return Ok(None);
+        }
+        if let Some(quarantine) = &self.quarantine {
+            return Err(Refusal::Quarantined(quarantine.deployment.clone()));
+        }
+        if let Some(operation) = &self.operation {
+            return Err(Refusal::InFlight(operation.deployment.clone()));
+        }
+        if stable.is_some() {
+            self.stable = stable;
+        }
+        self.holder = None;
+        self.grant(now);
+        Ok(self.holder.as_ref().map(|holder| holder.deployment.clone()))
+    }
+
+    /// Keeps the lock and admits nothing until an operator lifts it. Those who wait are returned and have to be told.
+    ///
+    /// # Errors
+    /// [`Refusal::NotHolder`] when the deployment does not have the lock: it may not close an environment to others.
+    pub fn quarantine(
+        &mut self,
+        deployment: &DeploymentId,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<Vec<DeploymentId>, Refusal> {
+        if self
+            .holder
+            .as_ref()
+            .is_none_or(|holder| holder.deployment != *deployment)
+        {
+            return Err(Refusal::NotHolder(
+                self.holder.as_ref().map(|holder| holder.deployment.clone()),
+            ));
+        }
+        if self.quarantine.is_none() {
+            self.quarantine = Some(Quarantine {
+                deployment: deployment.clone(),
+                why: why.to_owned(),
+                since: now,
+            });
+        }
+        Ok(self.queue.iter().map(|waiting| waiting.deployment.clone()).collect())
+    }
+
+    /// An operator says that the environment is in order again. Whoever gets the lock is returned and has to be woken.
+    ///
+    /// # Errors
+    /// [`Refusal::NotQuarantined`] when there is nothing to lift. What was in flight is given up: the operator looked.
+    pub fn lift(&mut self, now: Timestamp) -> Result<Option<DeploymentId>, Refusal> {
+        if self.quarantine.take().is_none() {
+            return Err(Refusal::NotQuarantined);
+        }
+        self.operation = None;
+        self.holder = None;
+        self.grant(now);
+        Ok(self.holder.as_ref().map(|holder| holder.deployment.clone()))
+    }
+
+    /// Puts off the sweep's next look at the holder: it has been heard of.
+    pub fn renew(&mut self, deployment: &DeploymentId, now: Timestamp) {
+        if let Some(holder) = &mut self.holder
+            && holder.deployment == *deployment
+        {
+            holder.lease_until = now + LEASE;
+        }
+    }
+
+    /// The holder the sweep has to look at: its lease is over.
+    pub fn overdue(&self, now: Timestamp) -> Option<&Holder> {
+        self.holder
+            .as_ref()
+            .filter(|holder| self.quarantine.is_none() && holder.lease_until <= now)
+    }
+
+    fn held_by(&self, deployment: &DeploymentId, fence: Fence) -> Result<(), Refusal> {
+        match &self.holder {
+            Some(holder) if holder.deployment == *deployment && holder.fence == fence => Ok(()),
+            holder => Err(Refusal::NotHolder(
+                holder.as_ref().map(|holder| holder.deployment.clone()),
+            )),
+        }
+    }
+
+    /// Hands the lock to the first that waits, if it is free and nothing is in flight.
+    fn grant(&mut self, now: Timestamp) {
+        if self.holder.is_some() || self.operation.is_some() || self.quarantine.is_some() || self.queue.is_empty() {
+            return;
+        }
+        self.fence += 1;
+        let deployment = self.queue.remove(0).deployment;
+        self.holder = Some(Holder {
+            deployment,
+            fence: self.fence,
+            lease_until: now + LEASE,
+        });
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn candidate(name: &str, happened: i64, queue: QueuePolicy) -> Candidate {
+        let digit = name.bytes().last().unwrap() % 10;
+        Candidate {
+            deployment: name.parse().unwrap(),
+            commit: digit.to_string().repeat(40).parse().unwrap(),
+            happened_at: at(happened),
+            before: None,
+            queue,
+        }
+    }
+
+    fn id(name: &str) -> DeploymentId {
+        name.parse().unwrap()
+    }
+
+    fn stack(name: &str) -> StackName {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn the_first_gets_the_lock_and_the_newest_of_the_rest_comes_next() {
+        let mut state = EnvironmentState::default();
+        assert_eq!(
+            state.admit(candidate("d1", 1, QueuePolicy::Newest), at(1)),
+            (Standing::Holds(1), vec![])
+        );
+        assert_eq!(
+            state.admit(candidate("d2", 2, QueuePolicy::Newest), at(2)),
+            (Standing::Waits(0), vec![])
+        );
+        assert_eq!(
+            state.admit(candidate("d3", 3, QueuePolicy::Newest), at(3)),
+            (Standing::Waits(0), vec![id("d2")])
+        );
+        assert_eq!(state.standing(&id("d2")), Standing::Superseded(id("d3")));
+        assert_eq!(state.release(&id("d1"), None, at(4)), Ok(Some(id("d3"))));
+        assert_eq!(state.standing(&id("d3")), Standing::Holds(2));
+    }
+
+    #[test]
+    fn f06_an_older_push_that_arrives_late_never_runs_after_a_newer_one() {
+        let mut state = EnvironmentState::default();
+        state.admit(candidate("d2", 2, QueuePolicy::Newest), at(1));
+        state.release(&id("d2"), None, at(2)).unwrap();
+        assert_eq!(
+            state.admit(candidate("d1", 1, QueuePolicy::Newest), at(3)).0,
+            Standing::Superseded(id("d2"))
+        );
+    }
+
+    #[test]
+    fn within_one_second_the_chain_of_commits_decides() {
+        let first = candidate("d1", 5, QueuePolicy::Newest);
+        let second = Candidate {
+            before: Some(first.commit.clone()),
+            ..candidate("d2", 5, QueuePolicy::Newest)
+        };
+        let mut state = EnvironmentState::default();
+        state.admit(second, at(6));
+        assert_eq!(state.admit(first, at(6)).0, Standing::Superseded(id("d2")));
+    }
+
+    #[test]
+    fn every_one_is_served_in_turn() {
+        let mut state = EnvironmentState::default();
+        for (place, name) in ["d1", "d2", "d3"].iter().enumerate() {
+            let (standing, superseded) = state.admit(
+                candidate(name, 9 - i64::try_from(place).unwrap(), QueuePolicy::Every),
+                at(1),
+            );
+            assert!(superseded.is_empty());
+            assert_eq!(
+                standing,
+                if place == 0 {
+                    Standing::Holds(1)
+                } else {
+                    Standing::Waits(place - 1)
+                }
+            );
+        }
+        assert_eq!(state.release(&id("d1"), None, at(2)), Ok(Some(id("d2"))));
+        assert_eq!(state.release(&id("d2"), None, at(3)), Ok(Some(id("d3"))));
+    }
+
+    #[test]
+    fn asking_again_changes_nothing() {
+        let mut state = EnvironmentState::default();
+        state.admit(candidate("d1", 1, QueuePolicy::Newest), at(1));
+        state.admit(candidate("d2", 2, QueuePolicy::Newest), at(1));
+        let before = state.clone();
+        state.admit(candidate("d1", 1, QueuePolicy::Newest), at(9));
+        state.admit(candidate("d2", 2, QueuePolicy::Newest), at(9));
+        assert_eq!(state, before);
+    }
+
+    #[test]
+    fn f15_who_lost_the_lock_begins_nothing() {
+        let mut state = EnvironmentState::default();
+        state.admit(candidate("d1", 1, QueuePolicy::Every), at(1));
+        state.admit(candidate("d2", 2, QueuePolicy::Every), at(1));
+        state.release(&id("d1"), None, at(2)).unwrap();
+        let begin = |state: &mut EnvironmentState, name, fence| {
+            state.begin(&id(name), fence, Leg::Forward, stack("web"), "cs".into(), at(3))
+        };
+        assert_eq!(begin(&mut state, "d1", 1), Err(Refusal::NotHolder(Some(id("d2")))));
+        assert_eq!(
+            begin(&mut state, "d2", 1),
+            Err(Refusal::NotHolder(Some(id("d2")))),
+            "an old fence"
+        );
+        assert_eq!(begin(&mut state, "d2", 2), Ok(()));
+    }
+
+    #[test]
+    fn a_lock_with_something_in_flight_is_not_given_back() {
+        let mut state = EnvironmentState::default();
+        state.admit(candidate("d1", 1, QueuePolicy::Every), at(1));
+        state
+            .begin(&id("d1"), 1, Leg::Forward, stack("web"), "cs1".into(), at(1))
+            .unwrap();
+        state
+            .begin(&id("d1"), 1, Leg::Forward, stack("data"), "cs2".into(), at(1))
+            .unwrap();
+        assert_eq!(state.release(&id("d1"), None, at(2)), Err(Refusal::InFlight(id("d1"))));
+        state.finish(&id("d1"), &stack("web"), "another");
+        state.finish(&id("d9"), &stack("web"), "cs1");
+        state.finish(&id("d1"), &stack("web"), "cs1");
+        assert_eq!(state.release(&id("d1"), None, at(2)), Err(Refusal::InFlight(id("d1"))));
+        state.finish(&id("d1"), &stack("data"), "cs2");
+        assert_eq!(state.release(&id("d1"), None, at(2)), Ok(None));
+    }
+
+    #[test]
+    fn a_quarantined_environment_admits_nothing_until_an_operator_lifts_it() {
+        let mut state = EnvironmentState::default();
+        state.admit(candidate("d1", 1, QueuePolicy::Newest), at(1));
+        state.admit(candidate("d2", 2, QueuePolicy::Newest), at(1));
+        assert_eq!(
+            state.quarantine(&id("d2"), "x", at(2)),
+            Err(Refusal::NotHolder(Some(id("d1"))))
+        );
+        assert_eq!(state.quarantine(&id("d1"), "half-way", at(2)), Ok(vec![id("d2")]));
+        assert!(matches!(state.standing(&id("d2")), Standing::Quarantined(_)));
+        state.leave(&id("d2"));
+        assert!(matches!(
+            state.admit(candidate("d3", 3, QueuePolicy::Newest), at(3)).0,
+            Standing::Quarantined(_)
+        ));
+        assert_eq!(
+            state.release(&id("d1"), None, at(3)),
+            Err(Refusal::Quarantined(id("d1")))
+        );
+        assert_eq!(state.lift(at(4)), Ok(None));
+        assert_eq!(
+            state.admit(candidate("d4", 4, QueuePolicy::Newest), at(5)).0,
+            Standing::Holds(2)
+        );
+        assert_eq!(state.lift(at(6)), Err(Refusal::NotQuarantined));
+    }
+
+    #[test]
+    fn a_full_queue_says_so_and_a_newest_one_never_fills_it() {
+        let mut state = EnvironmentState::default();
+        for n in 0..=QUEUE_LIMIT {
+            state.admit(candidate(&format!("d{n}"), 1, QueuePolicy::Every), at(1));
+        }
+        assert_eq!(
+            state.admit(candidate("x1", 1, QueuePolicy::Every), at(1)).0,
+            Standing::QueueFull
+        );
+    }
+}

@@ -1,1 +1,122 @@
-//! The append-only record of a deployment.
+//! The append-only record of a deployment, each entry bound to the one before by its hash.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::life::{Event, IllegalTransition, Status};
+use crate::names::{DeploymentId, Digest};
+
+/// One thing that happened, in its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Its place, from 1.
+    pub sequence: u64,
+    /// When Lockgate recorded it.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: Event,
+    /// The hash of the entry before; of the deployment's id for the first.
+    pub previous: Digest,
+}
+
+/// Where a deployment's record stands: what an append is conditional on, and what is known without reading the entries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The place of the last entry; 0 before the first.
+    pub sequence: u64,
+    /// The hash of the last entry.
+    pub hash: Digest,
+    /// The fold of all entries.
+    pub status: Status,
+}
+
+/// What is wrong with a chain of entries.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenChain {
+    /// An entry is missing, twice there, or does not continue the one before.
+    #[error("entry {0} does not continue the one before it")]
+    Link(u64),
+    /// An entry tells of something that cannot have happened then.
+    #[error("entry {0}: {1}")]
+    Story(u64, IllegalTransition),
+}
+
+impl Entry {
+    /// The hash that the next entry carries on. Its input is the entry's canonical JSON (field order of the type).
+    pub fn hash(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+impl Head {
+    /// A record without entries.
+    pub fn empty(deployment: DeploymentId) -> Self {
+        let hash = Digest::of(deployment.as_str().as_bytes());
+        Self {
+            deployment,
+            sequence: 0,
+            hash,
+            status: Status::default(),
+        }
+    }
+
+    /// The next entry, and where the record stands after it; nothing, where the record says so already.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`], when that cannot have happened now.
+    pub fn append(&self, what: Event, at: Timestamp) -> Result<Option<(Entry, Self)>, IllegalTransition> {
+        let status = self.status.next(&what)?;
+        // The first entry changes nothing about an empty status and has to be written all the same; so has whatever
+        // tells more than the status keeps.
+        let tells_more = matches!(
+            what,
+            Event::Published { .. } | Event::SmokeTested { .. } | Event::Building { .. }
+        );
+        if status == self.status && self.sequence > 0 && !tells_more {
+            return Ok(None);
+        }
+        let sequence = self.sequence + 1;
+        let entry = Entry {
+            deployment: self.deployment.clone(),
+            sequence,
+            at,
+            what,
+            previous: self.hash.clone(),
+        };
+        let head = Self {
+            deployment: self.deployment.clone(),
+            sequence,
+            hash: entry.hash(),
+            status,
+        };
+        Ok(Some((entry, head)))
+    }
+}
+
+/// Checks a whole record and folds it.
+///
+/// # Errors
+/// [`BrokenChain`], naming the first entry that is not what it should be.
+pub fn verify(deployment: &DeploymentId, entries: &[Entry]) -> Result<Head, BrokenChain> {
+    let mut head = Head::empty(deployment.clone());
+    for entry in entries {
+        if entry.deployment != *deployment || entry.sequence != head.sequence + 1 || entry.previous != head.hash {
+            return Err(BrokenChain::Link(entry.sequence));
+        }
+        let status = head
+            .status
+            .next(&entry.what)
+            .map_err(|illegal| BrokenChain::Story(entry.sequence, illegal))?;
+        head = Head {
+            deployment: deployment.clone(),
+            sequence: entry.sequence,
+            hash: entry.hash(),
+            status,
+        };
+    }
+    Ok(head)
+}

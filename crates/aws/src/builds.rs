@@ -1,0 +1,194 @@
+//! Builds: what is kept of them, and CodeBuild.
+
+use aws_sdk_codebuild::types::{EnvironmentVariable, EnvironmentVariableType, SourceType, StatusType};
+use domain::build_record::BuildRecord;
+use domain::names::{CommitSha, RepositoryName};
+use jiff::Timestamp;
+
+use crate::error::{Error, during};
+use crate::ledger::{Condition, Ledger};
+
+/// The variable by which a build names the release it made.
+pub const RELEASE_VARIABLE: &str = "LOCKGATE_RELEASE";
+const APPLICATION_VARIABLE: &str = "LOCKGATE_APPLICATION";
+
+impl Ledger {
+    /// What is known of a commit's build.
+    pub async fn build(&self, application: &RepositoryName, commit: &CommitSha) -> Result<BuildRecord, Error> {
+        self.look(&partition(application, commit), "build").await
+    }
+
+    /// Changes what is known of a commit's build by a transition of the domain, and returns what the transition said.
+    pub async fn change_build<Answer>(
+        &self,
+        application: &RepositoryName,
+        commit: &CommitSha,
+        transition: impl Fn(&BuildRecord, Timestamp) -> (Answer, BuildRecord),
+        now: Timestamp,
+    ) -> Result<Answer, Error> {
+        let change = |record: &mut BuildRecord| {
+            let (answer, next) = transition(record, now);
+            *record = next;
+            answer
+        };
+        self.change(
+            &partition(application, commit),
+            "build",
+            change,
+            |_| None,
+            |_| Condition::default(),
+        )
+        .await
+    }
+}
+
+fn partition(application: &RepositoryName, commit: &CommitSha) -> String {
+    format!("build#{application}#{commit}")
+}
+
+/// CodeBuild, and the one project that builds all applications.
+#[derive(Debug, Clone)]
+pub struct Builds {
+    client: aws_sdk_codebuild::Client,
+    project: String,
+}
+
+/// A build as CodeBuild tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// Its id, `<project>:<uuid>`.
+    pub id: String,
+    /// The application it builds, as we said when it was started.
+    pub application: Option<RepositoryName>,
+    /// The commit it builds.
+    pub commit: Option<CommitSha>,
+    /// How far it is.
+    pub state: BuildState,
+    /// Where its log can be read.
+    pub log: String,
+    /// The release it named, as it named it.
+    pub release: Option<String>,
+}
+
+/// How far a build is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildState {
+    /// Not over.
+    InProgress,
+    /// Over and well.
+    Succeeded,
+    /// A command failed; which, in CodeBuild's words.
+    Failed(String),
+    /// Somebody stopped it.
+    Stopped,
+    /// It took too long.
+    TimedOut,
+}
+
+impl Builds {
+    /// The builds of this project.
+    pub fn new(client: aws_sdk_codebuild::Client, project: impl Into<String>) -> Self {
+        Self {
+            client,
+            project: project.into(),
+        }
+    }
+
+    /// Starts the build of a commit. Starting it again with the same token within five minutes returns the same build.
+    pub async fn start(&self, application: &RepositoryName, commit: &CommitSha, token: String) -> Result<Build, Error> {
+        let operation = "codebuild:StartBuild";
+        let variable = |name: &str, value: &str| {
+            EnvironmentVariable::builder()
+                .name(name)
+                .value(value)
+                .r#type(EnvironmentVariableType::Plaintext)
+                .build()
+                .map_err(|error| Error::unexpected(operation, error.to_string()))
+        };
+        let answer = self
+            .client
+            .start_build()
+            .project_name(&self.project)
+            .source_type_override(SourceType::Github)
+            .source_location_override(format!("https://github.com/{application}.git"))
+            .source_version(commit.as_str())
+            .environment_variables_override(variable(APPLICATION_VARIABLE, application.as_str())?)
+            .idempotency_token(token)
+            .send()
+            .await
+            .map_err(during(operation))?;
+        answer
+            .build_value
+            .as_ref()
+            .map(read)
+            .ok_or_else(|| Error::unexpected(operation, "the answer names no build"))
+    }
+
+    /// A build as it is now, by id or ARN; nothing, where CodeBuild knows none.
+    pub async fn look(&self, id: &str) -> Result<Option<Build>, Error> {
+        let id = id.rsplit_once(":build/").map_or(id, |(_, id)| id);
+        let answer = self
+            .client
+            .batch_get_builds()
+            .ids(id)
+            .send()
+            .await
+            .map_err(during("codebuild:BatchGetBuilds"))?;
+        Ok(answer
+            .builds()
+            .first()
+            .filter(|build| build.project_name() == Some(&self.project))
+            .map(read))
+    }
+}
+
+fn read(build: &aws_sdk_codebuild::types::Build) -> Build {
+    let application = build
+        .environment()
+        .into_iter()
+        .flat_map(|environment| environment.environment_variables())
+        .find(|variable| variable.name() == APPLICATION_VARIABLE)
+        .and_then(|variable| variable.value().parse().ok());
+    let state = match build.build_status() {
+        Some(StatusType::Succeeded) => BuildState::Succeeded,
+        Some(StatusType::Stopped) => BuildState::Stopped,
+        Some(StatusType::TimedOut) => BuildState::TimedOut,
+        Some(StatusType::InProgress) | None => BuildState::InProgress,
+        Some(_) => BuildState::Failed(why(build)),
+    };
+    Build {
+        id: build.id().unwrap_or_default().to_owned(),
+        application,
+        commit: build.source_version().and_then(|version| version.parse().ok()),
+        state,
+        log: build
+            .logs()
+            .and_then(|logs| logs.deep_link())
+            .unwrap_or_default()
+            .to_owned(),
+        release: build
+            .exported_environment_variables()
+            .iter()
+            .find(|variable| variable.name() == Some(RELEASE_VARIABLE))
+            .and_then(|variable| variable.value())
+            .map(str::to_owned),
+    }
+}
+
+/// The first phase that did not succeed, in CodeBuild's words.
+fn why(build: &aws_sdk_codebuild::types::Build) -> String {
+    build
+        .phases()
+        .iter()
+        .filter(|phase| {
+            phase
+                .phase_status()
+                .is_some_and(|status| *status != StatusType::Succeeded)
+        })
+        .find_map(|phase| {
+            let kind = phase.phase_type().map_or("a phase", |kind| kind.as_str());
+            let message = phase.contexts().iter().find_map(|context| context.message())?;
+            Some(format!("{kind}: {message}"))
+        })
+        .unwrap_or_else(|| "CodeBuild gives no reason".to_owned())
+}

@@ -1,0 +1,103 @@
+//! Each environment's lock and queue, one item an environment.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::environment_state::{EnvironmentState, Fence, Refusal};
+use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+use domain::parking::StackChange;
+use jiff::Timestamp;
+
+use crate::error::Error;
+use crate::ledger::{Condition, Ledger, text};
+
+/// The kind under which environments with a holder are due.
+const LEASE: &str = "lease";
+
+impl Ledger {
+    /// An environment's lock and queue.
+    pub async fn environment(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+    ) -> Result<EnvironmentState, Error> {
+        self.look(&partition(application, name), "state").await
+    }
+
+    /// Changes an environment's lock and queue by a transition of the domain.
+    pub async fn change_environment<Answer>(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        transition: impl Fn(&mut EnvironmentState) -> Answer,
+    ) -> Result<Answer, Error> {
+        self.change(&partition(application, name), "state", transition, lease, |_| {
+            Condition::default()
+        })
+        .await
+    }
+
+    /// Begins the change of a stack: the one conditional write that decides whether anything may be changed.
+    ///
+    /// That the deployment owns the lock with this fence, and that nothing of another operation is in flight, is decided
+    /// by the transition and stated once more in the write's own condition, where no bug of ours can get around it.
+    pub async fn begin_operation(
+        &self,
+        deployment: &DeploymentId,
+        change: &StackChange,
+        now: Timestamp,
+    ) -> Result<Result<(), Refusal>, Error> {
+        self.change(
+            &partition(&change.application, &change.environment),
+            "state",
+            |state: &mut EnvironmentState| {
+                state.begin(
+                    deployment,
+                    change.fence,
+                    change.leg,
+                    change.stack.clone(),
+                    change.change_set.clone(),
+                    now,
+                )
+            },
+            lease,
+            |_| owned(deployment, change.fence),
+        )
+        .await
+    }
+
+    /// The environments whose holder has not been heard of for longer than its lease.
+    pub async fn overdue_environments(&self, now: Timestamp) -> Result<Vec<(RepositoryName, EnvironmentName)>, Error> {
+        let found = self.due(LEASE, now).await?;
+        Ok(found.iter().filter_map(|item| parse(text(item, "pk")?)).collect())
+    }
+}
+
+fn lease(state: &EnvironmentState) -> Option<(&'static str, Timestamp)> {
+    let holder = state.holder.as_ref().filter(|_| state.quarantine.is_none())?;
+    Some((LEASE, holder.lease_until))
+}
+
+fn owned(deployment: &DeploymentId, fence: Fence) -> Condition {
+    // An absent value is stored as NULL, so "nothing in flight" is a type and not an absence.
+    let expression = "#state.holder.deployment = :me AND #state.holder.fence = :fence \
+                      AND (attribute_type(#state.operation, :nothing) OR #state.operation.deployment = :me)";
+    Condition {
+        expression: expression.to_owned(),
+        names: HashMap::from([("#state".to_owned(), "state".to_owned())]),
+        values: HashMap::from([
+            (":me".to_owned(), AttributeValue::S(deployment.as_str().to_owned())),
+            (":fence".to_owned(), AttributeValue::N(fence.to_string())),
+            (":nothing".to_owned(), AttributeValue::S("NULL".to_owned())),
+        ]),
+    }
+}
+
+fn partition(application: &RepositoryName, name: &EnvironmentName) -> String {
+    format!("environment#{application}#{name}")
+}
+
+fn parse(partition: &str) -> Option<(RepositoryName, EnvironmentName)> {
+    let (application, name) = partition.strip_prefix("environment#")?.rsplit_once('#')?;
+    Some((application.parse().ok()?, name.parse().ok()?))
+}

@@ -1,0 +1,93 @@
+//! Executions of the state machine: one a deployment, and named like it.
+
+use aws_sdk_sfn::types::ExecutionStatus;
+use domain::deployment::Deployment;
+use domain::names::DeploymentId;
+
+use crate::error::{Error, Kind, during};
+
+/// The state machine.
+#[derive(Debug, Clone)]
+pub struct Executions {
+    client: aws_sdk_sfn::Client,
+    machine: String,
+}
+
+/// Whether asking for an execution made one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started {
+    /// It did.
+    Now,
+    /// There was one of this name already.
+    Before,
+}
+
+/// How an execution stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs.
+    Running,
+    /// It is over: `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+    Over(String),
+    /// There never was one, or its history is gone (90 days).
+    Unknown,
+}
+
+impl Executions {
+    /// The executions of this machine, given by its ARN.
+    pub fn new(client: aws_sdk_sfn::Client, machine: impl Into<String>) -> Self {
+        Self {
+            client,
+            machine: machine.into(),
+        }
+    }
+
+    /// Starts a deployment. An execution of that name, running or over, is the same deployment.
+    pub async fn start(&self, deployment: &Deployment) -> Result<Started, Error> {
+        let operation = "states:StartExecution";
+        let input =
+            serde_json::to_string(deployment).map_err(|error| Error::unexpected(operation, error.to_string()))?;
+        let started = self
+            .client
+            .start_execution()
+            .state_machine_arn(&self.machine)
+            .name(deployment.id.as_str())
+            .input(input)
+            .send()
+            .await
+            .map_err(during(operation));
+        match started {
+            Ok(_) => Ok(Started::Now),
+            Err(error) if error.code == "ExecutionAlreadyExists" => Ok(Started::Before),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a deployment's execution stands.
+    pub async fn standing(&self, deployment: &DeploymentId) -> Result<Standing, Error> {
+        let arn = self.arn_of(deployment);
+        let answer = self
+            .client
+            .describe_execution()
+            .execution_arn(arn)
+            .send()
+            .await
+            .map_err(during("states:DescribeExecution"));
+        match answer {
+            Ok(execution) => Ok(match execution.status() {
+                ExecutionStatus::Running | ExecutionStatus::PendingRedrive => Standing::Running,
+                over => Standing::Over(over.as_str().to_owned()),
+            }),
+            Err(error) if error.is(Kind::NotFound) => Ok(Standing::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The ARN of a deployment's execution.
+    pub fn arn_of(&self, deployment: &DeploymentId) -> String {
+        format!(
+            "{}:{deployment}",
+            self.machine.replacen(":stateMachine:", ":execution:", 1)
+        )
+    }
+}
