@@ -40,9 +40,16 @@ class Launcher:
         assert self.process.stdout is not None
         self.ready = json.loads(self.process.stdout.readline())
         self.endpoint = self.ready["endpoint"]
+        self.clients: dict[tuple[str, str, str], Any] = {}
 
     def client(self, service: str, account: str, credentials: dict[str, str] | None = None, **config: Any) -> Any:
         keys = credentials or {"AccessKeyId": account, "SecretAccessKey": "test"}
+        wanted = (service, keys["AccessKeyId"], str(config))
+        if wanted not in self.clients:
+            self.clients[wanted] = self._new_client(service, keys, config)
+        return self.clients[wanted]
+
+    def _new_client(self, service: str, keys: dict[str, str], config: dict[str, Any]) -> Any:
         return boto3.client(
             service,
             region_name=REGION,
@@ -68,7 +75,7 @@ class Launcher:
 
 @pytest.fixture(scope="session")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
-    started = Launcher(tmp_path_factory.mktemp("emulator"), "--schedule-scale", "0.02")
+    started = Launcher(tmp_path_factory.mktemp("emulator"), "--schedule-scale", "0.01")
     yield started
     started.stop()
 

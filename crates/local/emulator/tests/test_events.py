@@ -177,8 +177,8 @@ def test_a_schedule_fires_with_its_input(launcher: Launcher, account: str) -> No
 
 def test_a_schedule_waits_for_its_former_run(launcher: Launcher, account: str) -> None:
     queue = Queue(launcher, account)
-    _schedule(launcher, account, _noting_function(launcher, account, queue), Input='{"sleep": 3}')
-    time.sleep(5.5)
-    # A minute is 1.2 s here: runs one after the other leave time for one to end, runs beside each other for three.
+    _schedule(launcher, account, _noting_function(launcher, account, queue), Input='{"sleep": 2}')
+    time.sleep(4.2)
+    # A minute is 0.6 s here: runs one after the other leave time for one to end, runs beside each other for three.
     assert len(queue.read()) == 1
     launcher.client("events", account).disable_rule(Name="sweep")

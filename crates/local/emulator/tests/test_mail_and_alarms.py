@@ -103,12 +103,11 @@ def test_an_alarm_fires_and_goes_back(launcher: Launcher, account: str) -> None:
     assert mailed["subject"].startswith('ALARM: "errors"')
 
 
-@pytest.mark.parametrize(
-    ("treatment", "state"), [("missing", "INSUFFICIENT_DATA"), ("breaching", "ALARM"), ("notBreaching", "OK")]
-)
-def test_missing_data_is_treated_as_told(launcher: Launcher, account: str, treatment: str, state: str) -> None:
-    cloudwatch = _alarm(launcher, account, TreatMissingData=treatment)
-    wait_for(lambda: cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"] == state, 5)
+def test_missing_data_is_treated_as_told(launcher: Launcher, account: str) -> None:
+    expected = {"missing": "INSUFFICIENT_DATA", "breaching": "ALARM", "notBreaching": "OK"}
+    for treatment in expected:
+        cloudwatch = _alarm(launcher, account, AlarmName=treatment, TreatMissingData=treatment)
+    wait_for(lambda: {a["AlarmName"]: a["StateValue"] for a in cloudwatch.describe_alarms()["MetricAlarms"]} == expected)
 
 
 def test_a_state_set_by_hand_is_told_and_does_not_last(launcher: Launcher, account: str) -> None:
@@ -118,20 +117,15 @@ def test_a_state_set_by_hand_is_told_and_does_not_last(launcher: Launcher, accou
     assert _states(launcher, account) == ["OK", "ALARM"]
 
 
-@pytest.mark.parametrize("alias", [False, True])
-def test_an_error_in_a_state_machine_counts_as_the_functions_error(
-    launcher: Launcher, account: str, alias: bool
-) -> None:
+def test_an_error_in_a_state_machine_counts_for_the_function_and_its_alias(launcher: Launcher, account: str) -> None:
     function = make_function(launcher, account, "bad", "def handler(event, context):\n    raise ValueError('no')\n")
-    dimensions = [{"Name": "FunctionName", "Value": "bad"}]
-    if alias:
-        api = launcher.client("lambda", account)
-        api.create_alias(FunctionName="bad", Name="live", FunctionVersion=api.publish_version(FunctionName="bad")["Version"])
-        function = f"{function}:live"
-        dimensions.append({"Name": "Resource", "Value": "bad:live"})
+    api = launcher.client("lambda", account)
+    api.create_alias(FunctionName="bad", Name="live", FunctionVersion=api.publish_version(FunctionName="bad")["Version"])
     call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True,
-            "Arguments": {"FunctionName": function, "Payload": {}}}
+            "Arguments": {"FunctionName": f"{function}:live", "Payload": {}}}
     machine = Machine(launcher, account, {"Call": call})
     assert machine.ended(machine.start())["error"] == "ValueError"
-    cloudwatch = _alarm(launcher, account, Namespace="AWS/Lambda", Dimensions=dimensions, Period=60)
-    wait_for(lambda: cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"] == "ALARM", 5)
+    dimensions = [{"Name": "FunctionName", "Value": "bad"}, {"Name": "Resource", "Value": "bad:live"}]
+    for name, own in (("function", dimensions[:1]), ("alias", dimensions)):
+        cloudwatch = _alarm(launcher, account, AlarmName=name, Namespace="AWS/Lambda", Dimensions=own, Period=60)
+    wait_for(lambda: [a["StateValue"] for a in cloudwatch.describe_alarms()["MetricAlarms"]] == ["ALARM", "ALARM"])
