@@ -503,7 +503,40 @@ mod tests {
             change("Import", "Key", "AWS::KMS::Key", None, None),
             change("Dynamic", "Macro", "AWS::Lambda::Function", None, None),
         ]);
-        insta::assert_json_snapshot!(summary, @"");
+        insta::assert_json_snapshot!(summary, @r#"
+        {
+          "add": 1,
+          "modify": 3,
+          "remove": 1,
+          "import": 1,
+          "dynamic": 1,
+          "data_lost": 1,
+          "losses": [
+            {
+              "logical_id": "Bucket",
+              "resource_type": "AWS::S3::Bucket",
+              "how": "removed",
+              "stateful": true,
+              "kept": false
+            },
+            {
+              "logical_id": "Orders",
+              "resource_type": "AWS::DynamoDB::Table",
+              "how": "replaced",
+              "stateful": true,
+              "kept": true
+            },
+            {
+              "logical_id": "Rule",
+              "resource_type": "AWS::Events::Rule",
+              "how": "may_be_replaced",
+              "stateful": false,
+              "kept": false
+            }
+          ],
+          "truncated": 0
+        }
+        "#);
     }
 
     #[test]

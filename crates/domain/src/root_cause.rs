@@ -226,8 +226,8 @@ mod tests {
             01 | root | shop-dev | Stack            | UPDATE_IN_PROGRESS          | t1 | User Initiated
             ",
         );
-        insta::assert_snapshot!(sentence(&events, Some("t1")), @"");
-        insta::assert_snapshot!(sentence(&events, None), @"");
+        insta::assert_snapshot!(sentence(&events, Some("t1")), @"Handler (AWS::Lambda::Function): The role defined for the function cannot be assumed by Lambda. (Service: Lambda, Status Code: 400)");
+        insta::assert_snapshot!(sentence(&events, None), @"Handler (AWS::Lambda::Function): The role defined for the function cannot be assumed by Lambda. (Service: Lambda, Status Code: 400)");
     }
 
     #[test]
@@ -247,9 +247,9 @@ mod tests {
             ",
         );
         assert_eq!(nested_stacks_that_failed(&outer), BTreeSet::from([NESTED.to_owned()]));
-        insta::assert_snapshot!(sentence(&outer, Some("t1")), @"");
+        insta::assert_snapshot!(sentence(&outer, Some("t1")), @"Api (AWS::CloudFormation::Stack): Embedded stack was not successfully created: The following resource(s) failed to create: [Handler].");
         let both: Vec<StackEvent> = outer.into_iter().chain(inner).collect();
-        insta::assert_snapshot!(sentence(&both, Some("t1")), @"");
+        insta::assert_snapshot!(sentence(&both, Some("t1")), @"Api/Handler (AWS::Lambda::Function): Runtime python2.7 is not supported");
     }
 
     #[test]
@@ -264,9 +264,9 @@ mod tests {
             01 | root | shop-dev | Stack            | UPDATE_IN_PROGRESS          | t1 | User Initiated
             ",
         );
-        insta::assert_snapshot!(sentence(&events, Some("t2")), @"");
-        insta::assert_snapshot!(sentence(&events, Some("t1")), @"");
-        insta::assert_snapshot!(sentence(&events, None), @"");
+        insta::assert_snapshot!(sentence(&events, Some("t2")), @"Alarm (AWS::CloudWatch::Alarm): Invalid operator");
+        insta::assert_snapshot!(sentence(&events, Some("t1")), @"Handler (AWS::Lambda::Function): An old story");
+        insta::assert_snapshot!(sentence(&events, None), @"Alarm (AWS::CloudWatch::Alarm): Invalid operator");
     }
 
     #[test]
@@ -277,10 +277,10 @@ mod tests {
             01 | root | shop-dev | Stack | UPDATE_IN_PROGRESS          | t1 | User Initiated
             ",
         );
-        insta::assert_snapshot!(sentence(&cancelled, Some("t1")), @"");
+        insta::assert_snapshot!(sentence(&cancelled, Some("t1")), @"User requested cancel");
         let fine = events("05 | root | shop-dev | Stack | UPDATE_COMPLETE | t1 |");
-        insta::assert_snapshot!(sentence(&fine, Some("t1")), @"");
-        insta::assert_snapshot!(sentence(&[], None), @"");
+        insta::assert_snapshot!(sentence(&fine, Some("t1")), @"-");
+        insta::assert_snapshot!(sentence(&[], None), @"-");
     }
 
     #[test]

@@ -323,7 +323,34 @@ mod tests {
             };
             writeln!(table, "{:<44} {flags} {action}", status.as_str()).unwrap();
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @"
+        CREATE_IN_PROGRESS                           p.. Wait
+        CREATE_FAILED                                .e. refuse
+        CREATE_COMPLETE                              .es Update
+        ROLLBACK_IN_PROGRESS                         p.. Wait
+        ROLLBACK_FAILED                              .e. refuse
+        ROLLBACK_COMPLETE                            .e. refuse, with consent DeleteThenCreate
+        DELETE_IN_PROGRESS                           p.. Wait
+        DELETE_FAILED                                .e. refuse
+        DELETE_COMPLETE                              .e. Create
+        UPDATE_IN_PROGRESS                           p.. Wait
+        UPDATE_COMPLETE_CLEANUP_IN_PROGRESS          p.. Wait
+        UPDATE_COMPLETE                              .es Update
+        UPDATE_FAILED                                .e. refuse
+        UPDATE_ROLLBACK_IN_PROGRESS                  p.. Wait
+        UPDATE_ROLLBACK_FAILED                       .e. ContinueRollback
+        UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS p.. Wait
+        UPDATE_ROLLBACK_COMPLETE                     .es Update
+        REVIEW_IN_PROGRESS                           ... Create
+        IMPORT_IN_PROGRESS                           p.. Wait
+        IMPORT_COMPLETE                              .es Update
+        IMPORT_ROLLBACK_IN_PROGRESS                  p.. Wait
+        IMPORT_ROLLBACK_FAILED                       .e. refuse
+        IMPORT_ROLLBACK_COMPLETE                     .es Update
+        ABSENT                                       .e. Create
+        RESHAPE_IN_PROGRESS                          p.. Wait
+        RESHAPE_COMPLETE                             ... refuse
+        ");
     }
 
     #[test]
@@ -335,7 +362,15 @@ mod tests {
                 _ => None,
             })
             .collect();
-        insta::assert_snapshot!(reasons.join("\n"), @"");
+        insta::assert_snapshot!(reasons.join("\n"), @"
+        it is in the state CREATE_FAILED: somebody changed it with rollback switched off; run `aws cloudformation rollback-stack`
+        it is in the state ROLLBACK_FAILED: its first creation failed and resources of it are left; look at them, then delete the stack
+        it is in the state ROLLBACK_COMPLETE: its first creation failed and it can only be deleted; replace_failed_stacks = true lets Lockgate do it
+        it is in the state DELETE_FAILED: somebody's deletion of it failed; finish the deletion
+        it is in the state UPDATE_FAILED: somebody changed it with rollback switched off; run `aws cloudformation rollback-stack`
+        it is in the state IMPORT_ROLLBACK_FAILED: somebody's import failed half-way; mend it in the CloudFormation console
+        it is in the state RESHAPE_COMPLETE: this version of Lockgate does not know that state
+        ");
     }
 
     #[test]
@@ -364,7 +399,34 @@ mod tests {
             )
             .unwrap();
         }
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @"
+        CREATE_IN_PROGRESS                           -              -              -              -
+        CREATE_FAILED                                RollbackFailed Unknown        Unknown        Unknown
+        CREATE_COMPLETE                              Succeeded      -              Unknown        Unknown
+        ROLLBACK_IN_PROGRESS                         -              -              -              -
+        ROLLBACK_FAILED                              RollbackFailed Unknown        Unknown        Unknown
+        ROLLBACK_COMPLETE                            RolledBack     Unknown        Unknown        -
+        DELETE_IN_PROGRESS                           -              -              -              -
+        DELETE_FAILED                                Unknown        Unknown        Unknown        RollbackFailed
+        DELETE_COMPLETE                              Unknown        Unknown        Unknown        Succeeded
+        UPDATE_IN_PROGRESS                           -              -              -              -
+        UPDATE_COMPLETE_CLEANUP_IN_PROGRESS          -              -              -              -
+        UPDATE_COMPLETE                              Unknown        Succeeded      Unknown        Unknown
+        UPDATE_FAILED                                Unknown        RollbackFailed Unknown        Unknown
+        UPDATE_ROLLBACK_IN_PROGRESS                  -              -              -              -
+        UPDATE_ROLLBACK_FAILED                       Unknown        RollbackFailed RollbackFailed Unknown
+        UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS -              -              -              -
+        UPDATE_ROLLBACK_COMPLETE                     Unknown        RolledBack     RolledBack     Unknown
+        REVIEW_IN_PROGRESS                           -              -              -              -
+        IMPORT_IN_PROGRESS                           -              -              -              -
+        IMPORT_COMPLETE                              Unknown        -              Unknown        Unknown
+        IMPORT_ROLLBACK_IN_PROGRESS                  -              -              -              -
+        IMPORT_ROLLBACK_FAILED                       Unknown        Unknown        Unknown        Unknown
+        IMPORT_ROLLBACK_COMPLETE                     Unknown        -              Unknown        Unknown
+        ABSENT                                       Unknown        Unknown        Unknown        Succeeded
+        RESHAPE_IN_PROGRESS                          -              -              -              -
+        RESHAPE_COMPLETE                             -              -              -              -
+        ");
     }
 
     fn seen(operation: Operation, described: &str, execution: Option<&str>, own: Option<&str>) -> Observation {

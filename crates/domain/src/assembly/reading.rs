@@ -209,10 +209,8 @@ impl<'a> Reader<'a> {
             Err(invalid) => return refuse(invalid.to_string()),
         };
         let Some((account, region)) = environment(artifact.environment.as_deref()) else {
-            return refuse(format!(
-                "the environment {:?} is not aws://account/region",
-                artifact.environment
-            ));
+            let given = artifact.environment.as_deref().unwrap_or_default();
+            return refuse(format!("the environment {given:?} is not aws://account/region"));
         };
         Some(Stack {
             id: global_id(path, id),

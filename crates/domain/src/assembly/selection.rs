@@ -46,8 +46,8 @@ pub fn select(assembly: &Assembly, environment: &Environment) -> Result<Vec<Stac
         if let Some(other) = selected.get(&stack.name) {
             problems.push(Problem::SameName {
                 name: stack.name.clone(),
-                first: other.display.clone(),
-                second: stack.display.clone(),
+                first: other.id.to_string(),
+                second: stack.id.to_string(),
             });
         }
         selected.insert(stack.name.clone(), stack);
@@ -139,6 +139,7 @@ pub fn publications(index: &Index, stack: &Stack, environment: &Environment) -> 
                 publications.push(publication);
             }
         }
+        Err(problem) if problems.contains(&problem) => {}
         Err(problem) => problems.push(problem),
     };
     add(&stack.template, Packaging::File, &to);
