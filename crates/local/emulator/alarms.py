@@ -141,8 +141,8 @@ def _state(alarm: Alarm, breaching: list[bool | None]) -> str:
         if treatment == "missing":
             return "INSUFFICIENT_DATA"
     substitute = {"breaching": True, "notBreaching": False}.get(treatment)
-    known = [substitute if point is None else point for point in breaching]
-    known = [point for point in known if point is not None]
+    substituted = [substitute if point is None else point for point in breaching]
+    known = [point for point in substituted if point is not None]
     # A missing datapoint counts for nothing: what is there decides, as if the range were shorter.
     return "ALARM" if sum(known) >= min(needed, len(known)) else "OK"
 

@@ -36,7 +36,8 @@ def install() -> None:
 
     @around("_project_shape", codebuild)
     def shape(original: Any, project: dict[str, Any]) -> dict[str, Any]:
-        return original(project) | {member: project[member] for member in _KEPT.values() if member in project}
+        shown: dict[str, Any] = original(project)
+        return shown | {member: project[member] for member in _KEPT.values() if member in project}
 
     handlers = provisioners._RESOURCE_HANDLERS["AWS::CodeBuild::Project"]
     create, update = handlers["create"], handlers["update"]

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class BuildRun:
         succeeded = True
         for name in buildspec.PHASES:
             phase = self._spec.phases.get(name, buildspec.Phase())
-            if self._phase(name.upper(), lambda name=name, phase=phase: self._run_commands(name, phase)):
+            if self._phase(name.upper(), partial(self._run_commands, phase)):
                 continue
             succeeded = False
             if self._verdict is not None:
@@ -104,8 +105,9 @@ class BuildRun:
 
     def _provision(self) -> None:
         """Assume the service role, open the log."""
-        self._credentials = service_role.assume(self._build["serviceRole"], f"AWSCodeBuild-{self._build['id'].split(':')[1]}")
-        self._client = service_role.clients(self._credentials, self._settings.endpoint, self._build["arn"].split(":")[3])
+        name, region = self._build["id"].split(":")[1], self._build["arn"].split(":")[3]
+        self._credentials = service_role.assume(self._build["serviceRole"], f"AWSCodeBuild-{name}")
+        self._client = service_role.clients(self._credentials, self._settings.endpoint, region)
         logs, place = self._client("logs"), self._build["logs"]
         try:
             logs.create_log_group(logGroupName=place["groupName"])
@@ -165,10 +167,10 @@ class BuildRun:
     def _secondary_version(self, source: dict[str, Any]) -> str:
         versions = self._build.get("secondarySourceVersions", [])
         chosen = (v["sourceVersion"] for v in versions if v["sourceIdentifier"] == source["sourceIdentifier"])
-        return next(chosen, "")
+        return str(next(chosen, ""))
 
     def _buildspec_text(self) -> str:
-        given = self._build["source"].get("buildspec") or "buildspec.yml"
+        given: str = self._build["source"].get("buildspec") or "buildspec.yml"
         if "\n" in given or given.lstrip().startswith("{"):
             return given
         file = (self._source / given).resolve()
@@ -239,7 +241,7 @@ class BuildRun:
             raise PhaseFailed("Secrets Manager Error Message", str(refused)) from refused
         return str(json.loads(text)[key]) if key else str(text)
 
-    def _run_commands(self, name: str, phase: buildspec.Phase) -> None:
+    def _run_commands(self, phase: buildspec.Phase) -> None:
         try:
             self._run_each(phase.commands)
         finally:

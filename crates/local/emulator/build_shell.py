@@ -26,7 +26,9 @@ done
 class BuildShell:
     """A shell in its own process group; it is started again when a command ended it."""
 
-    def __init__(self, shell: str, folder: Path, start_in: Path, environment: dict[str, str], log: Callable[[str], None]):
+    def __init__(
+        self, shell: str, folder: Path, start_in: Path, environment: dict[str, str], log: Callable[[str], None]
+    ):
         self._shell = shell
         self._folder = folder
         self._start_in = start_in

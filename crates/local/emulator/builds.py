@@ -149,7 +149,9 @@ def _new_build(project: dict[str, Any], data: dict[str, Any]) -> Build:
         "serviceRole": data.get("serviceRoleOverride", project["serviceRole"]),
         "logs": _logs(logs.get("cloudWatchLogs") or {}, name, identifier),
         "timeoutInMinutes": data.get("timeoutInMinutesOverride", project.get("timeoutInMinutes", 60)),
-        "queuedTimeoutInMinutes": data.get("queuedTimeoutInMinutesOverride", project.get("queuedTimeoutInMinutes", 480)),
+        "queuedTimeoutInMinutes": data.get(
+            "queuedTimeoutInMinutesOverride", project.get("queuedTimeoutInMinutes", 480)
+        ),
         "initiator": iam_evaluator.caller_arn().split(":", 5)[5].removeprefix("assumed-role/").removeprefix("user/"),
         "encryptionKey": project["encryptionKey"],
     }

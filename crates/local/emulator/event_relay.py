@@ -125,8 +125,9 @@ def _create_policy(logical_id: str, props: dict[str, Any], stack_name: str) -> t
         others = [other for other in policy["Statement"] if other.get("Sid") != statement_id]
         policy["Statement"] = [*others, {**props["Statement"], "Sid": statement_id}]
     else:
-        parts = {name: props[name] for name in ("Action", "Principal", "Condition") if name in props}
-        eventbridge._put_permission({"EventBusName": bus, "StatementId": statement_id, **parts})
+        given = {"EventBusName": bus, "StatementId": statement_id}
+        given |= {name: props[name] for name in ("Action", "Principal", "Condition") if name in props}
+        eventbridge._put_permission(given)
     return f"{bus}|{statement_id}", {}
 
 

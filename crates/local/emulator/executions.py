@@ -96,7 +96,7 @@ def _install_end() -> None:
             return False
         if error in _UNCATCHABLE_BY_ALL:
             return error in names
-        return original(names, error)
+        return bool(original(names, error))
 
 
 def _time_out(execution: dict[str, Any]) -> None:

@@ -146,12 +146,12 @@ def _of_request(method: str, path: str, headers: Any, body: bytes, query: Any) -
 def _answer(service: str, headers: Any, request_id: str, code: str, message: str, status: int) -> Any:
     json_protocol = "json" in headers.get("content-type", "") or service == "lambda"
     if json_protocol:
-        body = json.dumps({"__type": code, "message": message}).encode()
-        return status, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, body
+        told = json.dumps({"__type": code, "message": message})
+        return status, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": code}, told.encode()
     error = f"<Code>{code}</Code><Message>{message}</Message>"
     if service == "s3":
-        body = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
+        told = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
     else:
-        kind = "Sender" if status < 500 else "Receiver"
-        body = f"<ErrorResponse><Error><Type>{kind}</Type>{error}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-    return status, {"Content-Type": "text/xml"}, body.encode()
+        fault = f"<Error><Type>{'Sender' if status < 500 else 'Receiver'}</Type>{error}</Error>"
+        told = f"<ErrorResponse>{fault}<RequestId>{request_id}</RequestId></ErrorResponse>"
+    return status, {"Content-Type": "text/xml"}, told.encode()

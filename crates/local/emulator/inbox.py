@@ -42,7 +42,9 @@ def confirm(topic_arn: str, address: str) -> int:
 
 def install(auto_confirm: bool) -> None:
     @around("_fanout", sns)
-    def fanout(original: Any, topic_arn: str, message_id: str, message: str, subject: str, *rest: Any, **more: Any) -> None:
+    def fanout(
+        original: Any, topic_arn: str, message_id: str, message: str, subject: str, *rest: Any, **more: Any
+    ) -> None:
         _deliver(topic_arn, message_id, message, subject, *rest[:2])
         original(topic_arn, message_id, message, subject, *rest, **more)
 
@@ -62,7 +64,7 @@ def install(auto_confirm: bool) -> None:
         return status, headers, body
 
 
-class _Subscribed(AccountRegionScopedDict):
+class _Subscribed(AccountRegionScopedDict):  # type: ignore[misc]
     """MiniStack's index of subscriptions: all of its ways to subscribe put the new one in here last."""
 
     __slots__ = ()

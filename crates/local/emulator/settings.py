@@ -40,8 +40,8 @@ def parse(arguments: list[str], home: str) -> Settings:
     parser.add_argument("--state-dir", type=Path, required=True, help="log file, temporary files and build folders")
     parser.add_argument("--git-mirrors", type=Path, required=True, help="https://github.com/a/b.git is DIR/a/b.git")
     parser.add_argument("--build-path", required=True, help="PATH of the commands that a build runs")
-    parser.add_argument("--schedule-scale", type=float, default=1.0, help="rate(1 minute) fires every 60 x this seconds")
-    parser.add_argument("--wait-scale", type=float, default=1.0, help="Wait states and retries take this times as long")
+    parser.add_argument("--schedule-scale", type=float, default=1.0, help="rate(1 minute) fires every 60 x this")
+    parser.add_argument("--wait-scale", type=float, default=1.0, help="Wait states and retries last x this")
     parser.add_argument("--auto-confirm-mail", action="store_true", help="mail subscriptions need no confirmation")
     given = parser.parse_args(arguments)
     return Settings(

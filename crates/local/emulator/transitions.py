@@ -129,8 +129,8 @@ def _through(state: dict[str, Any], context: dict[str, Any] | None, work: Any) -
 
 def _refuse_too_large(state: str, answer: Any) -> None:
     if len(json.dumps(answer).encode()) > executions.PAYLOAD_LIMIT:
-        cause = f"The state/task '{state}' returned a result with a size exceeding the maximum number of bytes service limit."
-        raise sfn._ExecutionError("States.DataLimitExceeded", cause)
+        too_large = "returned a result with a size exceeding the maximum number of bytes service limit."
+        raise sfn._ExecutionError("States.DataLimitExceeded", f"The state/task '{state}' {too_large}")
 
 
 def _now() -> int:

@@ -90,7 +90,7 @@ def _repository(launcher: Launcher, owner: str, files: dict[str, str]) -> str:
     work.mkdir(parents=True)
     for name, text in files.items():
         (work / name).write_text(text)
-    who = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b.c"}
+    who = {f"GIT_{role}_{part}": "a@b.c" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "m"],
                     ["clone", "-q", "--bare", ".", "../shop.git"]):
         subprocess.run(["git", *command], cwd=work, check=True, env={**os.environ, **who})

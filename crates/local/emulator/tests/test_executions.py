@@ -22,11 +22,10 @@ def handler(event, context):
     ssm.put_parameter(Name="/token/" + event["name"], Value=event["token"], Type="String", Overwrite=True)
     time.sleep(event.get("linger", 0))
 """
-PARK_ARGUMENTS = {"FunctionName": "park", "Payload": {"token": "{% $states.context.Task.Token %}", "name": "a"}}
 
 
 def _park(**more: Any) -> dict[str, Any]:
-    payload = {**PARK_ARGUMENTS["Payload"], **more.pop("payload", {})}
+    payload = {"token": "{% $states.context.Task.Token %}", "name": "a", **more.pop("payload", {})}
     return {
         "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
         "Arguments": {"FunctionName": "park", "Payload": payload}, "TimeoutSeconds": 20, **more,
@@ -86,7 +85,8 @@ def test_a_function_that_fails_fails_its_parked_task_at_once(launcher: Launcher,
     ended = machine.ended(execution, 5)
     assert ended["status"] == "SUCCEEDED", (ended["error"], ended["cause"])
     assert json.loads(ended["output"]) == {"error": "Rejected.NotNow"}
-    failed = next(e for e in machine.api.get_execution_history(executionArn=execution)["events"] if e["type"] == "TaskFailed")
+    history = machine.api.get_execution_history(executionArn=execution)["events"]
+    failed = next(e for e in history if e["type"] == "TaskFailed")
     assert json.loads(failed["taskFailedEventDetails"]["cause"])["errorMessage"] == "because"
 
 

@@ -71,7 +71,8 @@ def test_an_answer_may_be_lost_after_the_call_took_effect(launcher: Launcher, ac
     [
         ("cloudformation", "DescribeStacks", {}, ("Throttling", 400), ("InternalFailure", 500)),
         ("s3", "ListBuckets", {}, ("SlowDown", 503), ("InternalError", 500)),
-        ("s3", "CopyObject", {"Bucket": "b", "Key": "k", "CopySource": "c/k"}, ("SlowDown", 503), ("InternalError", 500)),
+        ("s3", "CopyObject", {"Bucket": "b", "Key": "k", "CopySource": "c/k"},
+         ("SlowDown", 503), ("InternalError", 500)),
         ("stepfunctions", "ListStateMachines", {}, ("ThrottlingException", 400), ("InternalServerException", 500)),
         ("codebuild", "BatchGetBuilds", {"ids": ["a"]}, ("ThrottlingException", 400), ("InternalServerException", 500)),
         ("lambda", "Invoke", {"FunctionName": "f"}, ("TooManyRequestsException", 429), ("ServiceException", 500)),

@@ -107,7 +107,10 @@ def test_missing_data_is_treated_as_told(launcher: Launcher, account: str) -> No
     expected = {"missing": "INSUFFICIENT_DATA", "breaching": "ALARM", "notBreaching": "OK"}
     for treatment in expected:
         cloudwatch = _alarm(launcher, account, AlarmName=treatment, TreatMissingData=treatment)
-    wait_for(lambda: {a["AlarmName"]: a["StateValue"] for a in cloudwatch.describe_alarms()["MetricAlarms"]} == expected)
+    def states() -> dict[str, str]:
+        return {a["AlarmName"]: a["StateValue"] for a in cloudwatch.describe_alarms()["MetricAlarms"]}
+
+    wait_for(lambda: states() == expected)
 
 
 def test_a_state_set_by_hand_is_told_and_does_not_last(launcher: Launcher, account: str) -> None:
@@ -120,7 +123,8 @@ def test_a_state_set_by_hand_is_told_and_does_not_last(launcher: Launcher, accou
 def test_an_error_in_a_state_machine_counts_for_the_function_and_its_alias(launcher: Launcher, account: str) -> None:
     function = make_function(launcher, account, "bad", "def handler(event, context):\n    raise ValueError('no')\n")
     api = launcher.client("lambda", account)
-    api.create_alias(FunctionName="bad", Name="live", FunctionVersion=api.publish_version(FunctionName="bad")["Version"])
+    version = api.publish_version(FunctionName="bad")["Version"]
+    api.create_alias(FunctionName="bad", Name="live", FunctionVersion=version)
     call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True,
             "Arguments": {"FunctionName": f"{function}:live", "Payload": {}}}
     machine = Machine(launcher, account, {"Call": call})

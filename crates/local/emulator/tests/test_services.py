@@ -50,9 +50,9 @@ def _copier(launcher: Launcher, account: str, trusted: str, actions: list[str]) 
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{trusted}:root"}, "Action": actions,
              "Condition": {"StringEquals": {"sts:ExternalId": "secret"}}}
     iam = launcher.client("iam", account)
-    role = iam.create_role(RoleName="copier", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    role = iam.create_role(RoleName="copier", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
     iam.put_role_policy(RoleName="copier", PolicyName="p", PolicyDocument=allow(["s3:GetObject", "s3:PutObject"]))
-    return str(role)
+    return str(role["Role"]["Arn"])
 
 
 def test_a_role_copies_between_accounts_only_if_both_sides_allow(
@@ -155,6 +155,9 @@ def test_change_sets_go_through_their_states(launcher: Launcher, account: str) -
     assert _code(gone) == ("ChangeSetNotFound", 404)
     stack.prepare("more", {"A": TOPIC, "B": TOPIC})
     assert stack.execute("more") == "UPDATE_COMPLETE"
+    assert [e["ResourceStatus"] for e in stack.events() if e["LogicalResourceId"] == "B"] == [
+        "CREATE_COMPLETE", "CREATE_IN_PROGRESS"
+    ]
     own = [(e["ResourceStatus"], e.get("ClientRequestToken")) for e in stack.events() if e["LogicalResourceId"] == "s"]
     assert own == [
         ("UPDATE_COMPLETE", "token-more"), ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "token-more"),
@@ -171,7 +174,8 @@ def test_a_failed_update_goes_back(launcher: Launcher, account: str) -> None:
              "Period": 60, "Statistic": "Sum"}
     stack.prepare("bad", {"A": TOPIC, "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm}})
     assert stack.execute("bad") == "UPDATE_ROLLBACK_COMPLETE"
-    failed = next(e for e in stack.events() if e["LogicalResourceId"] == "Alarm" and e["ResourceStatus"].endswith("FAILED"))
+    failed = next(e for e in stack.events() if e["ResourceStatus"] == "CREATE_FAILED")
+    assert failed["LogicalResourceId"] == "Alarm"
     assert "comparisonOperator" in failed["ResourceStatusReason"]
 
 
@@ -233,7 +237,8 @@ def test_every_type_of_the_products_stacks_deploys(launcher: Launcher, account: 
         "Route": ("ApiGatewayV2::Route", {"ApiId": ref("Api"), "RouteKey": "POST /github",
                                           "Target": {"Fn::Join": ["/", ["integrations", ref("Integration")]]}}),
         "Stage": ("ApiGatewayV2::Stage", {"ApiId": ref("Api"), "StageName": "$default", "AutoDeploy": True,
-                                          "AccessLogSettings": {"DestinationArn": arn("Log"), "Format": "$context.status"}}),
+                                          "AccessLogSettings": {"DestinationArn": arn("Log"),
+                                                                "Format": "$context.status"}}),
         "Parameter": ("SSM::Parameter", {"Type": "String", "Value": "v", "Name": "/lockgate"}),
         "Alarm": ("CloudWatch::Alarm", {"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1,
                                         "Threshold": 0, "MetricName": "Errors", "Namespace": "AWS/Lambda",
