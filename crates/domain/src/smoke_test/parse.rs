@@ -17,7 +17,8 @@ use super::{
 };
 use crate::harmless::harmless;
 
-const LONGEST_FILE: usize = 256 * 1024;
+/// The most bytes of a file that is read.
+pub const LONGEST_FILE: usize = 256 * 1024;
 const LONGEST_NAME: usize = 100;
 const LONGEST_TEXT: usize = 64 * 1024;
 const LONGEST_HEADER: usize = 4096;
