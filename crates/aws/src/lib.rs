@@ -3,13 +3,18 @@
 //! Each module is one thing that we keep or ask there. All of them are thin: what to do is decided in `domain`, from
 //! plain data, and these modules read that data, write it conditionally, and say in [`Error`] what AWS refused.
 
+pub mod artifacts;
 pub mod builds;
 pub mod clients;
+pub mod deliveries;
 mod environments;
 pub mod error;
 pub mod executions;
+pub mod functions;
 pub mod ledger;
 pub mod notifications;
+mod owed_reports;
+pub mod parameters;
 mod parking;
 pub mod tasks;
 

@@ -367,6 +367,15 @@ impl EnvironmentState {
         }
     }
 
+    /// Has the sweep look at the holder at its next turn: its execution is over, and something is still in flight.
+    pub fn expire(&mut self, deployment: &DeploymentId, now: Timestamp) {
+        if let Some(holder) = &mut self.holder
+            && holder.deployment == *deployment
+        {
+            holder.lease_until = now;
+        }
+    }
+
     /// The holder the sweep has to look at: its lease is over.
     pub fn overdue(&self, now: Timestamp) -> Option<&Holder> {
         self.holder

@@ -120,6 +120,9 @@ names! {
     SmokeTestsFailed = "Failed.SmokeTests",
         "The environment did not answer as lockgate.smoke.toml asks.",
         "See which check failed in the deployment's record, mend it and push.";
+    Stopped = "Failed.Stopped",
+        "Somebody stopped the execution.",
+        "Deploy again if that was not meant.";
     RollbackFailed = "Stuck.RollbackFailed",
         "CloudFormation could not put a stack back.",
         "Follow the runbook: continue the update rollback or mend the stack by hand, then release the environment.";
@@ -166,6 +169,45 @@ impl Name {
             "Runtime.ExitError" | "Lambda.Unknown" => Self::Panicked,
             _ => Self::Unexpected,
         }
+    }
+}
+
+/// An error as Step Functions reports it (`$states.errorOutput`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ReportedError {
+    /// The error's name; `none`, where the execution has met no error.
+    pub error: String,
+    /// Its cause: our own sentence, or, from a function that was invoked without a task token, Lambda's JSON around it.
+    #[serde(default)]
+    pub cause: String,
+}
+
+impl ReportedError {
+    /// The failure, unless there is none.
+    pub fn failure(&self) -> Option<Failure> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct FromLambda {
+            error_message: String,
+        }
+
+        if self.error == "none" {
+            return None;
+        }
+        let name = Name::of_reported_error(&self.error);
+        let cause = serde_json::from_str::<FromLambda>(&self.cause)
+            .map_or_else(|_| self.cause.clone(), |lambda| lambda.error_message);
+        // What nobody named keeps the name it came with, for whoever reports the bug.
+        let known = Name::ALL.iter().any(|known| known.as_str() == self.error);
+        Some(Failure::new(
+            name,
+            if known {
+                cause
+            } else {
+                format!("{}: {cause}", self.error)
+            },
+        ))
     }
 }
 
@@ -221,8 +263,37 @@ mod tests {
 
     #[test]
     fn what_nobody_named_is_a_bug() {
-        assert_eq!(Name::of_reported_error("&alloc::boxed::Box<dyn core::error::Error>").class(), Class::Bug);
+        assert_eq!(
+            Name::of_reported_error("&alloc::boxed::Box<dyn core::error::Error>").class(),
+            Class::Bug
+        );
         assert_eq!(Name::of_reported_error("States.Timeout").class(), Class::Stuck);
+    }
+
+    #[test]
+    fn a_reported_error_is_read_whoever_wraps_it() {
+        let read = |error: &str, cause: &str| {
+            ReportedError {
+                error: error.to_owned(),
+                cause: cause.to_owned(),
+            }
+            .failure()
+            .map(|failure| failure.to_string())
+        };
+        assert_eq!(read("none", "none"), None);
+        assert_eq!(
+            read("Rejected.NoStacks", "nothing fits").as_deref(),
+            Some("Rejected.NoStacks: nothing fits")
+        );
+        let lambda = r#"{"errorType":"Rejected.NoStacks","errorMessage":"nothing fits"}"#;
+        assert_eq!(
+            read("Rejected.NoStacks", lambda).as_deref(),
+            Some("Rejected.NoStacks: nothing fits")
+        );
+        assert_eq!(
+            read("States.Timeout", "").as_deref(),
+            Some("Stuck.TimedOut: States.Timeout: ")
+        );
     }
 
     #[test]

@@ -1,1 +1,185 @@
-//! x
+//! **gate** opens and closes an environment: it admits a deployment or lets it wait, decides what follows from a failure,
+//! closes, and puts right what a dead execution left behind.
+
+mod admit;
+mod assess;
+mod close;
+mod tidy;
+
+use aws::executions::Executions;
+use aws::tasks::Tasks;
+use aws::{Aws, Ledger};
+use domain::deployment::Deployment;
+use domain::failure::{Failure, Name, ReportedError};
+use domain::life::End;
+use domain::names::{Digest, TaskToken};
+use domain::parking::Key;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What gate is asked to do.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Input {
+    /// Take the environment's lock, or wait for it.
+    Admit {
+        /// The deployment.
+        deployment: Box<Deployment>,
+        /// Answers for the state that waits.
+        token: TaskToken,
+    },
+    /// Decide what follows from a failure.
+    Assess {
+        /// The deployment.
+        deployment: Box<Deployment>,
+        /// What failed.
+        failure: ReportedError,
+    },
+    /// Write how it ended and give the lock back.
+    Close {
+        /// The deployment.
+        deployment: Box<Deployment>,
+        /// What failed, if anything did.
+        failure: ReportedError,
+    },
+    /// Keep the lock: a person has to look.
+    CallOperator {
+        /// The deployment.
+        deployment: Box<Deployment>,
+        /// What failed.
+        failure: ReportedError,
+    },
+    /// Look at a deployment that waits for a lock.
+    Wake {
+        /// Under which it is parked.
+        key: Key,
+    },
+    /// Put right what an execution left behind that is over.
+    Tidy {
+        /// The execution's ARN.
+        execution: String,
+    },
+}
+
+/// What gate answers.
+#[derive(Debug, PartialEq, Eq, Serialize, strum::VariantNames)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Output {
+    /// The task was parked; its answer goes to its token.
+    Parked,
+    /// End here; nobody has to do anything.
+    GiveUp,
+    /// Go back to this release.
+    GoBack {
+        /// The release.
+        release: Digest,
+    },
+    /// A person has to look.
+    CallOperator,
+    /// It ended with the release in the environment.
+    Deployed,
+    /// It ended without a change.
+    NothingToDeploy,
+    /// It ended red and clean.
+    FailedClean,
+    /// It ended red, and the lock is kept.
+    OperatorNeeded,
+    /// Nothing is left to be put right.
+    Tidy,
+    /// Something is still in flight; the sweep comes again.
+    InFlight,
+}
+
+/// What gate answers to a task that waits for a lock.
+#[derive(Debug, PartialEq, Eq, Serialize, strum::VariantNames)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Admission {
+    /// The lock is there.
+    Admitted {
+        /// Under this fence.
+        fence: u64,
+    },
+    /// A newer deployment made it superfluous.
+    Superseded {
+        /// The newer one.
+        by: domain::names::DeploymentId,
+    },
+}
+
+/// Why gate could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// AWS refused.
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
+    /// Our records contradict each other.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+/// The failures gate raises, itself or through a task's token.
+pub const RAISES: &[Name] = &[
+    Name::Throttled,
+    Name::Unavailable,
+    Name::AccessDenied,
+    Name::Quarantined,
+    Name::QueueFull,
+    Name::InvalidInput,
+    Name::Panicked,
+    Name::Unexpected,
+];
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Aws(error) => error.failure(),
+            Error::Contradiction(sentence) => Self::new(Name::Unexpected, sentence),
+        }
+    }
+}
+
+impl From<End> for Output {
+    fn from(end: End) -> Self {
+        match end {
+            End::Deployed => Self::Deployed,
+            End::NothingToDeploy => Self::NothingToDeploy,
+            End::FailedClean => Self::FailedClean,
+            End::OperatorNeeded => Self::OperatorNeeded,
+        }
+    }
+}
+
+/// What gate works with, made once when it starts.
+#[derive(Debug)]
+pub struct Context {
+    ledger: Ledger,
+    tasks: Tasks,
+    executions: Executions,
+}
+
+impl Context {
+    /// Reads the function's settings.
+    pub async fn from_environment() -> Result<Self, lambda::StartError> {
+        let aws = Aws::from_environment().await;
+        Ok(Self {
+            ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
+            tasks: Tasks::new(aws.step_functions()),
+            executions: Executions::new(aws.step_functions(), lambda::setting("LOCKGATE_STATE_MACHINE")?),
+        })
+    }
+}
+
+/// Does what is asked.
+pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
+    let now = Timestamp::now();
+    match input {
+        Input::Admit { deployment, token } => admit::admit(context, &deployment, token, now).await,
+        Input::Wake { key } => admit::wake(context, &key, now).await,
+        Input::Assess { deployment, failure } => assess::assess(context, &deployment, &failure, now).await,
+        Input::Close { deployment, failure } => close::close(context, &deployment, &failure, now).await,
+        Input::CallOperator { deployment, failure } => close::call_operator(context, &deployment, &failure, now).await,
+        Input::Tidy { execution } => tidy::tidy(context, &execution, now).await,
+    }
+}

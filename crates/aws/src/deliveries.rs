@@ -1,0 +1,101 @@
+//! GitHub's deliveries in the ledger, so that a duplicate does nothing and one that failed half-way is completed.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::intake::{Delivery, DeliveryId};
+use jiff::Timestamp;
+
+use crate::error::{Error, Kind, during};
+use crate::ledger::{Ledger, item, mark_due, read};
+
+/// The index's name for deliveries that were claimed and not yet started.
+const RECEIVED: &str = "delivery";
+
+/// What the ledger knew when a delivery was claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing: it is recorded now, as it was given.
+    New,
+    /// It was claimed before, and this is what was decided then.
+    Before(Delivery),
+}
+
+impl Ledger {
+    /// Records a delivery unless it is recorded already. Of any number of copies exactly one gets [`Claim::New`].
+    pub async fn claim_delivery(&self, delivery: &Delivery) -> Result<Claim, Error> {
+        let operation = "dynamodb:PutItem";
+        let mut item = item(&partition(&delivery.id), RECEIVED, delivery, operation)?;
+        if let Some(at) = delivery.look_at() {
+            mark_due(&mut item, RECEIVED, at);
+        }
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(during(operation));
+        match put {
+            Ok(_) => Ok(Claim::New),
+            Err(error) if error.is(Kind::Conflict) => {
+                let known = self.delivery(&delivery.id).await?.ok_or_else(|| {
+                    Error::unexpected(
+                        operation,
+                        format!("delivery {} is there and cannot be read", delivery.id),
+                    )
+                })?;
+                Ok(Claim::Before(known))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A delivery's record.
+    pub async fn delivery(&self, id: &DeliveryId) -> Result<Option<Delivery>, Error> {
+        let item = self.get(&partition(id), RECEIVED).await?;
+        item.map(|item| read(item, "dynamodb:GetItem")).transpose()
+    }
+
+    /// Records that all deployments of a delivery were started. Recording it twice is harmless.
+    pub async fn finish_delivery(&self, id: &DeliveryId) -> Result<(), Error> {
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", AttributeValue::S(partition(id)))
+            .key("sk", AttributeValue::S(RECEIVED.to_owned()))
+            .update_expression("SET #state = :started REMOVE due_kind, due_at")
+            .condition_expression("#state = :received")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":started", AttributeValue::S("started".to_owned()))
+            .expression_attribute_values(":received", AttributeValue::S("received".to_owned()))
+            .send()
+            .await
+            .map_err(during("dynamodb:UpdateItem"));
+        match updated {
+            Err(error) if !error.is(Kind::Conflict) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The deliveries that were claimed a while ago and still are half-way, oldest first.
+    ///
+    /// The index lags behind: what it names is read again, and what is finished by now is left out.
+    pub async fn unfinished_deliveries(&self, now: Timestamp) -> Result<Vec<Delivery>, Error> {
+        let mut unfinished = Vec::new();
+        for item in self.due(RECEIVED, now).await? {
+            let found: Delivery = read(item, "dynamodb:Query")?;
+            unfinished.extend(
+                self.delivery(&found.id)
+                    .await?
+                    .filter(|delivery| delivery.look_at().is_some()),
+            );
+        }
+        Ok(unfinished)
+    }
+}
+
+fn partition(id: &DeliveryId) -> String {
+    format!("delivery#{id}")
+}

@@ -1,0 +1,176 @@
+//! Admission: the lock, a place in the queue, or the news that a newer deployment makes this one superfluous.
+
+use aws::Kind;
+use aws::executions;
+use aws::tasks::Delivered;
+use domain::deployment::Deployment;
+use domain::environment_state::{Candidate, EnvironmentState, Standing};
+use domain::failure::{Failure, Name};
+use domain::life::Event;
+use domain::names::{DeploymentId, TaskToken};
+use domain::parking::{Key, Parked, WaitsFor};
+use jiff::Timestamp;
+
+use crate::{Admission, Context, Error, Output, tidy};
+
+/// Parks the deployment, then asks for the lock, so that whoever gives it back in between finds it waiting.
+pub async fn admit(
+    context: &Context,
+    deployment: &Deployment,
+    token: TaskToken,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    // Whoever started the execution wrote this already, unless it was started by hand in the console.
+    tolerate_late(
+        context
+            .ledger
+            .record(
+                &deployment.id,
+                Event::Requested {
+                    deployment: Box::new(deployment.clone()),
+                },
+                now,
+            )
+            .await,
+    )?;
+    let waits_for = WaitsFor::Lock {
+        application: deployment.application.clone(),
+        environment: deployment.environment.name.clone(),
+    };
+    let parked = Parked {
+        deployment: deployment.id.clone(),
+        look_at: now + waits_for.patience(),
+        waits_for,
+        token,
+        since: now,
+    };
+    context.ledger.park(&parked).await?;
+    let candidate = Candidate::of(deployment);
+    let (standing, superseded) = context
+        .ledger
+        .change_environment(
+            &deployment.application,
+            &deployment.environment.name,
+            |state: &mut EnvironmentState| state.admit(candidate.clone(), now),
+        )
+        .await?;
+    answer(context, &parked, standing, now).await?;
+    for older in superseded {
+        wake(context, &Key::lock(&older), now).await?;
+    }
+    Ok(Output::Parked)
+}
+
+/// Looks at a deployment that waits for a lock, as it stands now.
+pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<Output, Error> {
+    let waiting = context.ledger.parked(key).await?;
+    if waiting.is_empty() {
+        tracing::info!(key = key.as_str(), "nothing waits here");
+    }
+    for parked in waiting {
+        let WaitsFor::Lock {
+            application,
+            environment,
+        } = &parked.waits_for
+        else {
+            continue;
+        };
+        let standing = context
+            .ledger
+            .environment(application, environment)
+            .await?
+            .standing(&parked.deployment);
+        answer(context, &parked, standing, now).await?;
+    }
+    Ok(Output::Parked)
+}
+
+/// Answers a deployment that waits, or lets it wait on.
+async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Timestamp) -> Result<(), Error> {
+    let id = &parked.deployment;
+    let delivered = match standing {
+        Standing::Waits(before) => {
+            tolerate_late(context.ledger.record(id, Event::Queued { before }, now).await)?;
+            let patience = parked.waits_for.patience();
+            context
+                .ledger
+                .look_again(&parked.waits_for.key(id), id, now + patience)
+                .await?;
+            // One that was stopped while it waited would hold its place for ever.
+            match context.executions.standing(id).await? {
+                executions::Standing::Over(_) => Delivered::Gone,
+                executions::Standing::Running | executions::Standing::Unknown => return Ok(()),
+            }
+        }
+        Standing::Holds(fence) => {
+            tolerate_late(context.ledger.record(id, Event::Admitted { fence }, now).await)?;
+            context
+                .tasks
+                .succeed(&parked.token, &Admission::Admitted { fence })
+                .await?
+        }
+        Standing::Superseded(by) => {
+            context
+                .tasks
+                .succeed(&parked.token, &Admission::Superseded { by })
+                .await?
+        }
+        Standing::Quarantined(quarantine) => {
+            leave(context, parked, id).await?;
+            let cause = format!(
+                "{} ended half-way at {}: {}",
+                quarantine.deployment, quarantine.since, quarantine.why
+            );
+            context
+                .tasks
+                .fail(&parked.token, &Failure::new(Name::Quarantined, cause))
+                .await?
+        }
+        Standing::QueueFull => {
+            let cause = format!("{} deployments wait already", domain::environment_state::QUEUE_LIMIT);
+            context
+                .tasks
+                .fail(&parked.token, &Failure::new(Name::QueueFull, cause))
+                .await?
+        }
+        Standing::Unknown => {
+            let cause = "it neither holds the lock nor waits for it, and nothing newer is known";
+            context
+                .tasks
+                .fail(&parked.token, &Failure::new(Name::Unexpected, cause))
+                .await?
+        }
+    };
+    context.ledger.unpark(parked).await?;
+    if delivered == Delivered::Gone {
+        // Closing wakes the next in the queue, which may be dead as well.
+        Box::pin(tidy::put_right(context, id, now)).await?;
+    }
+    Ok(())
+}
+
+async fn leave(context: &Context, parked: &Parked, id: &DeploymentId) -> Result<(), Error> {
+    if let WaitsFor::Lock {
+        application,
+        environment,
+    } = &parked.waits_for
+    {
+        context
+            .ledger
+            .change_environment(application, environment, |state| state.leave(id))
+            .await?;
+    }
+    Ok(())
+}
+
+/// What is told late is no error: a retried function tells what the record has left behind.
+pub fn tolerate_late<T>(recorded: Result<T, aws::Error>) -> Result<(), Error> {
+    match recorded {
+        Ok(_) => Ok(()),
+        Err(error) if error.is(Kind::Conflict) => {
+            tracing::info!(detail = %error, "told late");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,79 @@
+//! What follows from a failure.
+
+use domain::deployment::{Deployment, Leg};
+use domain::failure::{Failure, Name, ReportedError};
+use domain::life::{Event, Status};
+use domain::names::DeploymentId;
+use domain::verdict::{Verdict, assess_failure};
+use jiff::Timestamp;
+
+use crate::{Context, Error, Output};
+
+/// Decides, and records when it goes back.
+pub async fn assess(
+    context: &Context,
+    deployment: &Deployment,
+    failure: &ReportedError,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    let failure = failure.failure().unwrap_or_else(nameless);
+    let status = status(context, &deployment.id).await?;
+    // Decided before, by an invocation whose answer got lost.
+    if let (Some(to), Some(Leg::Forward)) = (&status.back_to, status.leg) {
+        return Ok(Output::GoBack { release: to.clone() });
+    }
+    match verdict(context, deployment, &failure, &status).await? {
+        Verdict::GiveUp(_) => Ok(Output::GiveUp),
+        Verdict::GoBack(release) => {
+            let event = Event::GoingBack {
+                to: release.clone(),
+                because: failure,
+            };
+            context.ledger.record(&deployment.id, event, now).await?;
+            Ok(Output::GoBack { release })
+        }
+        Verdict::CallOperator => Ok(Output::CallOperator),
+    }
+}
+
+/// The verdict, from the records as they are now.
+pub async fn verdict(
+    context: &Context,
+    deployment: &Deployment,
+    failure: &Failure,
+    status: &Status,
+) -> Result<Verdict, Error> {
+    let environment = context
+        .ledger
+        .environment(&deployment.application, &deployment.environment.name)
+        .await?;
+    let in_flight = environment
+        .operation
+        .as_ref()
+        .is_some_and(|operation| operation.deployment == deployment.id);
+    Ok(assess_failure(
+        failure,
+        status,
+        environment.stable.as_ref(),
+        deployment.environment.without_stable,
+        in_flight,
+    ))
+}
+
+/// The fold of a deployment's record.
+pub async fn status(context: &Context, deployment: &DeploymentId) -> Result<Status, Error> {
+    Ok(context
+        .ledger
+        .head(deployment)
+        .await?
+        .map(|head| head.status)
+        .unwrap_or_default())
+}
+
+/// For a failing path that was taken without a failure.
+pub fn nameless() -> Failure {
+    Failure::new(
+        Name::Unexpected,
+        "the execution took a failing path and named no failure",
+    )
+}

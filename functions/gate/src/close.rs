@@ -1,0 +1,163 @@
+//! The end of a deployment: its record, its lock, and who comes next.
+
+use aws::Kind;
+use domain::deployment::Deployment;
+use domain::environment_state::{EnvironmentState, StableRelease, Standing};
+use domain::failure::{Failure, ReportedError};
+use domain::life::{Ending, Event, Status};
+use domain::parking::Key;
+use domain::verdict::{Verdict, ending_of};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Context, Error, Output, admit, assess};
+
+/// How long the state machine has to tell people itself, before the sweep has it done.
+const TELLING: SignedDuration = SignedDuration::from_mins(3);
+
+/// Writes how it ended, gives the lock back and wakes the next.
+pub async fn close(
+    context: &Context,
+    deployment: &Deployment,
+    failure: &ReportedError,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    let status = assess::status(context, &deployment.id).await?;
+    let ending = match &status.ending {
+        Some(ending) => ending.clone(),
+        None => ending(context, deployment, failure.failure(), &status).await?,
+    };
+    end(context, deployment, &status, &ending, now + TELLING, now).await?;
+    Ok(ending.end().into())
+}
+
+/// Records an end, owes people its report, and hands the lock on.
+pub async fn end(
+    context: &Context,
+    deployment: &Deployment,
+    status: &Status,
+    ending: &Ending,
+    tell_by: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if status.ending.is_none() {
+        context.ledger.owe_report(&deployment.id, tell_by).await?;
+        context
+            .ledger
+            .record(&deployment.id, Event::Ended(ending.clone()), now)
+            .await?;
+    }
+    hand_on(context, deployment, status, ending, now).await
+}
+
+/// Gives the lock back, if the deployment has it still, and wakes the next.
+async fn hand_on(
+    context: &Context,
+    deployment: &Deployment,
+    status: &Status,
+    ending: &Ending,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let stable = match (ending, &status.release) {
+        (Ending::Deployed | Ending::NothingToDeploy, Some(release)) => Some(StableRelease {
+            release: release.clone(),
+            commit: deployment.commit.clone(),
+            deployment: deployment.id.clone(),
+            since: now,
+        }),
+        _ => None,
+    };
+    let next = context
+        .ledger
+        .change_environment(
+            &deployment.application,
+            &deployment.environment.name,
+            |state: &mut EnvironmentState| state.release(&deployment.id, stable.clone(), now),
+        )
+        .await?
+        .map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;
+    if let Some(next) = next {
+        admit::wake(context, &Key::lock(&next), now).await?;
+    }
+    Ok(())
+}
+
+/// Keeps the lock, tells those who wait, and records that a person has to look.
+pub async fn call_operator(
+    context: &Context,
+    deployment: &Deployment,
+    failure: &ReportedError,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    let failure = failure.failure().unwrap_or_else(assess::nameless);
+    need_operator(context, deployment, failure, now + TELLING, now).await?;
+    Ok(Output::OperatorNeeded)
+}
+
+/// The same, for whoever has the failure already.
+pub async fn need_operator(
+    context: &Context,
+    deployment: &Deployment,
+    failure: Failure,
+    tell_by: Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let why = failure.to_string();
+    let waiting = context
+        .ledger
+        .change_environment(
+            &deployment.application,
+            &deployment.environment.name,
+            |state: &mut EnvironmentState| state.quarantine(&deployment.id, &why, now),
+        )
+        .await?;
+    context.ledger.owe_report(&deployment.id, tell_by).await?;
+    match context
+        .ledger
+        .record(&deployment.id, Event::Ended(Ending::OperatorNeeded { failure }), now)
+        .await
+    {
+        // It had ended before something went wrong: one end is enough, and the environment is closed all the same.
+        Err(error) if error.is(Kind::Conflict) => tracing::warn!(detail = %error, "ended before"),
+        recorded => drop(recorded?),
+    }
+    match waiting {
+        Ok(waiting) => {
+            for id in waiting {
+                admit::wake(context, &Key::lock(&id), now).await?;
+            }
+        }
+        // Without the lock it has changed nothing, so there is nothing to keep others away from.
+        Err(refusal) => tracing::warn!(%refusal, "the environment stays open"),
+    }
+    Ok(())
+}
+
+async fn ending(
+    context: &Context,
+    deployment: &Deployment,
+    failure: Option<Failure>,
+    status: &Status,
+) -> Result<Ending, Error> {
+    match failure {
+        None if status.fence.is_none() => {
+            let environment = context
+                .ledger
+                .environment(&deployment.application, &deployment.environment.name)
+                .await?;
+            match environment.standing(&deployment.id) {
+                Standing::Superseded(by) => Ok(Ending::Superseded { by }),
+                standing => Err(Error::Contradiction(format!(
+                    "it ends without lock or failure, and stands as {standing:?}"
+                ))),
+            }
+        }
+        None => Ok(ending_of(status)),
+        Some(_) if status.back_to.is_some() => Ok(ending_of(status)),
+        Some(failure) => match assess::verdict(context, deployment, &failure, status).await? {
+            Verdict::GiveUp(way_back) => Ok(Ending::FailedClean { failure, way_back }),
+            verdict => Err(Error::Contradiction(format!(
+                "{failure} asks for {verdict:?} and not for an end"
+            ))),
+        },
+    }
+}

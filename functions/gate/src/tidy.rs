@@ -1,0 +1,92 @@
+//! What a dead execution left behind: one that was stopped in the console, ran out of time, or failed where nobody caught it.
+
+use aws::executions::Standing;
+use domain::deployment::Deployment;
+use domain::failure::{Failure, Name};
+use domain::life::{Ending, Event};
+use domain::names::DeploymentId;
+use domain::parking::Key;
+use domain::verdict::Verdict;
+use jiff::Timestamp;
+
+use crate::{Context, Error, Output, assess, close};
+
+/// Puts right what this execution left behind.
+pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<Output, Error> {
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    match name.parse::<DeploymentId>() {
+        Ok(id) => put_right(context, &id, now).await,
+        Err(error) => {
+            tracing::warn!(%error, "an execution that no deployment is named after");
+            Ok(Output::Tidy)
+        }
+    }
+}
+
+/// Puts right what a deployment left behind whose execution is over. Where it is not over, nothing happens.
+pub async fn put_right(context: &Context, id: &DeploymentId, now: Timestamp) -> Result<Output, Error> {
+    let Standing::Over(how) = context.executions.standing(id).await? else {
+        return Ok(Output::Tidy);
+    };
+    let Some(deployment) = requested(context, id).await? else {
+        tracing::warn!(deployment.id = %id, "an execution without a record");
+        return Ok(Output::Tidy);
+    };
+    let place = (&deployment.application, &deployment.environment.name);
+    let environment = context.ledger.environment(place.0, place.1).await?;
+    if environment
+        .operation
+        .as_ref()
+        .is_some_and(|operation| operation.deployment == *id)
+    {
+        // CloudFormation goes on without us. Deploy sees its end and clears it; until then the sweep keeps looking here.
+        context
+            .ledger
+            .change_environment(place.0, place.1, |state| state.expire(id, now))
+            .await?;
+        return Ok(Output::InFlight);
+    }
+    for parked in context.ledger.parked(&Key::lock(id)).await? {
+        context.ledger.unpark(&parked).await?;
+    }
+    let status = assess::status(context, id).await?;
+    if let Some(ending) = &status.ending {
+        if !matches!(ending, Ending::OperatorNeeded { .. }) {
+            close::end(context, &deployment, &status, ending, now, now).await?;
+        }
+        return Ok(ending.end().into());
+    }
+    let failure = match how.as_str() {
+        "ABORTED" => Failure::new(Name::Stopped, "the execution was stopped in the console or by the API"),
+        "TIMED_OUT" => Failure::new(Name::TimedOut, "the execution ran out of its own time"),
+        other => Failure::new(
+            Name::Unexpected,
+            format!("the execution ended as {other} without closing"),
+        ),
+    };
+    match assess::verdict(context, &deployment, &failure, &status).await? {
+        Verdict::GiveUp(way_back) => {
+            let ending = Ending::FailedClean { failure, way_back };
+            close::end(context, &deployment, &status, &ending, now, now).await?;
+            Ok(ending.end().into())
+        }
+        // Going back would need the execution that is dead; what it left is for a person.
+        Verdict::GoBack(_) | Verdict::CallOperator => {
+            close::need_operator(context, &deployment, failure, now, now).await?;
+            Ok(Output::OperatorNeeded)
+        }
+    }
+}
+
+/// The deployment as it was asked for.
+async fn requested(context: &Context, id: &DeploymentId) -> Result<Option<Deployment>, Error> {
+    Ok(context
+        .ledger
+        .entries(id)
+        .await?
+        .into_iter()
+        .find_map(|entry| match entry.what {
+            Event::Requested { deployment } => Some(*deployment),
+            _ => None,
+        }))
+}
