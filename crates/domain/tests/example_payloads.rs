@@ -1,0 +1,107 @@
+//! Every example payload that GitHub's community collected goes through the decision and is classified.
+#![expect(clippy::expect_used, reason = "a test stops on the first surprise")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use domain::configuration::{Application, Configuration};
+use domain::intake::{Decision, Event, asks};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+struct Definition {
+    name: String,
+    examples: Vec<Box<RawValue>>,
+}
+
+/// The payloads of github.com and of the GitHub Enterprise Server versions, as `(event, body)`.
+fn examples() -> Vec<(String, String)> {
+    let package =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/payloads/node_modules/@octokit/webhooks-examples");
+    let mut examples = Vec::new();
+    for host in ["api.github.com", "ghes-31", "ghes-32", "ghes-33", "ghes-34", "ghes-35"] {
+        let text = std::fs::read_to_string(package.join(host).join("index.json")).unwrap_or_else(|error| {
+            panic!("GitHub's example payloads are not there ({error}); run `npm ci` in tests/payloads once, as `cargo verify` does")
+        });
+        let definitions: Vec<Definition> = serde_json::from_str(&text).expect("the package's index is JSON");
+        for definition in definitions {
+            let bodies = definition
+                .examples
+                .iter()
+                .map(|body| (definition.name.clone(), body.get().to_owned()));
+            examples.extend(bodies);
+        }
+    }
+    examples
+}
+
+/// The application of the repository that the examples come from.
+fn application() -> Application {
+    let text = r#"
+[pipeline]
+account = "111111111111"
+region = "eu-west-1"
+external_id = "0123456789abcdef0123456789abcdef"
+[application."Codertocat/Hello-World"]
+branch = "master"
+[application."Codertocat/Hello-World".environment.dev]
+account = "222222222222"
+on = "push"
+"#;
+    Configuration::read(text)
+        .expect("the configuration is right")
+        .applications
+        .remove(0)
+}
+
+#[test]
+fn every_example_payload_is_classified() {
+    let application = application();
+    let delivery = "72d3162e-cc78-11e3-81ab-4c9367dc0958".parse().expect("a delivery's id");
+    let now = "2026-11-23T12:00:00Z".parse().expect("a time");
+    let mut classes: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    let mut other_events = BTreeSet::new();
+    let mut count = 0;
+    for (name, body) in examples() {
+        count += 1;
+        let event = Event::read(&name, body.as_bytes());
+        let class = match &event {
+            Err(malformed) => format!("malformed: {malformed}"),
+            Ok(Event::Ping) => "pong".to_owned(),
+            Ok(event) => match asks(event, Some(&application), &delivery, now) {
+                Decision::Ask(deployments) => format!("asks_for_{}", deployments[0].environment.name),
+                Decision::Ignored(reason) => reason.to_string(),
+            },
+        };
+        let group = match &event {
+            Ok(Event::Other) => {
+                other_events.insert(name);
+                "other events".to_owned()
+            }
+            _ => name,
+        };
+        *classes.entry(group).or_default().entry(class).or_default() += 1;
+    }
+    let lines: Vec<String> = classes
+        .iter()
+        .map(|(group, classes)| {
+            let counts: Vec<String> = classes
+                .iter()
+                .map(|(class, count)| format!("{count} {class}"))
+                .collect();
+            format!("{group}: {}", counts.join(", "))
+        })
+        .chain([format!(
+            "{count} payloads; other events are of {} kinds",
+            other_events.len()
+        )])
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    other events: 681 asks_for_nothing
+    ping: 11 pong
+    push: 2 asks_for_dev, 6 deletion, 6 tag
+    release: 20 releases_start_nothing
+    726 payloads; other events are of 61 kinds
+    ");
+}
