@@ -17,7 +17,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Finds the addresses of a host.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
