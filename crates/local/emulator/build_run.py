@@ -182,7 +182,6 @@ class BuildRun:
         build, region = self._build, self._build["arn"].split(":")[3]
         given = {
             "PATH": self._settings.build_path,
-            "HOME": self._settings.home,
             "LANG": "C.UTF-8",
             "TMPDIR": str(self._folder / "tmp"),
             "CI": "true",
@@ -202,7 +201,8 @@ class BuildRun:
             "CODEBUILD_SRC_DIR": str(self._source),
             "CODEBUILD_START_TIME": str(int(build["startTime"] * 1000)),
         }
-        return given | self._credentials | build_source.git_environment(self._settings.git_mirrors)
+        git = build_source.git_environment(self._settings.git_mirrors)
+        return self._settings.build_environment | given | self._credentials | git
 
     def _variables(self) -> dict[str, str]:
         """The build specification's variables, overridden by those of the project and of StartBuild."""

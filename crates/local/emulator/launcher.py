@@ -26,7 +26,7 @@ LAMBDA_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 def main() -> None:
     """Read the command line, start everything, serve until told to stop."""
-    given = settings.parse(sys.argv[1:], home=os.path.expanduser("~"))
+    given = settings.parse(sys.argv[1:], os.environ)
     refuse_other_ministack()
     try:
         listener = socket.create_server(("127.0.0.1", given.port))

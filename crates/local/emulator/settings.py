@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +22,15 @@ class Settings:
     schedule_scale: float
     wait_scale: float
     auto_confirm_mail: bool
-    home: str
+    build_environment: dict[str, str]
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
 
-def parse(arguments: list[str], home: str) -> Settings:
-    """The settings that the command line gives; ``home`` is for the builds' package managers."""
+def parse(arguments: list[str], environment: Mapping[str, str]) -> Settings:
+    """The settings that the command line gives; from the environment come only the variables that it names."""
     parser = argparse.ArgumentParser(
         prog="emulator",
         description="AWS on one machine. Ends on SIGTERM, on SIGINT, and when standard input is closed.",
@@ -40,6 +41,7 @@ def parse(arguments: list[str], home: str) -> Settings:
     parser.add_argument("--state-dir", type=Path, required=True, help="log file, temporary files and build folders")
     parser.add_argument("--git-mirrors", type=Path, required=True, help="https://github.com/a/b.git is DIR/a/b.git")
     parser.add_argument("--build-path", required=True, help="PATH of the commands that a build runs")
+    parser.add_argument("--build-env", action="append", default=[], metavar="NAME", help="a variable builds see too")
     parser.add_argument("--schedule-scale", type=float, default=1.0, help="rate(1 minute) fires every 60 x this")
     parser.add_argument("--wait-scale", type=float, default=1.0, help="Wait states and retries last x this")
     parser.add_argument("--auto-confirm-mail", action="store_true", help="mail subscriptions need no confirmation")
@@ -54,7 +56,8 @@ def parse(arguments: list[str], home: str) -> Settings:
         schedule_scale=given.schedule_scale,
         wait_scale=given.wait_scale,
         auto_confirm_mail=given.auto_confirm_mail,
-        home=home,
+        # Package managers find their configuration below HOME.
+        build_environment={name: environment[name] for name in ("HOME", *given.build_env) if name in environment},
     )
 
 

@@ -35,7 +35,7 @@ class Launcher:
         self.mirrors.mkdir(parents=True)
         command = [sys.executable, str(EMULATOR), "--port", "0", "--account", TOOLS, "--region", REGION]
         command += ["--state-dir", str(self.state), "--git-mirrors", str(self.mirrors)]
-        command += ["--build-path", os.environ["PATH"], *more]
+        command += ["--build-path", os.environ["PATH"], "--build-env", "PYTHONPATH", *more]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.ready = json.loads(self.process.stdout.readline())

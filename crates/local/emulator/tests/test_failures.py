@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from conftest import REGION, Launcher
+from conftest import Launcher, make_role
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +51,17 @@ def test_the_chosen_calls_fail_and_no_others(launcher: Launcher, account: str, o
 
 def test_a_failure_may_be_for_one_request_or_one_caller(launcher: Launcher, account: str) -> None:
     dynamodb = _table(launcher, account)
+    role = make_role(launcher, account, "other", "lambda.amazonaws.com")
+    statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRole"}
+    launcher.client("iam", account).update_assume_role_policy(
+        RoleName="other", PolicyDocument=json.dumps({"Statement": [statement]})
+    )
+    assumed = launcher.client("sts", account).assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     _fail(launcher, account, "dynamodb", "PutItem", "error500", times=9, request_contains="special")
     _fail(launcher, account, "dynamodb", "PutItem", "error500", times=9, principal_contains="assumed-role/other")
     assert _put(dynamodb, "special") == "InternalServerError"
     assert _put(dynamodb, "plain") == "ok"
+    assert _put(launcher.client("dynamodb", account, assumed), "plain") == "InternalServerError"
 
 
 def test_an_answer_may_be_lost_after_the_call_took_effect(launcher: Launcher, account: str) -> None:
@@ -94,4 +102,3 @@ def test_each_service_has_its_own_words(
             getattr(client, method)(**arguments)
         answer = failed.value.response
         assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == expected
-    assert REGION
