@@ -1,1 +1,23 @@
-fn main() {}
+//! The webhook function: see the library of this package.
+
+use aws::parameters::Parameters;
+use aws::{Aws, Ledger, executions::Executions};
+use domain::failure::Failure;
+use jiff::Timestamp;
+use lambda::{StartError, setting};
+use lockgate_webhook::{Webhook, applications::Applications, handle, secrets::SecretStore};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), StartError> {
+    lambda::start_logging();
+    let aws = Aws::from_environment().await;
+    let parameters = Parameters::new(aws.ssm());
+    let webhook = Webhook {
+        secrets: SecretStore::open(parameters.clone(), &setting("LOCKGATE_SECRETS")?, Timestamp::now()).await,
+        applications: Applications::new(parameters, &setting("LOCKGATE_APPLICATIONS")?),
+        ledger: Ledger::new(aws.dynamodb(), setting("LOCKGATE_LEDGER")?),
+        executions: Executions::new(aws.step_functions(), setting("LOCKGATE_STATE_MACHINE")?),
+    };
+    let webhook = &webhook;
+    lambda::run(move |input| async move { Ok::<_, Failure>(handle(webhook, input, Timestamp::now()).await) }).await
+}
