@@ -87,6 +87,18 @@ impl Ledger {
         Err(contended("ledger:Append", deployment.as_str()))
     }
 
+    /// Records what happened, unless the record has gone on since: a retried function, or an event that came late, tells
+    /// what everybody knows.
+    pub async fn tell(&self, deployment: &DeploymentId, what: Event, now: Timestamp) -> Result<(), Error> {
+        match self.record(deployment, what, now).await {
+            Err(error) if error.is(Kind::Conflict) => {
+                tracing::info!(detail = %error, "told late");
+                Ok(())
+            }
+            recorded => recorded.map(drop),
+        }
+    }
+
     /// Where a deployment's record stands; nothing, where there is none.
     pub async fn head(&self, deployment: &DeploymentId) -> Result<Option<Head>, Error> {
         match self.get(&partition(deployment), "head").await? {

@@ -71,7 +71,7 @@ where
     let span = span_of(&payload);
     let started = std::time::Instant::now();
     let result = match serde_path_to_error::deserialize(payload) {
-        Ok(input) => AssertUnwindSafe(async { handle(input).await })
+        Ok(input) => AssertUnwindSafe(Box::pin(handle(input)))
             .catch_unwind()
             .instrument(span.clone())
             .await

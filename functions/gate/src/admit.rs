@@ -1,6 +1,5 @@
 //! Admission: the lock, a place in the queue, or the news that a newer deployment makes this one superfluous.
 
-use aws::Kind;
 use aws::executions;
 use aws::tasks::Delivered;
 use domain::deployment::Deployment;
@@ -21,18 +20,16 @@ pub async fn admit(
     now: Timestamp,
 ) -> Result<Output, Error> {
     // Whoever started the execution wrote this already, unless it was started by hand in the console.
-    tolerate_late(
-        context
-            .ledger
-            .record(
-                &deployment.id,
-                Event::Requested {
-                    deployment: Box::new(deployment.clone()),
-                },
-                now,
-            )
-            .await,
-    )?;
+    context
+        .ledger
+        .tell(
+            &deployment.id,
+            Event::Requested {
+                deployment: Box::new(deployment.clone()),
+            },
+            now,
+        )
+        .await?;
     let waits_for = WaitsFor::Lock {
         application: deployment.application.clone(),
         environment: deployment.environment.name.clone(),
@@ -90,7 +87,7 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
     let id = &parked.deployment;
     let delivered = match standing {
         Standing::Waits(before) => {
-            tolerate_late(context.ledger.record(id, Event::Queued { before }, now).await)?;
+            context.ledger.tell(id, Event::Queued { before }, now).await?;
             let patience = parked.waits_for.patience();
             context
                 .ledger
@@ -103,7 +100,7 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
             }
         }
         Standing::Holds(fence) => {
-            tolerate_late(context.ledger.record(id, Event::Admitted { fence }, now).await)?;
+            context.ledger.tell(id, Event::Admitted { fence }, now).await?;
             context
                 .tasks
                 .succeed(&parked.token, &Admission::Admitted { fence })
@@ -161,16 +158,4 @@ async fn leave(context: &Context, parked: &Parked, id: &DeploymentId) -> Result<
             .await?;
     }
     Ok(())
-}
-
-/// What is told late is no error: a retried function tells what the record has left behind.
-pub fn tolerate_late<T>(recorded: Result<T, aws::Error>) -> Result<(), Error> {
-    match recorded {
-        Ok(_) => Ok(()),
-        Err(error) if error.is(Kind::Conflict) => {
-            tracing::info!(detail = %error, "told late");
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -1,0 +1,79 @@
+//! A deployment asks for its release.
+
+use domain::build_record::{BuildRecord, Step, idempotency_token};
+use domain::deployment::Deployment;
+use domain::life::Event;
+use domain::names::{CommitSha, RepositoryName, TaskToken};
+use domain::parking::{Parked, WaitsFor};
+use jiff::Timestamp;
+
+use crate::{Context, Error, Output, wake};
+
+/// Parks the deployment, then starts the build or joins the one that runs; a release that is there is taken at once.
+pub async fn ask(
+    context: &Context,
+    deployment: &Deployment,
+    token: TaskToken,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    let waits_for = WaitsFor::Build {
+        application: deployment.application.clone(),
+        commit: deployment.commit.clone(),
+    };
+    let parked = Parked {
+        deployment: deployment.id.clone(),
+        look_at: now + waits_for.patience(),
+        waits_for,
+        token,
+        since: now,
+    };
+    context.ledger.park(&parked).await?;
+    if let Some(release) = &deployment.release {
+        let there = wake::check(context, release).await;
+        wake::answer(context, &parked, &there, now).await?;
+        return Ok(Output::Parked);
+    }
+    let (application, commit) = (&deployment.application, &deployment.commit);
+    let step = context
+        .ledger
+        .change_build(application, commit, BuildRecord::ask, now)
+        .await?;
+    match step {
+        Step::Start(attempt) => start(context, application, commit, attempt, now).await?,
+        Step::Wait => {}
+        // The record speaks of an object that may be gone since.
+        Step::Take(release) => {
+            let there = wake::check(context, &release).await;
+            wake::answer(context, &parked, &there, now).await?;
+            return Ok(Output::Parked);
+        }
+    }
+    if let BuildRecord::Building { build: Some(build), .. } = context.ledger.build(application, commit).await? {
+        let log = context
+            .builds
+            .look(&build)
+            .await?
+            .map(|build| build.log)
+            .unwrap_or_default();
+        context
+            .ledger
+            .tell(&deployment.id, Event::Building { build, log }, now)
+            .await?;
+    }
+    Ok(Output::Parked)
+}
+
+/// Starts an attempt, or finds the one that was started with the same token.
+pub async fn start(
+    context: &Context,
+    application: &RepositoryName,
+    commit: &CommitSha,
+    attempt: u32,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let token = idempotency_token(application, commit, attempt);
+    let build = context.builds.start(application, commit, token).await?;
+    let started = |record: &BuildRecord, _| ((), record.started(attempt, &build.id));
+    context.ledger.change_build(application, commit, started, now).await?;
+    Ok(())
+}

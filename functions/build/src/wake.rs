@@ -1,0 +1,169 @@
+//! A build has ended, or nothing was heard of it for long: the truth is asked of CodeBuild, and everybody who waits is told.
+
+use aws::builds::{Build, BuildState};
+use aws::tasks::Delivered;
+use domain::build_record::{BuildRecord, Step};
+use domain::failure::{Failure, Name};
+use domain::life::Event;
+use domain::names::{CommitSha, Digest, RepositoryName};
+use domain::parking::{Key, Parked, WaitsFor};
+use jiff::Timestamp;
+
+use crate::{Built, Context, Error, Output, ask};
+
+/// CodeBuild says that a build ended.
+pub async fn ended(context: &Context, id: &str, now: Timestamp) -> Result<Output, Error> {
+    let Some(build) = context.builds.look(id).await? else {
+        tracing::info!(build = id, "no build of this project");
+        return Ok(Output::Woken { answered: 0 });
+    };
+    let (Some(application), Some(commit)) = (&build.application, &build.commit) else {
+        tracing::info!(build = id, "nobody asked for this build");
+        return Ok(Output::Woken { answered: 0 });
+    };
+    settle(context, application, commit, Some(&build), now).await
+}
+
+/// The sweep asks after a build.
+pub async fn look(context: &Context, key: &Key, now: Timestamp) -> Result<Output, Error> {
+    let waiting = context.ledger.parked(key).await?;
+    let Some(WaitsFor::Build { application, commit }) = waiting.first().map(|parked| &parked.waits_for) else {
+        tracing::info!(key = key.as_str(), "nothing waits here");
+        return Ok(Output::Woken { answered: 0 });
+    };
+    let build = match context.ledger.build(application, commit).await? {
+        BuildRecord::Building { build: Some(id), .. } => Some(match context.builds.look(&id).await? {
+            Some(build) => build,
+            None => vanished(id, application, commit),
+        }),
+        // Decided on, and nobody came back from starting it.
+        BuildRecord::Building {
+            build: None, attempt, ..
+        } => {
+            ask::start(context, application, commit, attempt, now).await?;
+            None
+        }
+        BuildRecord::None => {
+            if let Step::Start(attempt) = context
+                .ledger
+                .change_build(application, commit, BuildRecord::ask, now)
+                .await?
+            {
+                ask::start(context, application, commit, attempt, now).await?;
+            }
+            None
+        }
+        BuildRecord::Built { .. } | BuildRecord::Failed { .. } => None,
+    };
+    settle(context, application, commit, build.as_ref(), now).await
+}
+
+/// Writes down what a build came to, and answers everybody who waits for it.
+async fn settle(
+    context: &Context,
+    application: &RepositoryName,
+    commit: &CommitSha,
+    build: Option<&Build>,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    if let Some(build) = build
+        && let Some(result) = result(context, build).await?
+    {
+        let ended = |record: &BuildRecord, now| ((), record.ended(&build.id, result.clone(), now));
+        context.ledger.change_build(application, commit, ended, now).await?;
+    }
+    let known = match context.ledger.build(application, commit).await? {
+        BuildRecord::Built { release, .. } => Some(Ok(release)),
+        BuildRecord::Failed { failure, .. } => Some(Err(failure)),
+        BuildRecord::None | BuildRecord::Building { .. } => None,
+    };
+    let mut answered = 0;
+    let key = Key::build(application, commit);
+    for parked in context.ledger.parked(&key).await? {
+        match &known {
+            Some(known) => {
+                answer(context, &parked, known, now).await?;
+                answered += 1;
+            }
+            None => {
+                context
+                    .ledger
+                    .look_again(&key, &parked.deployment, now + parked.waits_for.patience())
+                    .await?;
+            }
+        }
+    }
+    Ok(Output::Woken { answered })
+}
+
+/// Answers one that waits.
+pub async fn answer(
+    context: &Context,
+    parked: &Parked,
+    known: &Result<Digest, Failure>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let delivered = match known {
+        Ok(release) => {
+            context
+                .ledger
+                .tell(
+                    &parked.deployment,
+                    Event::Released {
+                        release: release.clone(),
+                    },
+                    now,
+                )
+                .await?;
+            context
+                .tasks
+                .succeed(
+                    &parked.token,
+                    &Built::Built {
+                        release: release.clone(),
+                    },
+                )
+                .await?
+        }
+        Err(failure) => context.tasks.fail(&parked.token, failure).await?,
+    };
+    if delivered == Delivered::Gone {
+        tracing::info!(deployment.id = %parked.deployment, "nobody waits for this build any more");
+    }
+    Ok(context.ledger.unpark(parked).await?)
+}
+
+/// Whether a release is there, whole and under its own name.
+pub async fn check(context: &Context, release: &Digest) -> Result<Digest, Failure> {
+    match context.artifacts.read_index(release).await {
+        Ok(_) => Ok(release.clone()),
+        Err(error) => Err(error.failure()),
+    }
+}
+
+/// What a build came to; nothing while it runs.
+async fn result(context: &Context, build: &Build) -> Result<Option<Result<Digest, Failure>>, Error> {
+    let failed = |name, what: &str| Some(Err(Failure::new(name, format!("{what}. Log: {}", build.log))));
+    Ok(match &build.state {
+        BuildState::InProgress => None,
+        BuildState::Failed(why) => failed(Name::BuildFailed, why),
+        BuildState::Stopped => failed(Name::BuildStopped, &format!("{} was stopped", build.id)),
+        BuildState::TimedOut => failed(Name::BuildTimedOut, &format!("{} took too long", build.id)),
+        BuildState::Succeeded => match build.release.as_deref().map(str::parse::<Digest>) {
+            Some(Ok(release)) => Some(check(context, &release).await),
+            Some(Err(invalid)) => failed(Name::NoRelease, &invalid.to_string()),
+            None => failed(Name::NoRelease, "the build exported no LOCKGATE_RELEASE"),
+        },
+    })
+}
+
+fn vanished(id: String, application: &RepositoryName, commit: &CommitSha) -> Build {
+    Build {
+        state: BuildState::Failed(format!("CodeBuild no longer knows {id}")),
+        id,
+        application: Some(application.clone()),
+        commit: Some(commit.clone()),
+        log: String::new(),
+        release: None,
+    }
+}
