@@ -212,7 +212,7 @@ impl Questioner<'_> {
             Ask::Http(http) => {
                 let request = http
                     .resolve(self.environment, &self.outputs)
-                    .map_err(NoAnswer::for_good)?;
+                    .map_err(|why| NoAnswer::for_good(&why))?;
                 let reply = self.asker.ask(&request).await.map_err(|error| NoAnswer {
                     may_pass: error.may_pass(),
                     reason: error.to_string(),
@@ -222,7 +222,7 @@ impl Questioner<'_> {
             Ask::Lambda(lambda) => {
                 let request = lambda
                     .resolve(self.environment, &self.outputs)
-                    .map_err(NoAnswer::for_good)?;
+                    .map_err(|why| NoAnswer::for_good(&why))?;
                 let reply = self
                     .target
                     .invoke(&request, LONGEST_ANSWER)
@@ -242,7 +242,7 @@ struct NoAnswer {
 
 impl NoAnswer {
     /// The stacks stay as they are while they are tested: what they do not say now they will not say.
-    fn for_good(why: Unresolved) -> Self {
+    fn for_good(why: &Unresolved) -> Self {
         Self {
             reason: why.to_string(),
             may_pass: false,

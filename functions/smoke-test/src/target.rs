@@ -90,7 +90,11 @@ impl Target {
             Ok(Err(error)) => Err(during("lambda:InvokeFunction")(error).to_string()),
             Ok(Ok(answer)) => Ok(LambdaReply {
                 error: answer.function_error,
-                payload: answer.payload.map(|payload| payload.into_inner()).unwrap_or_default(),
+                payload: answer
+                    .payload
+                    .as_ref()
+                    .map(|payload| payload.as_ref().to_vec())
+                    .unwrap_or_default(),
                 took: started.elapsed(),
             }),
         }
@@ -142,7 +146,7 @@ mod tests {
         }
     }
 
-    /// As the CloudFormation API reference shows them (`DescribeStacks`; "Common error types").
+    /// As `DescribeStacks` and "Common error types" of the API reference show them.
     #[tokio::test]
     async fn outputs_are_those_of_the_stacks_that_there_are() {
         let server = Server::start(|_, request, mut stream| async move {

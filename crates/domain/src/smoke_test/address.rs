@@ -216,8 +216,9 @@ fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let pair = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => Vec::new(),
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => vec![pair(high, low)],
-        [0x2002, high, low, ..] => vec![pair(high, low)],
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x0064, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            vec![pair(high, low)]
+        }
         [0x2001, 0, server_high, server_low, _, _, high, low] => {
             vec![pair(server_high, server_low), pair(!high, !low)]
         }

@@ -426,10 +426,10 @@ async fn f38_dns_rebinding_within_a_try_gains_nothing() {
         say(&mut stream, &if number == 0 { redirect("/again") } else { ok("{}") }).await;
     })
     .await;
-    let (lookup, asked) = resolver(&[&["127.0.0.1"], &["169.254.169.254"]]);
+    let (lookup, lookups) = resolver(&[&["127.0.0.1"], &["169.254.169.254"]]);
     let asker = asker("127.0.0.0/8", lookup, CAPS);
     assert_eq!(ask(&asker, &server.url("shop.test"), "").await.unwrap(), []);
-    assert_eq!((server.connections(), asked.load(Ordering::SeqCst)), (2, 1));
+    assert_eq!((server.connections(), lookups.load(Ordering::SeqCst)), (2, 1));
 }
 
 #[tokio::test]
@@ -478,13 +478,13 @@ async fn f38_of_several_addresses_only_the_allowed_ones_are_used() {
 
 #[tokio::test]
 async fn f38_a_host_that_parsers_read_in_two_ways_is_not_asked() {
-    let (lookup, asked) = resolver(&[&["127.0.0.1"]]);
+    let (lookup, lookups) = resolver(&[&["127.0.0.1"]]);
     let asker = asker("127.0.0.0/8", lookup, CAPS);
     for host in ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "[::127.0.0.1]"] {
         let answer = ask(&asker, &format!("http://{host}:1"), "").await;
         assert!(matches!(answer, Err(NoAnswer::OtherHost { .. })), "{host}: {answer:?}");
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_eq!(lookups.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
