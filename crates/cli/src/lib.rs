@@ -1,0 +1,43 @@
+//! What `lockgate` can do, one module a command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod configuration;
+pub mod package;
+mod terminal;
+
+/// The operator's command of Lockgate, a deployment pipeline in your own AWS account.
+#[derive(Debug, Parser)]
+#[command(name = "lockgate", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Validate(configuration::Validate),
+    Config(configuration::Config),
+    Package(package::Options),
+}
+
+/// Carries a command out. Its result goes to standard output, everything said on the way to standard error.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let done = match arguments.command {
+        Command::Validate(options) => options.run().map_err(|error| error.to_string()),
+        Command::Config(options) => options.run().map_err(|error| error.to_string()),
+        Command::Package(options) => package::run(&options).await.map_err(|error| error.to_string()),
+    };
+    match done {
+        Ok(result) => {
+            terminal::print(&result);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            terminal::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
