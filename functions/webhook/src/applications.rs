@@ -15,12 +15,15 @@ const COUNTS_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// More repositories than this are not remembered: an organisation's webhook may send pushes of thousands.
 const AT_MOST: usize = 1_000;
 
+/// What was read of each repository, and when.
+type Known = HashMap<RepositoryName, (Timestamp, Option<Arc<Application>>)>;
+
 /// The applications.
 #[derive(Debug)]
 pub struct Applications {
     parameters: Parameters,
     path: String,
-    known: Mutex<HashMap<RepositoryName, (Timestamp, Option<Arc<Application>>)>>,
+    known: Mutex<Known>,
 }
 
 impl Applications {
@@ -58,7 +61,7 @@ impl Applications {
         Ok(application)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<RepositoryName, (Timestamp, Option<Arc<Application>>)>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

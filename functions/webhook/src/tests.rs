@@ -153,7 +153,7 @@ async fn f01_f02_a_wrong_signature_writes_nothing_and_is_always_answered_alike()
     let header = |value: Value| request("push", &body, |input| input["headers"]["x-hub-signature-256"] = value);
     let mut inputs = vec![
         request("push", &body, |input| {
-            drop(input["headers"].as_object_mut().unwrap().remove("x-hub-signature-256"))
+            drop(input["headers"].as_object_mut().unwrap().remove("x-hub-signature-256"));
         }),
         header(json!("")),
         header(json!(right[..70])),
@@ -164,7 +164,7 @@ async fn f01_f02_a_wrong_signature_writes_nothing_and_is_always_answered_alike()
         // Two headers: joined by the gateway, or handed on in two spellings.
         header(json!(format!("{right},{right}"))),
         request("push", &body, |input| {
-            input["headers"]["X-Hub-Signature-256"] = json!(right)
+            input["headers"]["X-Hub-Signature-256"] = json!(right);
         }),
         // SHA-1 alone, as GitHub sent it before 2020.
         request("push", &body, |input| {
@@ -179,7 +179,7 @@ async fn f01_f02_a_wrong_signature_writes_nothing_and_is_always_answered_alike()
         // Whether the repository is known, the event, the content type and the JSON make no difference.
         request("ping", &body, |input| input["body"] = json!("not json")),
         request("push", "{\"repository\":{\"full_name\":\"x/y\"}}", |input| {
-            input["body"] = json!(body)
+            input["body"] = json!(body);
         }),
     ];
     inputs.push(request("push", &body, |input| {
@@ -229,7 +229,7 @@ async fn bad_input_is_refused_after_the_signature_and_before_anything_is_written
     let body = push().to_string();
     let without = |name: &'static str| {
         request("push", &body, move |input| {
-            drop(input["headers"].as_object_mut().unwrap().remove(name))
+            drop(input["headers"].as_object_mut().unwrap().remove(name));
         })
     };
     let header = |name: &str, value: &str| request("push", &body, |input| input["headers"][name] = json!(value));
@@ -292,7 +292,7 @@ async fn f03_a_delivery_signed_with_the_previous_secret_is_accepted_while_it_is_
     let old = |secret: &str| {
         let signature = signature(secret, body.as_bytes());
         request("push", &body, |input| {
-            input["headers"]["x-hub-signature-256"] = json!(signature)
+            input["headers"]["x-hub-signature-256"] = json!(signature);
         })
     };
     assert_eq!(answered(&webhook, old(PREVIOUS)).await.0, 202);
@@ -310,7 +310,7 @@ async fn a_changed_secret_is_found_when_a_signature_fails_and_not_more_often_tha
     let ask = async |seconds: i64| {
         let signature = signature("the next secret", body.as_bytes());
         let input = request("push", &body, |input| {
-            input["headers"]["x-hub-signature-256"] = json!(signature)
+            input["headers"]["x-hub-signature-256"] = json!(signature);
         });
         handle(&webhook, input, now() + SignedDuration::from_secs(seconds))
             .await
@@ -415,7 +415,7 @@ async fn f05_another_delivery_of_the_same_push_starts_nothing_new() {
     let webhook = webhook(&fake).await;
     let first = answered(&webhook, pushed()).await;
     let other_id = request("push", &push().to_string(), |input| {
-        input["headers"]["x-github-delivery"] = json!("0-1")
+        input["headers"]["x-github-delivery"] = json!("0-1");
     });
     let second = answered(&webhook, other_id).await;
     assert_eq!(first, second);
@@ -503,7 +503,7 @@ async fn an_application_is_remembered_for_a_minute() {
     let webhook = webhook(&fake).await;
     for (index, (seconds, reads)) in [(0, 1), (59, 1), (60, 2), (61, 2)].into_iter().enumerate() {
         let input = request("push", &push().to_string(), |input| {
-            input["headers"]["x-github-delivery"] = json!(format!("{index}"))
+            input["headers"]["x-github-delivery"] = json!(format!("{index}"));
         });
         handle(&webhook, input, now() + SignedDuration::from_secs(seconds)).await;
         assert_eq!(fake.count("GetParameter"), reads, "after {seconds} s");

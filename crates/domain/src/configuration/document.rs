@@ -134,16 +134,12 @@ impl<'t> Findings<'t> {
 
     pub(super) fn text<'d>(&mut self, section: &Section<'d>, key: &str) -> Option<At<&'d str>> {
         let (_, value) = section.get(key)?;
-        match value.get_ref().as_str() {
-            Some(text) => Some(At {
-                value: text,
-                offset: value.span().start,
-            }),
-            None => {
-                self.wrong_type(&section.path_of(key), value, "a text in quotes");
-                None
-            }
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(&section.path_of(key), value, "a text in quotes");
         }
+        let offset = value.span().start;
+        text.map(|value| At { value, offset })
     }
 
     pub(super) fn flag(&mut self, section: &Section<'_>, key: &str) -> Option<bool> {

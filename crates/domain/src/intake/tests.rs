@@ -115,7 +115,7 @@ fn a_push_to_the_branch_asks_for_every_environment_that_pushes_start() {
 #[test]
 fn f05_the_same_push_asks_for_the_same_deployments_whatever_brought_it() {
     let event = Event::read("push", push().to_string().as_bytes()).unwrap();
-    let later = now() + std::time::Duration::from_secs(30 * 86_400);
+    let later = now() + SignedDuration::from_hours(30 * 24);
     let Decision::Ask(again) = asks(&event, Some(&application()), &"abc".parse().unwrap(), later) else {
         panic!()
     };

@@ -1,7 +1,7 @@
 //! AWS as the webhook sees it: parameters, a table with one condition, and executions that start once per name.
 //!
 //! It answers in the SDK's own HTTP client, so that requests are real and nothing listens on a port. Its answers follow
-//! the API references of SSM (`GetParameter`), DynamoDB (`PutItem`, `GetItem`, `UpdateItem`) and Step Functions
+//! the API references of SSM (`GetParameter`), `DynamoDB` (`PutItem`, `GetItem`, `UpdateItem`) and Step Functions
 //! (`StartExecution`); an operation that it does not know is refused.
 
 use std::collections::{BTreeMap, HashMap};
