@@ -34,7 +34,7 @@ use serde_json_path::JsonPath;
 
 pub use self::address::{Allowed, Cidr, Denied, InvalidCidr};
 pub use self::evaluate::{HttpReply, LambdaReply, Mismatch, evaluate, evaluate_lambda};
-pub use self::parse::{Invalid, LONGEST_FILE, Problem};
+pub use self::parse::{Invalid, Problem};
 pub use self::report::{CheckResult, Kind, Report};
 pub use self::template::{Outputs, Template, Unresolved};
 

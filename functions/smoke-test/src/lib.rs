@@ -4,12 +4,12 @@
 //! recorded, and a red one is an outcome and no error: the state machine goes back to the last stable release.
 
 pub mod http;
-pub mod release;
 pub mod rounds;
 pub mod target;
 
 use std::time::{Duration, Instant};
 
+use aws::artifacts::{ArtifactError, Artifacts};
 use aws::clients::tester_role;
 use aws::{Aws, Ledger};
 use domain::deployment::{Deployment, Leg};
@@ -17,15 +17,15 @@ use domain::failure::{Failure, Name};
 use domain::harmless::harmless;
 use domain::life::Event;
 use domain::names::{Digest, EnvironmentName};
+use domain::release::SMOKE_TESTS;
 use domain::smoke_test::{
-    Ask, Check, CheckResult, Invalid, LONGEST_ANSWER, Mismatch, Outputs, Report, SmokeTests, Unresolved, evaluate,
-    evaluate_lambda,
+    Allowed, Ask, Check, CheckResult, Invalid, LONGEST_ANSWER, Mismatch, Outputs, Report, SmokeTests, Unresolved,
+    evaluate, evaluate_lambda,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use self::http::Asker;
-use self::release::Releases;
+use self::http::{Asker, Caps, system_lookup};
 use self::rounds::{Attempt, Pace};
 use self::target::Target;
 
@@ -61,21 +61,15 @@ pub enum Output {
     },
 }
 
-/// What stops this function.
+/// Why smoke-test could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// AWS refused a call.
+    /// AWS refused.
     #[error(transparent)]
     Aws(#[from] aws::Error),
-    /// A file of the release is not there.
-    #[error("{0}")]
-    Missing(String),
-    /// A file of the release is not what its name says.
-    #[error("{0}")]
-    Altered(String),
-    /// The release was made by a newer version of Lockgate.
-    #[error("{0}")]
-    UnknownSchema(String),
+    /// The release cannot be read.
+    #[error(transparent)]
+    Release(#[from] ArtifactError),
     /// `lockgate.smoke.toml` is not written in UTF-8.
     #[error("lockgate.smoke.toml is not UTF-8")]
     NoText,
@@ -84,33 +78,59 @@ pub enum Error {
     Invalid(#[from] Invalid),
 }
 
+/// The failures smoke-test raises.
+pub const RAISES: &[Name] = &[
+    Name::Throttled,
+    Name::Unavailable,
+    Name::AccessDenied,
+    Name::ReleaseMissing,
+    Name::ReleaseAltered,
+    Name::InvalidSmokeTests,
+    Name::InvalidInput,
+    Name::Panicked,
+    Name::Unexpected,
+];
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let name = match &error {
-            Error::Aws(error) => return error.failure(),
-            Error::Missing(_) => Name::ReleaseMissing,
-            Error::Altered(_) => Name::ReleaseAltered,
-            Error::UnknownSchema(_) => Name::Unexpected,
-            Error::NoText | Error::Invalid(_) => Name::InvalidSmokeTests,
-        };
-        Failure::new(name, harmless(&error.to_string(), Failure::CAUSE_LIMIT))
+        match &error {
+            Error::Aws(error) => error.failure(),
+            // It was deployed a moment ago by functions of this same version.
+            Error::Release(ArtifactError::UnknownSchema(why)) => Failure::new(Name::Unexpected, why),
+            Error::Release(error) => error.failure(),
+            Error::NoText | Error::Invalid(_) => Failure::new(
+                Name::InvalidSmokeTests,
+                harmless(&error.to_string(), Failure::CAUSE_LIMIT),
+            ),
+        }
     }
 }
 
-/// What this function works with, made once.
+/// What smoke-test works with, made once when it starts.
 pub struct Context {
-    /// The way into AWS, with the function's own role.
-    pub aws: Aws,
-    /// Where the outcome is recorded.
-    pub ledger: Ledger,
-    /// Where the release is.
-    pub releases: Releases,
-    /// What the tester's role wants to be told.
-    pub external_id: String,
-    /// How HTTP is asked, and whom it may ask.
-    pub asker: Asker,
-    /// How fast checks are tried.
-    pub pace: Pace,
+    aws: Aws,
+    ledger: Ledger,
+    artifacts: Artifacts,
+    external_id: String,
+    asker: Asker,
+    pace: Pace,
+}
+
+impl Context {
+    /// Reads the function's settings.
+    pub async fn from_environment() -> Result<Self, lambda::StartError> {
+        // Not `lambda::setting`: the usual value is empty, which allows public addresses only.
+        let allowed: Allowed = std::env::var("LOCKGATE_SMOKE_ALLOW").unwrap_or_default().parse()?;
+        let aws = Aws::from_environment().await;
+        Ok(Self {
+            ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
+            artifacts: Artifacts::new(&aws, lambda::setting("LOCKGATE_ARTIFACTS")?),
+            external_id: lambda::setting("LOCKGATE_EXTERNAL_ID")?,
+            asker: Asker::new(allowed, system_lookup(), Caps::default())?,
+            pace: Pace::default(),
+            aws,
+        })
+    }
 }
 
 /// Asks the environment, and records what it answered.
@@ -120,7 +140,7 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
         release,
         leg,
     } = input;
-    let report = match context.releases.smoke_tests(&release).await? {
+    let report = match smoke_tests(&context.artifacts, &release).await? {
         Some(tests) => ask(context, &deployment, &tests).await?,
         None => Report::new(Vec::new()),
     };
@@ -155,6 +175,17 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
         .record(&deployment.id, Event::SmokeTested { leg, report }, Timestamp::now())
         .await?;
     Ok(output)
+}
+
+/// The smoke tests that travelled in a release; nothing, where it has none.
+async fn smoke_tests(artifacts: &Artifacts, release: &Digest) -> Result<Option<SmokeTests>, Error> {
+    let index = artifacts.read_index(release).await?;
+    let Some(file) = index.files().iter().find(|file| file.path.as_str() == SMOKE_TESTS) else {
+        return Ok(None);
+    };
+    let content = artifacts.read_object(file).await?;
+    let text = String::from_utf8(content).map_err(|_| Error::NoText)?;
+    Ok(Some(text.parse()?))
 }
 
 async fn ask(context: &Context, deployment: &Deployment, tests: &SmokeTests) -> Result<Report, Error> {
@@ -247,5 +278,59 @@ impl NoAnswer {
             reason: why.to_string(),
             may_pass: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_state_machines_words_are_understood_and_answered_in_its_own() {
+        let deployment = json!({
+            "id": "shop-dev-1", "application": "acme/shop", "commit": "c".repeat(40), "reference": "main", "release": null,
+            "environment": {
+                "name": "dev", "account": "222222222222", "region": "eu-west-1", "on": ["push"], "after": null,
+                "queue": "newest", "stacks": [], "qualifier": "hnb659fds", "without_stable": "give_back",
+                "replace_failed_stacks": true
+            },
+            "requested": {
+                "by": "ada", "at": "2026-11-23T18:00:00Z", "happened_at": "2026-11-23T18:00:00Z", "because": "push",
+                "delivery": null, "before": null, "title": "Add prices"
+            }
+        });
+        let input = json!({ "do": "smoke_test", "deployment": deployment, "release": "a".repeat(64), "leg": "back" });
+        let Input::SmokeTest { leg, .. } = serde_json::from_value(input.clone()).expect("it is what the machine sends");
+        assert_eq!(leg, Leg::Back);
+        let mut more = input;
+        more["token"] = json!("x");
+        assert!(serde_json::from_value::<Input>(more).is_err());
+        assert_eq!(
+            json!(Output::Passed { checks: 0 }),
+            json!({ "outcome": "passed", "checks": 0 })
+        );
+        let failed = Output::Failed {
+            cause: "why".to_owned(),
+        };
+        assert_eq!(json!(failed), json!({ "outcome": "failed", "cause": "why" }));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_lists_every_problem_within_the_causes_limit() {
+        let invalid = "witin = 1\n[[http]]"
+            .parse::<SmokeTests>()
+            .expect_err("it has problems");
+        let failure = Failure::from(Error::Invalid(invalid));
+        assert_eq!(failure.name, Name::InvalidSmokeTests);
+        for part in [
+            "lockgate.smoke.toml: line 1: witin",
+            "line 2: http[0].url: is missing",
+            "http[0].name: is missing",
+        ] {
+            assert!(failure.cause.contains(part), "{}", failure.cause);
+        }
+        assert!(failure.cause.chars().count() <= Failure::CAUSE_LIMIT);
     }
 }

@@ -17,8 +17,7 @@ use super::{
 };
 use crate::harmless::harmless;
 
-/// The most bytes of a file that is read.
-pub const LONGEST_FILE: usize = 256 * 1024;
+const LONGEST_FILE: usize = 256 * 1024;
 const LONGEST_NAME: usize = 100;
 const LONGEST_TEXT: usize = 64 * 1024;
 const LONGEST_HEADER: usize = 4096;
@@ -673,6 +672,21 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(stacks, ["shop-dev-web"]);
+    }
+
+    #[test]
+    fn the_file_of_the_example_is_read() {
+        let tests: SmokeTests = include_str!("../../../../examples/shop/lockgate.smoke.toml")
+            .parse()
+            .unwrap();
+        let kinds = |http: bool| {
+            tests
+                .checks
+                .iter()
+                .filter(|check| matches!(check.ask, Ask::Http(_)) == http)
+                .count()
+        };
+        assert!(kinds(true) > 0 && kinds(false) > 0);
     }
 
     #[test]
