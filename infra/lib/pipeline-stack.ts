@@ -66,6 +66,7 @@ export class PipelineStack extends Stack {
     };
     const LOCKGATE_LEDGER = ledger.table.tableName;
     const LOCKGATE_ARTIFACTS = store.bucket.bucketName;
+    const LOCKGATE_STATE_MACHINE = DeploymentMachine.arn(this);
 
     const gate = new RustFunction(this, 'Gate', {
       ...defaults,
@@ -73,9 +74,10 @@ export class PipelineStack extends Stack {
       description: 'Admits deployments to their environment, one at a time',
       memory: 256,
       timeout: Duration.seconds(30),
-      environment: { LOCKGATE_LEDGER },
+      environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE },
     });
     ledger.grantAppend(gate);
+    ledger.grantTakeAway(gate);
     DeploymentMachine.grantAnswer(gate);
     DeploymentMachine.grantDescribe(gate);
 
@@ -88,6 +90,7 @@ export class PipelineStack extends Stack {
       environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_BUILD_PROJECT: project.project.projectName },
     });
     ledger.grantAppend(build);
+    ledger.grantTakeAway(build);
     store.grantRead(build);
     project.grantBuild(build);
     project.wake(build);
@@ -100,9 +103,10 @@ export class PipelineStack extends Stack {
       memory: 512,
       // For the sake of publishing, which copies hundreds of assets in one call; "Publish assets" waits 15 minutes.
       timeout: Duration.minutes(14),
-      environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
+      environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_STATE_MACHINE, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
     });
     ledger.grantAppend(deploy);
+    ledger.grantTakeAway(deploy);
     store.grantRead(deploy);
     DeploymentMachine.grantAnswer(deploy);
     DeploymentMachine.grantDescribe(deploy);
@@ -141,9 +145,10 @@ export class PipelineStack extends Stack {
       description: 'Tells people how a deployment goes',
       memory: 256,
       timeout: Duration.seconds(30),
-      environment: { LOCKGATE_LEDGER, LOCKGATE_TOPIC: notifications.topic.topicArn },
+      environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE, LOCKGATE_TOPIC: notifications.topic.topicArn },
     });
     ledger.grantAppend(report);
+    ledger.grantTakeAway(report);
     notifications.grantPublish(report);
 
     const { machine } = new DeploymentMachine(this, 'Machine', {
@@ -160,7 +165,7 @@ export class PipelineStack extends Stack {
     if (deployedTo.length > 0) {
       new StackEvents(this, 'StackEvents', { targets: deployedTo, deploy });
     }
-    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy });
+    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, report });
 
     new CfnOutput(this, 'WebhookUrl', { value: url, description: 'Payload URL of the GitHub webhook' });
     new CfnOutput(this, 'LedgerTable', { value: LOCKGATE_LEDGER });

@@ -5,28 +5,30 @@ import { fixture } from './stand-in';
 import { pipeline, smallestPipeline, statements, Statement } from './templates';
 
 const LEDGER = ['dynamodb:ConditionCheckItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem'];
+const TAKE_AWAY = ['dynamodb:DeleteItem'];
+const READ_RELEASES = ['s3:GetObject', 's3:ListBucket'];
 const ANSWER = ['states:SendTaskFailure', 'states:SendTaskHeartbeat', 'states:SendTaskSuccess'];
 const ASSUME = ['sts:AssumeRole', 'sts:TagSession'];
 const ITSELF = ['logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments'];
 
 const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
   webhook: [...LEDGER, 'ssm:GetParameter', 'states:StartExecution'],
-  gate: [...LEDGER, ...ANSWER, 'states:DescribeExecution'],
-  build: [...LEDGER, ...ANSWER, 'codebuild:BatchGetBuilds', 'codebuild:StartBuild', 'codebuild:StopBuild', 's3:GetObject'],
-  deploy: [...LEDGER, ...ANSWER, ...ASSUME, 's3:GetObject', 'states:DescribeExecution'],
-  'smoke-test': [...LEDGER, ...ASSUME, 's3:GetObject'],
-  report: [...LEDGER, 'sns:Publish'],
-  sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:ListExecutions', 'states:StartExecution'],
+  gate: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'states:DescribeExecution'],
+  build: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'codebuild:BatchGetBuilds', 'codebuild:StartBuild', 'codebuild:StopBuild', ...READ_RELEASES],
+  deploy: [...LEDGER, ...TAKE_AWAY, ...ANSWER, ...ASSUME, ...READ_RELEASES, 'states:DescribeExecution'],
+  'smoke-test': [...LEDGER, ...ASSUME, ...READ_RELEASES],
+  report: [...LEDGER, ...TAKE_AWAY, 'sns:Publish'],
+  sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:StartExecution'],
 };
 
 const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
   webhook: ['LOCKGATE_APPLICATIONS', 'LOCKGATE_LEDGER', 'LOCKGATE_SECRETS', 'LOCKGATE_STATE_MACHINE'],
-  gate: ['LOCKGATE_LEDGER'],
+  gate: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE'],
   build: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_BUILD_PROJECT', 'LOCKGATE_LEDGER'],
-  deploy: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER'],
+  deploy: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE'],
   'smoke-test': ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER', 'LOCKGATE_SMOKE_ALLOW'],
-  report: ['LOCKGATE_LEDGER', 'LOCKGATE_TOPIC'],
-  sweep: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_WAKE_BUILD', 'LOCKGATE_WAKE_DEPLOY', 'LOCKGATE_WAKE_GATE'],
+  report: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_TOPIC'],
+  sweep: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_WAKE_BUILD', 'LOCKGATE_WAKE_DEPLOY', 'LOCKGATE_WAKE_GATE', 'LOCKGATE_WAKE_REPORT'],
 };
 
 const of = (name: string, action: string): Statement[] =>
@@ -138,8 +140,16 @@ test('the state machine invokes exactly the five functions it calls, and logs no
   );
 });
 
-test('the sweep wakes gate, build and deploy, and nobody else', () => {
-  assert.deepEqual(resources('lockgate-sweep', 'lambda:InvokeFunction'), ['build', 'deploy', 'gate'].map(live).sort());
+test('the sweep wakes gate, build, deploy and report, and nobody else', () => {
+  assert.deepEqual(resources('lockgate-sweep', 'lambda:InvokeFunction'), ['build', 'deploy', 'gate', 'report'].map(live).sort());
+});
+
+test('only what was waiting may be taken away from the ledger', () => {
+  for (const name of ['gate', 'build', 'deploy', 'report']) {
+    for (const statement of of(`lockgate-${name}`, 'dynamodb:DeleteItem')) {
+      assert.deepEqual(statement.Condition, { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['parked#*', 'report#*'] } });
+    }
+  }
 });
 
 test('the internet reaches one route, slowly, and the access log has nothing of what it sent', () => {

@@ -4,6 +4,7 @@
 //! plain data, and these modules read that data, write it conditionally, and say in [`Error`] what AWS refused.
 
 pub mod artifacts;
+pub mod bootstrap;
 pub mod builds;
 pub mod clients;
 pub mod deliveries;
@@ -16,6 +17,7 @@ pub mod notifications;
 mod owed_reports;
 pub mod parameters;
 mod parking;
+pub mod stacks;
 pub mod tasks;
 
 pub use clients::Aws;

@@ -42,14 +42,14 @@ impl Ledger {
         let found = self.due(REPORT, now).await?;
         Ok(found
             .iter()
-            .filter_map(|item| text(item, "pk")?.strip_prefix("deployment#")?.parse().ok())
+            .filter_map(|item| text(item, "pk")?.strip_prefix("report#")?.parse().ok())
             .collect())
     }
 }
 
 fn key(deployment: &DeploymentId) -> [(String, AttributeValue); 2] {
     [
-        ("pk".to_owned(), AttributeValue::S(format!("deployment#{deployment}"))),
-        ("sk".to_owned(), AttributeValue::S("report".to_owned())),
+        ("pk".to_owned(), AttributeValue::S(format!("report#{deployment}"))),
+        ("sk".to_owned(), AttributeValue::S("owed".to_owned())),
     ]
 }

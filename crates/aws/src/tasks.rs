@@ -41,6 +41,13 @@ impl Tasks {
         delivered(sent.map(drop).map_err(during(operation)))
     }
 
+    /// Whether a task is still there to be answered. Asking changes nothing where no heartbeat is demanded, as with ours.
+    pub async fn still_waits(&self, token: &TaskToken) -> Result<Delivered, Error> {
+        let request = self.client.send_task_heartbeat().task_token(token.expose());
+        let sent = request.send().await;
+        delivered(sent.map(drop).map_err(during("states:SendTaskHeartbeat")))
+    }
+
     /// Lets a task fail under the failure's name.
     pub async fn fail(&self, token: &TaskToken, failure: &Failure) -> Result<Delivered, Error> {
         let sent = self

@@ -59,11 +59,6 @@ export class DeploymentMachine extends Construct {
     explainWildcard(grantee, `Resource::${executions}`, 'An execution is named by its deployment, which is not known beforehand; other machines are out.');
   }
 
-  /** Find deployments that nobody tells about. */
-  static grantList(grantee: RustFunction): void {
-    iam.Grant.addToPrincipal({ grantee, actions: ['states:ListExecutions'], resourceArns: [this.arn(grantee)] });
-  }
-
   /** Say how a parked task ended. */
   static grantAnswer(grantee: RustFunction): void {
     iam.Grant.addToPrincipal({

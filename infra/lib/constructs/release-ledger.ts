@@ -32,9 +32,19 @@ export class ReleaseLedger extends Construct {
     });
   }
 
-  /** Read, write and compare; transactions need no right of their own. Nothing may be deleted. */
+  /** Read, write and compare; transactions need no right of their own. Nothing may be deleted, see grantTakeAway. */
   grantAppend(grantee: iam.IGrantable): void {
     this.grant(grantee, 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem');
+  }
+
+  /** Take away what was only waiting: a parked task that was answered, a report that was given. The record itself stays. */
+  grantTakeAway(grantee: iam.IGrantable): void {
+    iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['dynamodb:DeleteItem'],
+      resourceArns: [this.table.tableArn],
+      conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['parked#*', 'report#*'] } },
+    });
   }
 
   /** Ask for what is due. */

@@ -85,6 +85,8 @@ export class ReleaseStore extends Construct {
 
   grantRead(grantee: iam.IGrantable & Construct): void {
     this.grant(grantee, 's3:GetObject');
+    // Without it S3 says "denied" where it means "not there", and nobody could tell a missing file from a lost right.
+    iam.Grant.addToPrincipal({ grantee, actions: ['s3:ListBucket'], resourceArns: [this.bucket.bucketArn] });
     this.key?.grantDecrypt(grantee);
   }
 

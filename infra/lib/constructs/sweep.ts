@@ -14,6 +14,7 @@ export interface SweepProps {
   readonly gate: RustFunction;
   readonly build: RustFunction;
   readonly deploy: RustFunction;
+  readonly report: RustFunction;
 }
 
 /** Finds, once a minute, what every other mechanism lost. */
@@ -34,17 +35,17 @@ export class Sweep extends Construct {
         LOCKGATE_WAKE_GATE: props.gate.live.functionArn,
         LOCKGATE_WAKE_BUILD: props.build.live.functionArn,
         LOCKGATE_WAKE_DEPLOY: props.deploy.live.functionArn,
+        LOCKGATE_WAKE_REPORT: props.report.live.functionArn,
       },
     });
     fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
     props.ledger.grantAppend(fn);
     props.ledger.grantSearchDue(fn);
-    for (const woken of [props.gate, props.build, props.deploy]) {
+    for (const woken of [props.gate, props.build, props.deploy, props.report]) {
       woken.grantInvoke(fn);
     }
     DeploymentMachine.grantStart(fn);
     DeploymentMachine.grantDescribe(fn);
-    DeploymentMachine.grantList(fn);
 
     new events.Rule(this, 'EveryMinute', {
       description: 'Time to sweep',
