@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, Parameter, Tag};
 use aws_smithy_types::DateTime;
 use domain::assembly::Location;
-use domain::change_set::{Action, Change, ChangeSetStatus, ExecutionStatus, Policy, Replacement};
+use domain::change_set::{Change, ChangeSetStatus, ExecutionStatus, Policy};
 use domain::names::{Region, StackName};
 use domain::root_cause::StackEvent;
 use domain::stack_status::{StackResource, StackStatus};

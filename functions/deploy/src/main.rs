@@ -1,1 +1,10 @@
-fn main() {}
+//! The Lambda function **deploy**; see the library.
+
+use lockgate_deploy::{Context, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::StartError> {
+    lambda::start_logging();
+    let context = Context::from_environment().await?;
+    lambda::run(|input| handle(&context, input)).await
+}

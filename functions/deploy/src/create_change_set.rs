@@ -1,0 +1,504 @@
+//! Compares a stack with a release: a change set, or the news that there is nothing to change.
+//!
+//! Everything here can be done again at any point. What was asked for is found again by its name, which is made of the
+//! deployment, the way and the stack; what is to be done follows from what CloudFormation says, and from nothing kept.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws::parameters::Parameters;
+use aws::stacks::{ChangeSet, NewChangeSet, Stack};
+use aws::tasks::Delivered;
+use aws::{Error as AwsError, Kind};
+use domain::assembly::{self, template_location};
+use domain::change_set::{Call, Creation, ExecutionStatus, Summary, assess_created, client_token};
+use domain::deployment::{Deployment, Leg};
+use domain::failure::{Failure, Name};
+use domain::harmless::harmless;
+use domain::life::Event;
+use domain::names::{DeploymentId, TaskToken};
+use domain::parking::{Parked, StackChange, WaitsFor};
+use domain::stack_status::{NextAction, StackStatus, left_over, own_status};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::publish::bootstrap_missing;
+use crate::release::Selection;
+use crate::{Answer, Context, Error, Output, Target, waited};
+
+/// How long somebody else's operation on the stack, or the making of a change set, is waited for.
+const MAY_TAKE: SignedDuration = SignedDuration::from_mins(30);
+
+/// How far back events of our own operation may lie: longer than a state is retried, shorter than a stack's history.
+const OWN_EVENTS: SignedDuration = SignedDuration::from_hours(1);
+
+pub(crate) async fn create_change_set(
+    context: &Context,
+    deployment: &Deployment,
+    change: StackChange,
+    token: TaskToken,
+) -> Result<Output, Error> {
+    let waits_for = WaitsFor::ChangeSet(change.clone());
+    let now = Timestamp::now();
+    // The sweep leaves it alone while this invocation looks.
+    let looking: Duration = context.pace.change_set.iter().sum();
+    let parked = Parked {
+        deployment: deployment.id.clone(),
+        token,
+        since: now,
+        look_at: now + waits_for.patience() + SignedDuration::try_from(looking).unwrap_or_default(),
+        waits_for,
+    };
+    context.ledger.park(&parked).await?;
+    let mut comparison = Comparison {
+        context,
+        deployment,
+        change: &change,
+        parked: &parked,
+        target: context.target(&deployment.id, &change).await,
+        left_over: None,
+    };
+    match comparison.discard_left_over().await {
+        Ok(left_over) => comparison.left_over = left_over,
+        Err(error) => return Err(comparison.give_up(error).await?),
+    }
+    match comparison.carry_on().await {
+        Ok(None) => Ok(Output::Parked),
+        Ok(Some(answer)) => {
+            comparison.deliver(Ok(answer)).await?;
+            Ok(Output::Parked)
+        }
+        Err(error) => Err(comparison.give_up(error).await?),
+    }
+}
+
+/// Goes on with a comparison that waits, from a wake.
+pub(crate) async fn wake(
+    context: &Context,
+    deployment: &Deployment,
+    change: &StackChange,
+    parked: &Parked,
+) -> Result<(), Error> {
+    let comparison = Comparison {
+        context,
+        deployment,
+        change,
+        parked,
+        target: context.target(&deployment.id, change).await,
+        left_over: None,
+    };
+    match comparison.carry_on().await {
+        Ok(None) => Ok(()),
+        Ok(Some(answer)) => comparison.deliver(Ok(answer)).await,
+        // The wake is tried again, by Lambda and by the sweep.
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => comparison.deliver(Err(error.of(&change.stack).into())).await,
+    }
+}
+
+/// Takes away what waits for a task that is gone, and with it, if the deployment is over, what nobody will execute.
+pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &Parked) -> Result<(), Error> {
+    let id = &parked.deployment;
+    let own = [Call::ContinueRollback, Call::Delete].map(|call| token(call, id, change.leg, change));
+    let state = context
+        .ledger
+        .environment(&change.application, &change.environment)
+        .await?;
+    let begun = state.operation.filter(|operation| operation.deployment == *id);
+    if begun.is_some_and(|begun| begun.stacks.get(&change.stack).is_some_and(|begun| own.contains(begun))) {
+        let target = context.target(id, change).await;
+        let stack = target.stacks.look(change.stack.as_str()).await?;
+        if stack.is_some_and(|stack| stack.status.in_progress()) {
+            return context.look_again(parked).await;
+        }
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        context.finish(id, change, &own).await?;
+    }
+    let head = context.ledger.head(id).await?;
+    // While the deployment goes on, the change set may be what its next state is about to execute.
+    if head.is_some_and(|head| head.status.ending.is_some()) {
+        let target = context.target(id, change).await;
+        target
+            .stacks
+            .delete_change_set(&change.change_set, &change.stack)
+            .await?;
+    }
+    Ok(context.ledger.unpark(parked).await?)
+}
+
+/// How far a change set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Ready,
+    Pending,
+    NoChanges,
+    Refused(String),
+    /// It was executed, or the stack has changed since: it is of no use any more.
+    Stale,
+}
+
+fn state_of(set: &ChangeSet) -> State {
+    match assess_created(&set.status, set.reason.as_deref()) {
+        Creation::NoChanges => State::NoChanges,
+        Creation::Pending => State::Pending,
+        Creation::Refused(reason) => State::Refused(reason),
+        Creation::Ready => match set.execution {
+            ExecutionStatus::Available => State::Ready,
+            ExecutionStatus::Unavailable => State::Pending,
+            _ => State::Stale,
+        },
+    }
+}
+
+/// What one look led to.
+#[derive(Debug)]
+enum Step {
+    Answer(Answer),
+    /// CloudFormation makes the change set; it will tell nobody when it is done.
+    InTheMaking,
+    /// Something is in progress on the stack, in these words; an event or the sweep wakes us.
+    Waits(String),
+}
+
+struct Comparison<'a> {
+    context: &'a Context,
+    deployment: &'a Deployment,
+    change: &'a StackChange,
+    parked: &'a Parked,
+    target: Target,
+    /// The id of a change set of the same name that had to be deleted first.
+    left_over: Option<String>,
+}
+
+impl Comparison<'_> {
+    /// Takes away what an earlier attempt of this very state left and that is of no use: a change set that failed, was
+    /// executed, or has become stale (aws-cdk issue 122: its name is taken).
+    async fn discard_left_over(&self) -> Result<Option<String>, Error> {
+        let StackChange { change_set, stack, .. } = self.change;
+        let Some(set) = self.target.stacks.change_set(change_set, stack).await? else {
+            return Ok(None);
+        };
+        if matches!(state_of(&set), State::Ready | State::Pending) {
+            return Ok(None);
+        }
+        self.target.stacks.delete_change_set(&set.id, stack).await?;
+        Ok(Some(set.id))
+    }
+
+    /// Looks, and does what is next, until there is an answer or only waiting is left.
+    async fn carry_on(&self) -> Result<Option<Answer>, Error> {
+        let mut pauses = self.context.pace.change_set.iter();
+        let too_long = loop {
+            match self.step().await? {
+                Step::Answer(answer) => return Ok(Some(answer)),
+                Step::Waits(why) => {
+                    break Error::new(
+                        Name::StackBusy,
+                        format!("{why}, by an operation that is not this deployment's"),
+                    );
+                }
+                Step::InTheMaking => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => break Error::new(Name::ChangeSetRefused, "the change set does not become ready"),
+                },
+            }
+        };
+        if waited(self.parked) >= MAY_TAKE && !self.is_own_in_flight().await? {
+            return Err(too_long);
+        }
+        self.context.look_again(self.parked).await?;
+        Ok(None)
+    }
+
+    async fn step(&self) -> Result<Step, Error> {
+        let StackChange { change_set, stack, .. } = self.change;
+        if let Some(set) = self.target.stacks.change_set(change_set, stack).await? {
+            match state_of(&set) {
+                State::Pending => return Ok(Step::InTheMaking),
+                State::Ready => return self.ready(&set).await.map(Step::Answer),
+                State::NoChanges => return self.no_changes(&set).await.map(Step::Answer),
+                State::Refused(reason) => return Err(self.refused(&set, reason).await?),
+                State::Stale => self.target.stacks.delete_change_set(&set.id, stack).await?,
+            }
+        }
+        self.ask(self.target.stacks.look(stack.as_str()).await?).await
+    }
+
+    /// There is no change set yet: does what the stack's state asks for first.
+    async fn ask(&self, stack: Option<Stack>) -> Result<Step, Error> {
+        let status = stack.as_ref().map_or(&StackStatus::Absent, |stack| &stack.status);
+        let replace = self.deployment.environment.replace_failed_stacks;
+        match (status.before_change(replace), &stack) {
+            (NextAction::Create, _) => self.create(None).await,
+            (NextAction::Update, Some(stack)) => self.create(Some(stack)).await,
+            (NextAction::Wait, _) => Ok(Step::Waits(format!("it is in the state {status}"))),
+            (NextAction::ContinueRollback, Some(stack)) => self.continue_rollback(stack).await,
+            (NextAction::DeleteThenCreate, Some(stack)) => self.delete(stack).await,
+            (NextAction::Refuse(reason), _) => {
+                self.finish_own().await?;
+                Err(Error::new(Name::StackBlocked, reason))
+            }
+            (action, None) => Err(Error::new(
+                Name::Unexpected,
+                format!("{action:?} of a stack that is absent"),
+            )),
+        }
+    }
+
+    /// Puts a stack back that an earlier deployment left half-changed. Once: whether it was tried tell its own events.
+    async fn continue_rollback(&self, stack: &Stack) -> Result<Step, Error> {
+        let token = self.token(Call::ContinueRollback);
+        let since = self.parked.since.saturating_sub(OWN_EVENTS).unwrap_or(Timestamp::MIN);
+        let events = self.target.stacks.events(&stack.id, since).await?;
+        match own_status(&events, &token) {
+            Some(status) if status.settled() => {
+                self.finish_own().await?;
+                Err(Error::new(
+                    Name::RollbackFailed,
+                    format!("it is in the state {status}: {}", stack.reason),
+                ))
+            }
+            Some(status) => Ok(Step::Waits(format!("it is in the state {status}"))),
+            None => {
+                self.begin(&token).await?;
+                let role = &self.target.execution_role;
+                self.target.stacks.continue_rollback(&stack.id, role, &token).await?;
+                Ok(Step::Waits("its rollback is continued".to_owned()))
+            }
+        }
+    }
+
+    /// Deletes a stack that never was, of which nothing is left, so that it can be made.
+    async fn delete(&self, stack: &Stack) -> Result<Step, Error> {
+        let resources = self.target.stacks.resources(&stack.id).await?;
+        let left = left_over(&resources);
+        if !left.is_empty() {
+            let names: Vec<&str> = left.iter().map(|resource| resource.logical_id.as_str()).collect();
+            let names = harmless(&names.join(", "), 300);
+            return Err(Error::new(
+                Name::StackBlocked,
+                format!(
+                    "its first creation failed and left resources behind ({names}); look at them, then delete the stack"
+                ),
+            ));
+        }
+        let token = self.token(Call::Delete);
+        self.begin(&token).await?;
+        self.target
+            .stacks
+            .delete(&stack.id, &self.target.execution_role, &token)
+            .await?;
+        Ok(Step::Waits("it is being deleted".to_owned()))
+    }
+
+    /// Asks for the change set. `stack` is there when it is to be updated.
+    async fn create(&self, stack: Option<&Stack>) -> Result<Step, Error> {
+        // What had to be done first has ended, or the stack would not be in this state.
+        self.finish_own().await?;
+        let environment = &self.deployment.environment;
+        let selection = Selection::read(&self.context.artifacts, &self.change.release, environment).await?;
+        let wanted = selection.stack(&self.change.stack)?;
+        self.check_bootstrap(wanted).await?;
+        let template_url = self
+            .target
+            .stacks
+            .template_url(&template_location(&selection.index, wanted, environment)?);
+        let template = match self.target.stacks.template(&template_url).await {
+            Err(error) if error.is(Kind::Invalid) => return Err(Error::new(Name::ChangeSetRefused, error.detail)),
+            template => template?,
+        };
+        let kept: BTreeSet<String> = stack
+            .into_iter()
+            .flat_map(|stack| stack.parameters.intersection(&template.parameters).cloned())
+            .filter(|name| !wanted.parameters.contains_key(name))
+            .collect();
+        let description = format!(
+            "{} of {}, by the deployment {}",
+            self.change.release.short(),
+            self.change.application,
+            self.deployment.id
+        );
+        let asked = NewChangeSet {
+            stack: &self.change.stack,
+            name: &self.change.change_set,
+            token: &self.create_token(),
+            description: &description,
+            creates: stack.is_none(),
+            role: &self.target.execution_role,
+            template_url: &template_url,
+            parameters: &wanted.parameters,
+            kept_parameters: &kept,
+            tags: &wanted.tags,
+            notification_arns: &wanted.notification_arns,
+            nested: template.nested,
+        };
+        match self.target.stacks.create_change_set(&asked).await {
+            Ok(_) => Ok(Step::InTheMaking),
+            Err(error) => what_it_means(error),
+        }
+    }
+
+    /// Whether the account's bootstrap is new enough for the stack.
+    async fn check_bootstrap(&self, wanted: &assembly::Stack) -> Result<(), Error> {
+        let environment = &self.deployment.environment;
+        let Some(needed) = &wanted.bootstrap else { return Ok(()) };
+        let parameter = needed.parameter(&environment.qualifier);
+        let value = Parameters::new(self.target.aws.ssm()).value(&parameter).await?;
+        let found = value.as_deref().and_then(|text| text.trim().parse::<u32>().ok());
+        if found.is_some_and(|found| found >= needed.version) {
+            return Ok(());
+        }
+        let found = found.map_or_else(|| "none".to_owned(), |version| format!("version {version}"));
+        let why = format!(
+            "version {} of the CDK bootstrap is needed, and {found} is there ({parameter})",
+            needed.version
+        );
+        Err(bootstrap_missing(self.context, environment, &why).await?)
+    }
+
+    async fn ready(&self, set: &ChangeSet) -> Result<Answer, Error> {
+        let summary = Summary::of(&self.target.stacks.changes(&set.id).await?);
+        let creates = self.is_new().await?;
+        self.compared(Some(summary)).await?;
+        Ok(Answer::Changes {
+            stack: self.change.stack.clone(),
+            change_set: set.id.clone(),
+            creates,
+        })
+    }
+
+    async fn no_changes(&self, set: &ChangeSet) -> Result<Answer, Error> {
+        self.compared(None).await?;
+        self.discard(set).await?;
+        Ok(Answer::NoChanges {
+            stack: self.change.stack.clone(),
+        })
+    }
+
+    async fn refused(&self, set: &ChangeSet, reason: String) -> Result<Error, Error> {
+        // Its events may know more (early validation); that they cannot be had changes nothing.
+        let more = self
+            .target
+            .stacks
+            .validation_failures(&set.id)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(cause = %error, "the change set's events cannot be read");
+                Vec::new()
+            });
+        self.discard(set).await?;
+        let told: Vec<String> = std::iter::once(reason).chain(more).collect();
+        Ok(Error::new(Name::ChangeSetRefused, harmless(&told.join("; "), 560)))
+    }
+
+    /// Deletes a change set that nobody will execute, and with it the empty stack that was made only to hold it.
+    async fn discard(&self, set: &ChangeSet) -> Result<(), Error> {
+        let stack = self.target.stacks.look(&set.stack_id).await?;
+        self.target
+            .stacks
+            .delete_change_set(&set.id, &self.change.stack)
+            .await?;
+        if stack.is_some_and(|stack| stack.status == StackStatus::ReviewInProgress) {
+            let (role, token) = (&self.target.execution_role, self.token(Call::Delete));
+            self.target.stacks.delete(&set.stack_id, role, &token).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the change set makes the stack.
+    async fn is_new(&self) -> Result<bool, Error> {
+        let stack = self.target.stacks.look(self.change.stack.as_str()).await?;
+        let status = stack.map_or(StackStatus::Absent, |stack| stack.status);
+        Ok(status.before_change(false) == NextAction::Create)
+    }
+
+    async fn compared(&self, summary: Option<Summary>) -> Result<(), Error> {
+        let compared = Event::Compared {
+            leg: self.change.leg,
+            stack: self.change.stack.clone(),
+            summary,
+        };
+        self.context.record_if_alive(&self.deployment.id, compared).await
+    }
+
+    /// Answers the task; if nobody is there any more, sees to it that nothing is left for a ghost to execute.
+    async fn deliver(&self, answer: Result<Answer, Failure>) -> Result<(), Error> {
+        match self.context.answer(self.parked, answer).await? {
+            Delivered::Yes => Ok(()),
+            Delivered::Gone => clean_up(self.context, self.change, self.parked).await,
+        }
+    }
+
+    /// What an error of the state's own invocation becomes: one that is not tried again leaves nothing parked.
+    async fn give_up(&self, error: Error) -> Result<Error, Error> {
+        if !error.is_transient() {
+            self.context.ledger.unpark(self.parked).await?;
+        }
+        Ok(error.of(&self.change.stack))
+    }
+
+    /// The token of `CreateChangeSet`; another one where the change set that the first one stood for had to go.
+    fn create_token(&self) -> String {
+        let token = self.token(Call::Create);
+        match self.left_over.as_deref().and_then(|id| id.rsplit('/').next()) {
+            Some(id) => format!("{token}-{}", id.chars().take(8).collect::<String>()),
+            None => token,
+        }
+    }
+
+    fn token(&self, call: Call) -> String {
+        token(call, &self.deployment.id, self.change.leg, self.change)
+    }
+
+    /// Begins an operation that changes the stack before there is a change set. It is told by its token.
+    async fn begin(&self, token: &str) -> Result<(), Error> {
+        let operation = StackChange {
+            change_set: token.to_owned(),
+            ..self.change.clone()
+        };
+        let begun = self
+            .context
+            .ledger
+            .begin_operation(&self.deployment.id, &operation, Timestamp::now());
+        Ok(begun.await??)
+    }
+
+    /// Clears those operations again.
+    async fn finish_own(&self) -> Result<(), Error> {
+        let own = [Call::ContinueRollback, Call::Delete].map(|call| self.token(call));
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        self.context.finish(&self.deployment.id, self.change, &own).await
+    }
+
+    async fn is_own_in_flight(&self) -> Result<bool, Error> {
+        let StackChange {
+            application,
+            environment,
+            stack,
+            ..
+        } = self.change;
+        let state = self.context.ledger.environment(application, environment).await?;
+        let begun = state
+            .operation
+            .filter(|operation| operation.deployment == self.deployment.id);
+        Ok(begun.is_some_and(|operation| operation.stacks.contains_key(stack)))
+    }
+}
+
+/// What a refusal of `CreateChangeSet` means: often only that what was seen of the stack is out of date.
+fn what_it_means(error: AwsError) -> Result<Step, Error> {
+    let busy = error.detail.contains("_IN_PROGRESS state");
+    match error.kind {
+        // There is one of that name: made by an attempt whose answer got lost.
+        Kind::Conflict => Ok(Step::InTheMaking),
+        Kind::Invalid if busy || error.detail.contains("does not exist") => {
+            Ok(Step::Waits(harmless(&error.detail, 300)))
+        }
+        Kind::Invalid => Err(Error::new(Name::ChangeSetRefused, harmless(&error.detail, 500))),
+        _ => Err(error.into()),
+    }
+}
+
+/// The token of a call for this change.
+pub(crate) fn token(call: Call, deployment: &DeploymentId, leg: Leg, change: &StackChange) -> String {
+    client_token(call, deployment, leg, &change.stack)
+}

@@ -1,0 +1,37 @@
+//! Which stacks are deployed, in which order.
+
+use domain::deployment::{Deployment, Leg};
+use domain::life::Event;
+use domain::names::{Digest, StackName};
+use domain::waves::waves_of_leg;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::release::Selection;
+use crate::{Context, Error, Output};
+
+/// Stacks that do not wait for one another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wave {
+    /// Their names.
+    pub stacks: Vec<StackName>,
+}
+
+pub(crate) async fn plan(
+    context: &Context,
+    deployment: &Deployment,
+    release: &Digest,
+    leg: Leg,
+) -> Result<Output, Error> {
+    let selection = Selection::read(&context.artifacts, release, &deployment.environment).await?;
+    let waves = waves_of_leg(&selection.stacks, leg)?;
+    let planned = Event::Planned {
+        leg,
+        release: release.clone(),
+        waves: waves.clone(),
+    };
+    context.ledger.record(&deployment.id, planned, Timestamp::now()).await?;
+    Ok(Output::Planned {
+        waves: waves.into_iter().map(|stacks| Wave { stacks }).collect(),
+    })
+}

@@ -1,0 +1,103 @@
+//! How a wave went: well, or with its gravest failure.
+
+use domain::failure::{Class, Failure, Name};
+use domain::names::StackName;
+use serde::Deserialize;
+
+use crate::{Error, Output};
+
+/// How one stack of a wave ended, as the state machine keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum StackResult {
+    /// It was changed.
+    Updated {
+        /// The stack.
+        stack: StackName,
+    },
+    /// It had no changes.
+    NoChanges {
+        /// The stack.
+        stack: StackName,
+    },
+    /// It failed.
+    Failed {
+        /// The error that a state caught.
+        failure: CaughtError,
+    },
+}
+
+/// An error as Step Functions reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CaughtError {
+    /// Its name, which may be Step Functions' own.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Its cause; a time-out has none.
+    #[serde(default)]
+    pub cause: Option<String>,
+}
+
+impl CaughtError {
+    fn failure(&self) -> Failure {
+        let error = self.error.as_deref().unwrap_or_default();
+        let name = Name::of_reported_error(error);
+        let cause = match self.cause.as_deref().unwrap_or_default() {
+            "" => error.to_owned(),
+            cause => said_by_function(cause).unwrap_or_else(|| cause.to_owned()),
+        };
+        // The name that is not ours is worth more than the one that we make of it.
+        if name.as_str() == error || cause.contains(error) {
+            Failure::new(name, cause)
+        } else {
+            Failure::new(name, format!("{error}: {cause}"))
+        }
+    }
+}
+
+/// A function's error reaches the state machine as the JSON that Lambda makes of it, in a text.
+fn said_by_function(cause: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Said {
+        error_message: String,
+    }
+    serde_json::from_str::<Said>(cause).ok().map(|said| said.error_message)
+}
+
+/// The later, the more it asks of people.
+fn gravity(class: Class) -> u8 {
+    match class {
+        Class::Transient => 0,
+        Class::Rejected => 1,
+        Class::Failed => 2,
+        Class::Stuck => 3,
+        Class::Bug => 4,
+    }
+}
+
+pub(crate) fn review_wave(results: Vec<StackResult>) -> Result<Output, Error> {
+    let mut failures: Vec<Failure> = Vec::new();
+    let (mut updated, mut unchanged) = (0, 0);
+    for result in results {
+        match result {
+            StackResult::Updated { .. } => updated += 1,
+            StackResult::NoChanges { .. } => unchanged += 1,
+            StackResult::Failed { failure } => failures.push(failure.failure()),
+        }
+    }
+    // The first of those that are equally grave: `max_by_key` would take the last.
+    let gravest = failures
+        .iter()
+        .rev()
+        .max_by_key(|failure| gravity(failure.name.class()));
+    match gravest {
+        None => Ok(Output::Settled { updated, unchanged }),
+        Some(gravest) if failures.len() == 1 => Err(Error::Failed(gravest.clone())),
+        Some(gravest) => {
+            let more = failures.len() - 1;
+            let cause = format!("{} ({more} more of the wave failed)", gravest.cause);
+            Err(Error::new(gravest.name, cause))
+        }
+    }
+}
