@@ -1,1 +1,49 @@
-//! local
+//! AWS on one machine: Lockgate's own stacks, deployed by the real CDK CLI into a local AWS, with repositories that builds
+//! clone and deliveries that are signed as GitHub signs them.
+//!
+//! Nothing in the functions knows of this: only endpoints differ.
+
+pub mod account;
+pub mod deliveries;
+pub mod emulator;
+pub mod executions;
+pub mod pipeline;
+pub mod repository;
+
+use std::path::{Path, PathBuf};
+
+pub use account::Account;
+pub use emulator::Emulator;
+pub use pipeline::Pipeline;
+pub use repository::Repository;
+
+/// The account that Lockgate itself lives in.
+pub const TOOLS: &str = "111111111111";
+/// The region of everything.
+pub const REGION: &str = "eu-west-1";
+
+/// What could not be done on the local AWS, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Trouble(pub String);
+
+impl Trouble {
+    /// From whatever went wrong while doing `what`.
+    pub fn during<E: std::fmt::Display>(what: &str) -> impl FnOnce(E) -> Self {
+        let what = what.to_owned();
+        move |error| Self(format!("{what}: {error}"))
+    }
+}
+
+/// The repository's folder.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// A program that `cargo xtask setup` installed.
+pub fn python() -> PathBuf {
+    workspace().join("target/lockgate/python/bin/python")
+}

@@ -1,0 +1,64 @@
+//! An account of the local AWS, as its root.
+
+use aws::Aws;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_sts::config::Credentials;
+
+use crate::{REGION, Trouble};
+
+/// An account, with every right in it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its 12 digits.
+    pub id: String,
+    /// The way in.
+    pub aws: Aws,
+}
+
+impl Account {
+    /// The root of an account: the local AWS takes an access key of 12 digits as that.
+    pub async fn root(endpoint: &str, id: &str) -> Self {
+        let config: SdkConfig = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(aws::clients::http_client())
+            .endpoint_url(endpoint)
+            .region(aws_config::Region::new(REGION))
+            .credentials_provider(Credentials::new(id, "local", None, None, "local"))
+            .load()
+            .await;
+        Self {
+            id: id.to_owned(),
+            aws: Aws::with(config),
+        }
+    }
+
+    /// The outputs of a stack, by key.
+    pub async fn outputs(&self, stack: &str) -> Result<std::collections::BTreeMap<String, String>, Trouble> {
+        let answer = self
+            .aws
+            .cloudformation()
+            .describe_stacks()
+            .stack_name(stack)
+            .send()
+            .await;
+        let answer =
+            answer.map_err(|error| Trouble(format!("describing {stack}: {:?}", error.into_service_error())))?;
+        let outputs = answer.stacks().first().map(|stack| stack.outputs()).unwrap_or_default();
+        Ok(outputs
+            .iter()
+            .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
+            .collect())
+    }
+
+    /// The status of a stack; nothing, where there is none.
+    pub async fn stack_status(&self, stack: &str) -> Option<String> {
+        let answer = self
+            .aws
+            .cloudformation()
+            .describe_stacks()
+            .stack_name(stack)
+            .send()
+            .await
+            .ok()?;
+        Some(answer.stacks().first()?.stack_status()?.as_str().to_owned())
+    }
+}

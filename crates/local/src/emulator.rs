@@ -1,0 +1,226 @@
+//! The local AWS as a process: started, spoken to, and ended with all that it started.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+
+use crate::{Account, REGION, TOOLS, Trouble, python, workspace};
+
+/// How to start it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// By how much `rate(…)` schedules run slower than they say: 0.1 is ten times as often.
+    pub schedule_scale: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            schedule_scale: 1.0,
+        }
+    }
+}
+
+/// The local AWS.
+#[derive(Debug)]
+pub struct Emulator {
+    /// Where it answers.
+    pub endpoint: String,
+    folder: PathBuf,
+    http: reqwest::Client,
+    process: Child,
+    // It ends when this is closed: whoever kills us leaves nothing behind.
+    _stdin: ChildStdin,
+}
+
+/// A state that an execution entered.
+#[derive(Debug, Clone, Deserialize)]
+pub struct EnteredState {
+    /// The state's name.
+    pub state: String,
+    /// When it was entered, in milliseconds since 1970.
+    pub entered_at_ms: f64,
+    /// When it was left; nothing while the execution is there.
+    pub exited_at_ms: Option<f64>,
+}
+
+/// The states of an execution, and how many transitions AWS bills for them.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Transitions {
+    /// How many transitions AWS bills.
+    pub transitions: u64,
+    /// The states, in the order they were entered, those inside maps included.
+    pub states: Vec<EnteredState>,
+}
+
+/// A mail that SNS delivered.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mail {
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub body: String,
+}
+
+impl Emulator {
+    /// Starts it; everything it writes is below `folder`.
+    pub async fn start(folder: &Path, options: &Options) -> Result<Self, Trouble> {
+        #[derive(Deserialize)]
+        struct Ready {
+            endpoint: String,
+        }
+        let folder = folder.to_path_buf();
+        let mirrors = folder.join("github");
+        std::fs::create_dir_all(&mirrors).map_err(Trouble::during("making a folder"))?;
+        let errors = std::fs::File::create(folder.join("emulator.stderr")).map_err(Trouble::during("making a log"))?;
+        let mut process = Command::new(python())
+            .arg(workspace().join("crates/local/emulator"))
+            .args([
+                "--account",
+                TOOLS,
+                "--region",
+                REGION,
+                "--port",
+                &options.port.to_string(),
+            ])
+            .args([
+                "--schedule-scale",
+                &options.schedule_scale.to_string(),
+                "--auto-confirm-mail",
+            ])
+            .arg("--state-dir")
+            .arg(&folder)
+            .arg("--git-mirrors")
+            .arg(&mirrors)
+            .arg("--build-path")
+            .arg(std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            // Ctrl-C reaches the whole foreground group. The emulator ends when our end of its pipe is closed, after the
+            // last thing we ask of it, and not before.
+            .process_group(0)
+            .spawn()
+            .map_err(Trouble::during(
+                "starting the local AWS (cargo demo sets up what it needs)",
+            ))?;
+        let missing = || Trouble("the local AWS was started without pipes".to_owned());
+        let stdin = process.stdin.take().ok_or_else(missing)?;
+        let stdout = process.stdout.take().ok_or_else(missing)?;
+        let mut line = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(60), BufReader::new(stdout).read_line(&mut line)).await;
+        let ready: Ready = match read {
+            Ok(Ok(_)) => serde_json::from_str(&line).map_err(|_| {
+                let said = std::fs::read_to_string(folder.join("emulator.stderr")).unwrap_or_default();
+                Trouble(format!("the local AWS did not start: {}", said.trim()))
+            })?,
+            _ => return Err(Trouble("the local AWS did not answer within a minute".to_owned())),
+        };
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(Trouble::during("making an HTTP client"))?;
+        Ok(Self {
+            endpoint: ready.endpoint,
+            folder,
+            http,
+            process,
+            _stdin: stdin,
+        })
+    }
+
+    /// Where builds find the repository `owner/name`.
+    pub fn mirror(&self, repository: &str) -> PathBuf {
+        self.folder.join("github").join(format!("{repository}.git"))
+    }
+
+    /// Everything it and its builds wrote.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The root of an account.
+    pub async fn account(&self, id: &str) -> Account {
+        Account::root(&self.endpoint, id).await
+    }
+
+    /// The HTTP client for everything on this machine.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// What an execution went through.
+    pub async fn transitions(&self, execution: &str) -> Result<Transitions, Trouble> {
+        self.get(&format!("/_local/transitions?execution={execution}")).await
+    }
+
+    /// The mails of an account, oldest first.
+    pub async fn mails(&self, account: &str) -> Result<Vec<Mail>, Trouble> {
+        #[derive(Deserialize)]
+        struct Inbox {
+            mails: Vec<Mail>,
+        }
+        Ok(self
+            .get::<Inbox>(&format!("/_local/inbox?account={account}"))
+            .await?
+            .mails)
+    }
+
+    /// Drops the events of a source in an account, or stops doing so.
+    pub async fn lose_events(&self, account: &str, source: &str, on: bool) -> Result<(), Trouble> {
+        self.post(
+            "/_local/events/lose",
+            json!({ "account": account, "source": source, "on": on }),
+        )
+        .await
+    }
+
+    /// Lets calls fail, as the emulator's README says.
+    pub async fn fail_calls(&self, which: Value) -> Result<(), Trouble> {
+        self.post("/_local/fail", which).await
+    }
+
+    /// Ends it and waits until everything it started is gone.
+    pub async fn stop(mut self) {
+        drop(self._stdin);
+        if tokio::time::timeout(Duration::from_secs(10), self.process.wait())
+            .await
+            .is_err()
+        {
+            let _ = self.process.kill().await;
+        }
+    }
+
+    async fn get<T: for<'de> Deserialize<'de>>(&self, path: &str) -> Result<T, Trouble> {
+        let what = format!("GET {path}");
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.endpoint))
+            .send()
+            .await
+            .map_err(Trouble::during(&what))?;
+        answer.json().await.map_err(Trouble::during(&what))
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<(), Trouble> {
+        let what = format!("POST {path}");
+        let answer = self
+            .http
+            .post(format!("{}{path}", self.endpoint))
+            .json(&body)
+            .send()
+            .await;
+        answer
+            .and_then(reqwest::Response::error_for_status)
+            .map(drop)
+            .map_err(Trouble::during(&what))
+    }
+}

@@ -1,0 +1,140 @@
+//! Lockgate's own stacks on the local AWS, deployed by the real CDK CLI.
+
+use std::path::{Path, PathBuf};
+
+use aws::Ledger;
+use aws_sdk_ssm::types::ParameterType;
+use domain::configuration::Configuration;
+use tokio::process::Command;
+
+use crate::{Account, Emulator, REGION, TOOLS, Trouble, deliveries, workspace};
+
+/// Lockgate, deployed.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The tools account.
+    pub tools: Account,
+    /// Where deliveries are sent.
+    pub webhook: String,
+    /// The state machine's ARN.
+    pub machine: String,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The artifacts bucket.
+    pub artifacts: String,
+}
+
+/// The CDK CLI, as root of an account.
+fn cdk(emulator: &Emulator, account: &str) -> Command {
+    let mut command = Command::new(workspace().join("infra/node_modules/.bin/cdk"));
+    command
+        .env("AWS_ENDPOINT_URL", &emulator.endpoint)
+        .env("AWS_ACCESS_KEY_ID", account)
+        .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("AWS_REGION", REGION)
+        .env("AWS_DEFAULT_REGION", REGION)
+        .env("CDK_DISABLE_CLI_TELEMETRY", "true")
+        .env_remove("AWS_PROFILE")
+        .env_remove("AWS_SESSION_TOKEN")
+        .args(["--ci", "--no-notices", "--no-color"]);
+    command
+}
+
+async fn run(what: &str, mut command: Command) -> Result<(), Trouble> {
+    let output = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .map_err(Trouble::during(what))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    Err(Trouble(format!(
+        "{what} failed:\n{}",
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    )))
+}
+
+/// Bootstraps an account as its owner would, trusting the tools account.
+pub async fn bootstrap(emulator: &Emulator, account: &str) -> Result<(), Trouble> {
+    let mut command = cdk(emulator, account);
+    command
+        // Outside infra/: there the CLI would read the app first.
+        .current_dir(emulator.folder())
+        .args(["bootstrap", &format!("aws://{account}/{REGION}"), "--trust", TOOLS])
+        .args([
+            "--cloudformation-execution-policies",
+            "arn:aws:iam::aws:policy/AdministratorAccess",
+        ]);
+    run(&format!("cdk bootstrap of {account}"), command).await
+}
+
+/// Resolves a configuration as `lockgate config` does, and writes it where the CDK app reads it.
+pub fn resolve(emulator: &Emulator, toml: &str) -> Result<PathBuf, Trouble> {
+    let configuration =
+        Configuration::read(toml).map_err(|problems| Trouble(problems.report("lockgate.toml").to_string()))?;
+    let resolved = serde_json::to_vec_pretty(&configuration).map_err(Trouble::during("writing the configuration"))?;
+    let file = emulator.folder().join("resolved.json");
+    std::fs::write(&file, resolved).map_err(Trouble::during("writing the configuration"))?;
+    Ok(file)
+}
+
+impl Pipeline {
+    /// Deploys these stacks of the CDK app (`--all`, or their ids), as the tools account.
+    pub async fn deploy(emulator: &Emulator, resolved: &Path, stacks: &[&str]) -> Result<Self, Trouble> {
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "x86_64"
+        };
+        let mut command = cdk(emulator, TOOLS);
+        command
+            .current_dir(workspace().join("infra"))
+            .arg("deploy")
+            .args(stacks)
+            .args([
+                "--require-approval",
+                "never",
+                "--concurrency",
+                "4",
+                "--context",
+                &format!("architecture={architecture}"),
+            ])
+            .args(["--context", &format!("lockgate={}", resolved.display())])
+            .arg("--output")
+            .arg(emulator.folder().join("infra.out"));
+        run("cdk deploy of Lockgate", command).await?;
+        let tools = emulator.account(TOOLS).await;
+        for (name, value) in [("secret", deliveries::SECRET)] {
+            let put = tools
+                .aws
+                .ssm()
+                .put_parameter()
+                .name(format!("/lockgate/webhook/{name}"))
+                .value(value);
+            let put = put.r#type(ParameterType::SecureString).overwrite(true).send().await;
+            put.map_err(|error| {
+                Trouble(format!(
+                    "storing the webhook's secret: {:?}",
+                    error.into_service_error()
+                ))
+            })?;
+        }
+        let mut outputs = tools.outputs("lockgate-pipeline").await?;
+        let mut output = |key: &str| {
+            outputs
+                .remove(key)
+                .ok_or_else(|| Trouble(format!("lockgate-pipeline has no output {key}")))
+        };
+        Ok(Self {
+            webhook: output("WebhookUrl")?,
+            machine: output("StateMachine")?,
+            ledger: Ledger::new(tools.aws.dynamodb(), output("LedgerTable")?),
+            artifacts: output("ArtifactsBucket")?,
+            tools,
+        })
+    }
+}
