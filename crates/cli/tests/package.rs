@@ -46,16 +46,18 @@ impl Bucket {
 
 fn base64(hex: &str) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bits: String = hex
-        .chars()
-        .map(|c| format!("{:04b}", c.to_digit(16).unwrap()))
-        .collect();
-    let sextets = bits.as_bytes().chunks(6).map(|chunk| {
-        let text = format!("{:0<6}", std::str::from_utf8(chunk).unwrap());
-        char::from(ALPHABET[usize::from_str_radix(&text, 2).unwrap()])
-    });
-    let text: String = sextets.collect();
-    format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4))
+    // Three bytes are six hexadecimal digits and four letters.
+    let letters = |digits: &[u8]| {
+        let padded = format!("{:0<6}", std::str::from_utf8(digits).unwrap());
+        let bits = usize::from_str_radix(&padded, 16).unwrap();
+        let kept = digits.len() * 4 / 6 + usize::from(digits.len() < 6);
+        let all = [18, 12, 6, 0].map(|shift| char::from(ALPHABET[(bits >> shift) & 63]));
+        all.into_iter()
+            .enumerate()
+            .map(|(at, letter)| if at < kept { letter } else { '=' })
+            .collect::<String>()
+    };
+    hex.as_bytes().chunks(6).map(letters).collect()
 }
 
 fn serve(bucket: &Arc<Mutex<Bucket>>) -> SocketAddr {

@@ -83,8 +83,11 @@ impl RelativePath {
         for part in name.split('/') {
             match part {
                 "" | "." => {}
-                ".." if parts.pop().is_none() => return refuse("it leaves the cloud assembly"),
-                ".." => {}
+                ".." => {
+                    if parts.pop().is_none() {
+                        return refuse("it leaves the cloud assembly");
+                    }
+                }
                 part => parts.push(part),
             }
         }

@@ -429,188 +429,87 @@ mod tests {
         ");
     }
 
-    fn seen(operation: Operation, described: &str, execution: Option<&str>, own: Option<&str>) -> Observation {
-        Observation {
-            operation,
-            described: if described == "ABSENT" {
-                StackStatus::Absent
-            } else {
-                described.into()
-            },
-            execution: execution.map(ExecutionStatus::from),
-            own: own.map(StackStatus::from),
-        }
-    }
+    /// The operation, what is described, the change set's execution, our own events; then how it ended.
+    const ENDINGS: &str = "
+        # Right after the execution, the description is still the one from before.
+        Update | UPDATE_COMPLETE | EXECUTE_IN_PROGRESS | - | -
+        Update | UPDATE_COMPLETE | AVAILABLE | - | -
+        Update | UPDATE_COMPLETE | EXECUTE_IN_PROGRESS | UPDATE_IN_PROGRESS | -
+        Update | UPDATE_ROLLBACK_COMPLETE | EXECUTE_COMPLETE | - | -
+        Update | UPDATE_COMPLETE | EXECUTE_FAILED | - | -
+        Update | CREATE_COMPLETE | EXECUTE_COMPLETE | - | -
+        Create | REVIEW_IN_PROGRESS | EXECUTE_COMPLETE | - | -
+        Create | ABSENT | - | - | -
+        # The change set is gone or obsolete, and no event is ours: nothing is known.
+        Update | UPDATE_COMPLETE | - | - | -
+        Update | UPDATE_COMPLETE | OBSOLETE | - | -
+        # Still cleaning up.
+        Update | UPDATE_COMPLETE_CLEANUP_IN_PROGRESS | EXECUTE_COMPLETE | UPDATE_COMPLETE_CLEANUP_IN_PROGRESS | -
+        # Our own event settles it, however stale the description.
+        Update | UPDATE_IN_PROGRESS | EXECUTE_IN_PROGRESS | UPDATE_COMPLETE | Succeeded
+        Update | UPDATE_COMPLETE | - | UPDATE_ROLLBACK_COMPLETE | RolledBack
+        Update | UPDATE_COMPLETE | - | UPDATE_ROLLBACK_FAILED | RollbackFailed
+        Create | REVIEW_IN_PROGRESS | - | CREATE_COMPLETE | Succeeded
+        Create | CREATE_IN_PROGRESS | - | ROLLBACK_COMPLETE | RolledBack
+        # Somebody else went on after us: ours has ended all the same.
+        Update | UPDATE_IN_PROGRESS | EXECUTE_COMPLETE | UPDATE_COMPLETE | Succeeded
+        Update | DELETE_COMPLETE | - | DELETE_COMPLETE | Unknown
+        # A failure that is being undone is no ending.
+        Create | ROLLBACK_IN_PROGRESS | EXECUTE_FAILED | CREATE_FAILED | -
+        Create | CREATE_FAILED | EXECUTE_FAILED | CREATE_FAILED | RollbackFailed
+        # Without tokens, change set and description together are enough.
+        Create | CREATE_COMPLETE | EXECUTE_COMPLETE | - | Succeeded
+        Update | UPDATE_COMPLETE | EXECUTE_COMPLETE | UPDATE_IN_PROGRESS | Succeeded
+        Update | UPDATE_ROLLBACK_COMPLETE | EXECUTE_FAILED | - | RolledBack
+        Update | UPDATE_ROLLBACK_FAILED | EXECUTE_FAILED | - | RollbackFailed
+        Create | ROLLBACK_COMPLETE | EXECUTE_FAILED | - | RolledBack
+        # Operations without a change set.
+        ContinueRollback | UPDATE_ROLLBACK_FAILED | - | - | -
+        ContinueRollback | UPDATE_ROLLBACK_FAILED | - | UPDATE_ROLLBACK_IN_PROGRESS | -
+        ContinueRollback | UPDATE_ROLLBACK_FAILED | - | UPDATE_ROLLBACK_FAILED | RollbackFailed
+        ContinueRollback | UPDATE_ROLLBACK_COMPLETE | - | - | RolledBack
+        Delete | ROLLBACK_COMPLETE | - | - | -
+        Delete | DELETE_IN_PROGRESS | - | - | -
+        Delete | ABSENT | - | - | Succeeded
+        Delete | DELETE_FAILED | - | - | RollbackFailed
+    ";
 
     #[test]
     fn an_ending_needs_more_than_a_description() {
-        use Ending as E;
-        use Operation as O;
-        for (operation, described, execution, own, wanted) in [
-            // Right after the execution, the description is still the one from before.
-            (O::Update, "UPDATE_COMPLETE", Some("EXECUTE_IN_PROGRESS"), None, None),
-            (O::Update, "UPDATE_COMPLETE", Some("AVAILABLE"), None, None),
-            (
-                O::Update,
-                "UPDATE_COMPLETE",
-                Some("EXECUTE_IN_PROGRESS"),
-                Some("UPDATE_IN_PROGRESS"),
-                None,
-            ),
-            (
-                O::Update,
-                "UPDATE_ROLLBACK_COMPLETE",
-                Some("EXECUTE_COMPLETE"),
-                None,
-                None,
-            ),
-            (O::Update, "UPDATE_COMPLETE", Some("EXECUTE_FAILED"), None, None),
-            (O::Update, "CREATE_COMPLETE", Some("EXECUTE_COMPLETE"), None, None),
-            (O::Create, "REVIEW_IN_PROGRESS", Some("EXECUTE_COMPLETE"), None, None),
-            (O::Create, "ABSENT", None, None, None),
-            // The change set is gone or obsolete, and no event is ours: nothing is known.
-            (O::Update, "UPDATE_COMPLETE", None, None, None),
-            (O::Update, "UPDATE_COMPLETE", Some("OBSOLETE"), None, None),
-            // Still cleaning up.
-            (
-                O::Update,
-                "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-                Some("EXECUTE_COMPLETE"),
-                Some("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
-                None,
-            ),
-            // Our own event settles it, however stale the description.
-            (
-                O::Update,
-                "UPDATE_IN_PROGRESS",
-                Some("EXECUTE_IN_PROGRESS"),
-                Some("UPDATE_COMPLETE"),
-                Some(E::Succeeded),
-            ),
-            (
-                O::Update,
-                "UPDATE_COMPLETE",
-                None,
-                Some("UPDATE_ROLLBACK_COMPLETE"),
-                Some(E::RolledBack),
-            ),
-            (
-                O::Update,
-                "UPDATE_COMPLETE",
-                None,
-                Some("UPDATE_ROLLBACK_FAILED"),
-                Some(E::RollbackFailed),
-            ),
-            (
-                O::Create,
-                "REVIEW_IN_PROGRESS",
-                None,
-                Some("CREATE_COMPLETE"),
-                Some(E::Succeeded),
-            ),
-            (
-                O::Create,
-                "CREATE_IN_PROGRESS",
-                None,
-                Some("ROLLBACK_COMPLETE"),
-                Some(E::RolledBack),
-            ),
-            // Somebody else went on after us: ours has ended all the same.
-            (
-                O::Update,
-                "UPDATE_IN_PROGRESS",
-                Some("EXECUTE_COMPLETE"),
-                Some("UPDATE_COMPLETE"),
-                Some(E::Succeeded),
-            ),
-            (
-                O::Update,
-                "DELETE_COMPLETE",
-                None,
-                Some("DELETE_COMPLETE"),
-                Some(E::Unknown),
-            ),
-            // A failure that is being undone is no ending.
-            (
-                O::Create,
-                "ROLLBACK_IN_PROGRESS",
-                Some("EXECUTE_FAILED"),
-                Some("CREATE_FAILED"),
-                None,
-            ),
-            (
-                O::Create,
-                "CREATE_FAILED",
-                Some("EXECUTE_FAILED"),
-                Some("CREATE_FAILED"),
-                Some(E::RollbackFailed),
-            ),
-            // Without tokens, change set and description together are enough.
-            (
-                O::Create,
-                "CREATE_COMPLETE",
-                Some("EXECUTE_COMPLETE"),
-                None,
-                Some(E::Succeeded),
-            ),
-            (
-                O::Update,
-                "UPDATE_COMPLETE",
-                Some("EXECUTE_COMPLETE"),
-                Some("UPDATE_IN_PROGRESS"),
-                Some(E::Succeeded),
-            ),
-            (
-                O::Update,
-                "UPDATE_ROLLBACK_COMPLETE",
-                Some("EXECUTE_FAILED"),
-                None,
-                Some(E::RolledBack),
-            ),
-            (
-                O::Update,
-                "UPDATE_ROLLBACK_FAILED",
-                Some("EXECUTE_FAILED"),
-                None,
-                Some(E::RollbackFailed),
-            ),
-            (
-                O::Create,
-                "ROLLBACK_COMPLETE",
-                Some("EXECUTE_FAILED"),
-                None,
-                Some(E::RolledBack),
-            ),
-            // Operations without a change set.
-            (O::ContinueRollback, "UPDATE_ROLLBACK_FAILED", None, None, None),
-            (
-                O::ContinueRollback,
-                "UPDATE_ROLLBACK_FAILED",
-                None,
-                Some("UPDATE_ROLLBACK_IN_PROGRESS"),
-                None,
-            ),
-            (
-                O::ContinueRollback,
-                "UPDATE_ROLLBACK_FAILED",
-                None,
-                Some("UPDATE_ROLLBACK_FAILED"),
-                Some(E::RollbackFailed),
-            ),
-            (
-                O::ContinueRollback,
-                "UPDATE_ROLLBACK_COMPLETE",
-                None,
-                None,
-                Some(E::RolledBack),
-            ),
-            (O::Delete, "ROLLBACK_COMPLETE", None, None, None),
-            (O::Delete, "DELETE_IN_PROGRESS", None, None, None),
-            (O::Delete, "ABSENT", None, None, Some(E::Succeeded)),
-            (O::Delete, "DELETE_FAILED", None, None, Some(E::RollbackFailed)),
-        ] {
-            let seen = seen(operation, described, execution, own);
-            assert_eq!(how_it_ended(&seen), wanted, "{seen:?}");
+        let operations = [
+            Operation::Create,
+            Operation::Update,
+            Operation::ContinueRollback,
+            Operation::Delete,
+        ];
+        let rows = ENDINGS
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for row in rows {
+            let cells: Vec<&str> = row.split(" | ").collect();
+            let [operation, described, execution, own, wanted] = cells[..] else {
+                panic!("{row}")
+            };
+            let given = |cell: &'static str| Some(cell).filter(|cell| *cell != "-");
+            let ended = how_it_ended(&Observation {
+                operation: operations
+                    .into_iter()
+                    .find(|known| format!("{known:?}") == operation)
+                    .unwrap(),
+                described: if described == "ABSENT" {
+                    StackStatus::Absent
+                } else {
+                    described.into()
+                },
+                execution: given(execution).map(ExecutionStatus::from),
+                own: given(own).map(StackStatus::from),
+            });
+            assert_eq!(
+                ended.map_or("-".to_owned(), |ending| format!("{ending:?}")),
+                wanted,
+                "{row}"
+            );
         }
     }
 

@@ -376,7 +376,7 @@ impl<'a> Reader<'a> {
                 self.problems.push(Problem::Outside {
                     path: document.clone(),
                     fault,
-                })
+                });
             })
             .ok()
     }
