@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -21,8 +22,15 @@ from ministack.services import s3
 
 from emulator.seams import around
 
+# The policy has been judged for the caller itself; MiniStack would ask again for the root of the caller's account.
+_judged: contextvars.ContextVar[bool] = contextvars.ContextVar("judged", default=False)
+
 
 def install() -> None:
+    @around("evaluate_resource_policy", iam_evaluator)
+    def evaluate(original: Any, *given: Any, **more: Any) -> Any:
+        return iam_evaluator.EvalResult("ImplicitDeny") if _judged.get() else original(*given, **more)
+
     @around("_foreign_bucket_allows", s3)
     def allows(
         original: Any, owner: str, bucket: str, key: str, method: str, query: Any, caller: str, headers: Any = None
@@ -32,7 +40,11 @@ def install() -> None:
             decision = _decide(policy, owner, bucket, key, method, query, caller, headers or {})
             if decision in ("Allow", "Deny"):
                 return bool(decision == "Allow")
-        return bool(original(owner, bucket, key, method, query, caller, headers))
+        token = _judged.set(bool(caller))
+        try:
+            return bool(original(owner, bucket, key, method, query, caller, headers))
+        finally:
+            _judged.reset(token)
 
     @around("_copy_object", s3)
     def copy_object(original: Any, bucket: str, key: str, headers: dict[str, str]) -> Any:

@@ -22,7 +22,10 @@ from emulator import (
     foreign_buckets,
     function_environment,
     function_metrics,
+    http_apis,
     inbox,
+    missing_objects,
+    permissions,
     processes,
     retries,
     schedules,
@@ -43,9 +46,12 @@ def install(settings: Settings) -> Any:
     stack_events.install()
     async_invocations.install(settings.schedule_scale)
     schedules.install(settings.schedule_scale)
+    permissions.install()
     foreign_buckets.install()
+    missing_objects.install()
     function_environment.install()
     function_metrics.install()
+    http_apis.install(settings.endpoint)
     alarms.install()
     inbox.install(settings.auto_confirm_mail)
     build_projects.install()

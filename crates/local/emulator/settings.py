@@ -36,7 +36,7 @@ def parse(arguments: list[str], environment: Mapping[str, str]) -> Settings:
         description="AWS on one machine. Ends on SIGTERM, on SIGINT, and when standard input is closed.",
     )
     parser.add_argument("--port", type=int, default=0, help="loopback port, 0 chooses a free one")
-    parser.add_argument("--account", type=_account, required=True, help="account whose HTTP APIs answer")
+    parser.add_argument("--account", type=_account, required=True, help="account of requests that name none")
     parser.add_argument("--region", required=True)
     parser.add_argument("--state-dir", type=Path, required=True, help="log file, temporary files and build folders")
     parser.add_argument("--git-mirrors", type=Path, required=True, help="https://github.com/a/b.git is DIR/a/b.git")

@@ -100,3 +100,29 @@ def test_another_ministack_is_refused(tmp_path: Path) -> None:
     )
     assert refused.returncode == 1
     assert refused.stderr == "emulator: needs ministack 1.5.33, found 9.9.9\n"
+
+
+def test_it_uses_next_to_no_time_while_executions_wait(tmp_path: Path) -> None:
+    started = Launcher(tmp_path)
+    states = started.client("stepfunctions", TOOLS)
+    function = make_function(started, TOOLS, "f", "def handler(event, context):\n    return 1\n")
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "TimeoutSeconds": 600,
+            "Parameters": {"FunctionName": function, "Payload": {"token.$": "$$.Task.Token"}}, "End": True}
+    machine = states.create_state_machine(
+        name="m", roleArn=make_role(started, TOOLS, "m", "states.amazonaws.com"),
+        definition=json.dumps({"StartAt": "Parked", "States": {"Parked": task}}),
+    )["stateMachineArn"]
+
+    def used() -> float:
+        user, system = Path(f"/proc/{started.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    try:
+        for _ in range(3):
+            states.start_execution(stateMachineArn=machine)
+        time.sleep(2)
+        before = used()
+        time.sleep(5)
+        assert used() - before < 0.03 * 5
+    finally:
+        started.stop()

@@ -1,0 +1,82 @@
+"""What a request is judged by: the caller as conditions see it, and the resource as policies name it.
+
+- ``aws:PrincipalArn`` of a role's session is the role's ARN,
+  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
+- builds are authorized on their project,
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodebuild.html
+- a function invoked by an alias or a version is authorized on the alias' or the version's ARN,
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+from typing import Any
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam
+
+from emulator.seams import around
+
+# The further resources that the request being judged names.
+_further: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("further", default=())
+
+
+def install() -> None:
+    @around("_resolve_condition_key", iam_evaluator)
+    def condition_key(original: Any, key: str, context: Any) -> Any:
+        if key.lower() == "aws:principalarn":
+            return role_arn(context.principal_arn)
+        return original(key, context)
+
+    @around("extract_resource_arn", iam_actions)
+    def resource(
+        original: Any, service: str, method: str, path: str, headers: Any, body: bytes, query: Any, region: str,
+        account: str,
+    ) -> Any:
+        found = original(service, method, path, headers, body, query, region, account)
+        if service == "lambda" and path.endswith("invocations"):
+            qualifier = iam_actions._query_param(query, "Qualifier")
+            return f"{found}:{qualifier}" if qualifier and len(found.split(":")) == 7 else found
+        if service == "codebuild":
+            first, *others = _projects(body, f"arn:aws:codebuild:{region}:{account}:project/") or [found]
+            _further.set(tuple(others))
+            return first
+        return found
+
+    @around("enforce", iam_evaluator)
+    def enforce(
+        original: Any, access_key: str, action: str, service: str, region: str, resource_arn: str = "*",
+        service_context: Any = None,
+    ) -> Any:
+        further = _further.get()
+        _further.set(())
+        for arn in (resource_arn, *further):
+            if denied := original(access_key, action, service, region, arn, service_context):
+                return denied
+        return None
+
+
+def role_arn(principal: str) -> str:
+    """The ARN of the role behind a session; any other principal as it is."""
+    if ":assumed-role/" not in principal:
+        return principal
+    account, name = principal.split(":")[4], iam_evaluator._role_name_from_assumed_arn(principal)
+    # The session's ARN leaves out the role's path.
+    role = iam._roles.get_scoped(account, None, name) or {}
+    return str(role.get("Arn") or f"arn:aws:iam::{account}:role/{name}")
+
+
+def _projects(body: bytes, prefix: str) -> list[str]:
+    """The projects that a call names by themselves or by their builds."""
+    try:
+        asked = json.loads(body or b"{}")
+    except ValueError:
+        return []
+    if not isinstance(asked, dict):
+        return []
+    builds = [*(asked.get("ids") or []), *([asked["id"]] if "id" in asked else [])]
+    names = [str(build).rsplit(":build/", 1)[-1].rsplit(":", 1)[0] for build in builds]
+    names += [*(asked.get("names") or []), *([asked["projectName"]] if "projectName" in asked else [])]
+    return list(dict.fromkeys(prefix + str(name).rsplit(":project/", 1)[-1] for name in names))

@@ -1,0 +1,128 @@
+"""HTTP APIs in front of functions, called as a browser or GitHub calls them."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import urllib.error
+import urllib.request
+import zipfile
+from typing import Any
+
+from conftest import REGION, Launcher, make_function, make_role, wait_for
+
+CODE = """
+def handler(event, context):
+    if event["rawPath"] == "/fail":
+        raise ValueError("secret detail")
+    if event["rawPath"] == "/teapot":
+        return {"statusCode": 418, "body": "short and stout"}
+    return {"statusCode": 200, "body": event["rawPath"]}
+"""
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as failed:
+        return failed.code, failed.read().decode()
+
+
+def _api(launcher: Launcher, account: str, target: str) -> Any:
+    gateway = launcher.client("apigatewayv2", account)
+    api = gateway.create_api(Name="intake", ProtocolType="HTTP")
+    integration = gateway.create_integration(
+        ApiId=api["ApiId"], IntegrationType="AWS_PROXY", IntegrationUri=target, PayloadFormatVersion="2.0"
+    )
+    gateway.create_route(ApiId=api["ApiId"], RouteKey="$default", Target=f"integrations/{integration['IntegrationId']}")
+    gateway.create_stage(ApiId=api["ApiId"], StageName="$default", AutoDeploy=True)
+    return api
+
+
+def test_every_accounts_api_answers_without_a_signature(
+    launcher: Launcher, account: str, other_account: str
+) -> None:
+    for owner in (account, other_account):
+        api = _api(launcher, owner, make_function(launcher, owner, "f", CODE))
+        assert api["ApiEndpoint"] == f"{launcher.endpoint}/_aws/execute-api/{api['ApiId']}"
+        described = launcher.client("apigatewayv2", owner).get_api(ApiId=api["ApiId"])
+        assert described["ApiEndpoint"] == api["ApiEndpoint"]
+        assert _get(f"{api['ApiEndpoint']}/health") == (200, "/health")
+        assert _get(f"{api['ApiEndpoint']}/a/b") == (200, "/a/b")
+        assert _get(api["ApiEndpoint"]) == (200, "/")
+        assert _get(f"{api['ApiEndpoint']}/teapot") == (418, "short and stout")
+    assert _get(f"{launcher.endpoint}/_aws/execute-api/00000000/health")[0] == 404
+
+
+def test_a_failing_function_tells_nothing_and_is_counted_once(launcher: Launcher, account: str) -> None:
+    api = _api(launcher, account, make_function(launcher, account, "f", CODE))
+    error = (500, '{"message":"Internal Server Error"}')
+    assert _get(f"{api['ApiEndpoint']}/fail") == error
+    assert _get(f"{api['ApiEndpoint']}/health")[0] == 200
+    now = datetime.datetime.now(datetime.UTC)
+    counted = {
+        name: sum(point["Sum"] for point in launcher.client("cloudwatch", account).get_metric_statistics(
+            Namespace="AWS/Lambda", MetricName=name, Dimensions=[{"Name": "FunctionName", "Value": "f"}],
+            StartTime=now - datetime.timedelta(minutes=5), EndTime=now + datetime.timedelta(minutes=5), Period=60,
+            Statistics=["Sum"])["Datapoints"])
+        for name in ("Errors", "Invocations")
+    }
+    assert counted == {"Errors": 1, "Invocations": 2}
+    missing = _api(launcher, account, f"arn:aws:lambda:{REGION}:{account}:function:missing")
+    assert _get(f"{missing['ApiEndpoint']}/health") == error
+
+
+def test_a_stack_tells_the_endpoint_in_every_spelling(launcher: Launcher, account: str) -> None:
+    function = make_function(launcher, account, "f", CODE)
+    ref = {"Ref": "Api"}
+    host = ["https://", ref, ".execute-api.", {"Ref": "AWS::Region"}, ".", {"Ref": "AWS::URLSuffix"}, "/"]
+    template = {
+        "Resources": {
+            "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Name": "intake", "ProtocolType": "HTTP"}},
+            "Integration": {"Type": "AWS::ApiGatewayV2::Integration", "Properties": {
+                "ApiId": ref, "IntegrationType": "AWS_PROXY", "IntegrationUri": function,
+                "PayloadFormatVersion": "2.0"}},
+            "Route": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {
+                "ApiId": ref, "RouteKey": "GET /health", "Target": {"Fn::Sub": "integrations/${Integration}"}}},
+            "Stage": {"Type": "AWS::ApiGatewayV2::Stage", "Properties": {
+                "ApiId": ref, "StageName": "$default", "AutoDeploy": True}},
+        },
+        "Outputs": {
+            "Attribute": {"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}},
+            "Joined": {"Value": {"Fn::Join": ["", host]}},
+            "Substituted": {"Value": {"Fn::Sub": "https://${Api}.execute-api.${AWS::Region}.amazonaws.com"}},
+            "Other": {"Value": {"Fn::Sub": "https://00000000.execute-api.${AWS::Region}.amazonaws.com"}},
+        },
+    }
+    stacks = launcher.client("cloudformation", account)
+    stacks.create_stack(StackName="s", TemplateBody=json.dumps(template))
+
+    def described() -> Any:
+        return stacks.describe_stacks(StackName="s")["Stacks"][0]
+
+    wait_for(lambda: described()["StackStatus"] == "CREATE_COMPLETE")
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described()["Outputs"]}
+    url = outputs["Attribute"]
+    assert url.startswith(f"{launcher.endpoint}/_aws/execute-api/")
+    assert (outputs["Joined"], outputs["Substituted"]) == (f"{url}/", url)
+    assert outputs["Other"] == f"https://00000000.execute-api.{REGION}.amazonaws.com"
+    assert _get(f"{url}/health") == (200, "/health")
+
+
+def test_a_python_function_has_boto3(launcher: Launcher, account: str) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("app.py", (
+            "import boto3\n"
+            "def handler(event, context):\n"
+            "    return boto3.client('sts').get_caller_identity()['Arn']\n"
+        ))
+    api = launcher.client("lambda", account)
+    api.create_function(
+        FunctionName="p", Runtime="python3.12", Handler="app.handler", Code={"ZipFile": archive.getvalue()},
+        Role=make_role(launcher, account, "p-role", "lambda.amazonaws.com"), Timeout=20,
+    )
+    answer = json.load(api.invoke(FunctionName="p")["Payload"])
+    assert answer.startswith(f"arn:aws:sts::{account}:assumed-role/p-role/")

@@ -1,0 +1,162 @@
+"""What policies and conditions decide."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import REGION, Launcher, allow, make_function
+
+
+def _session(launcher: Launcher, account: str, name: str, policy: str | None = None) -> dict[str, str]:
+    """Credentials of a new role that its own account trusts."""
+    iam = launcher.client("iam", account)
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]["Arn"]
+    if policy:
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    return _assume(launcher, account, role)
+
+
+def _assume(launcher: Launcher, account: str, role: str, credentials: dict[str, str] | None = None) -> dict[str, str]:
+    sts = launcher.client("sts", account, credentials)
+    return dict(sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"])
+
+
+def _bucket(launcher: Launcher, account: str, name: str) -> Any:
+    s3 = launcher.client("s3", account)
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    return s3
+
+
+def _refused(call: Any, **given: Any) -> tuple[str, int]:
+    with pytest.raises(ClientError) as failed:
+        call(**given)
+    answer = failed.value.response
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@pytest.mark.parametrize("operator", ["ArnEquals", "ArnLike", "StringEquals", "StringLike"])
+def test_a_bucket_policy_names_a_role_by_its_principal_arn(
+    launcher: Launcher, account: str, other_account: str, operator: str
+) -> None:
+    source, target = f"source-{account}", f"target-{other_account}"
+    s3 = _bucket(launcher, account, source)
+    _bucket(launcher, other_account, target)
+    s3.put_object(Bucket=source, Key="k", Body=b"template")
+    statement = {
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{other_account}:root"}, "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{source}/*",
+        "Condition": {operator: {"aws:PrincipalArn": f"arn:aws:iam::{other_account}:role/copier"}},
+    }
+    s3.put_bucket_policy(Bucket=source, Policy=json.dumps({"Statement": [statement]}))
+    may = allow(["s3:GetObject", "s3:PutObject"])
+    copier = launcher.client("s3", other_account, _session(launcher, other_account, "copier", may))
+    stranger = launcher.client("s3", other_account, _session(launcher, other_account, "stranger", may))
+    copy = {"Bucket": target, "Key": "copied", "CopySource": f"{source}/k"}
+    for other in (stranger, launcher.client("s3", other_account)):
+        assert _refused(other.get_object, Bucket=source, Key="k") == ("AccessDenied", 403)
+        assert _refused(other.copy_object, **copy) == ("AccessDenied", 403)
+    assert copier.get_object(Bucket=source, Key="k")["Body"].read() == b"template"
+    copier.copy_object(**copy)
+    assert copier.get_object(Bucket=target, Key="copied")["Body"].read() == b"template"
+    # A condition that excludes the role does so too.
+    excluding = {operator.replace("Equals", "NotEquals").replace("Like", "NotLike"): statement["Condition"][operator]}
+    s3.put_bucket_policy(Bucket=source, Policy=json.dumps({"Statement": [{**statement, "Condition": excluding}]}))
+    assert _refused(copier.get_object, Bucket=source, Key="k") == ("AccessDenied", 403)
+    assert stranger.get_object(Bucket=source, Key="k")["Body"].read() == b"template"
+
+
+def test_a_role_with_a_path_has_it_in_its_principal_arn(
+    launcher: Launcher, account: str, other_account: str
+) -> None:
+    bucket = f"source-{account}"
+    s3 = _bucket(launcher, account, bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"template")
+    iam = launcher.client("iam", other_account)
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{other_account}:root"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName="reader", Path="/lockgate/", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )["Role"]["Arn"]
+    iam.put_role_policy(RoleName="reader", PolicyName="p", PolicyDocument=allow("s3:GetObject"))
+    assert role == f"arn:aws:iam::{other_account}:role/lockgate/reader"
+    reader = launcher.client("s3", other_account, _assume(launcher, other_account, role))
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    for arn, allowed in ((role.replace("lockgate/", ""), False), (role, True)):
+        named = {**statement, "Condition": {"ArnEquals": {"aws:PrincipalArn": arn}}}
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [named]}))
+        if allowed:
+            assert reader.get_object(Bucket=bucket, Key="k")["Body"].read() == b"template"
+        else:
+            assert _refused(reader.get_object, Bucket=bucket, Key="k") == ("AccessDenied", 403)
+
+
+def test_a_trust_policy_names_a_role_by_its_principal_arn(
+    launcher: Launcher, account: str, other_account: str
+) -> None:
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole",
+             "Condition": {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{account}:role/gate"}}}
+    iam = launcher.client("iam", other_account)
+    role = iam.create_role(RoleName="target", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
+    may = allow("sts:AssumeRole")
+    assert _assume(launcher, account, role["Arn"], _session(launcher, account, "gate", may))
+    stranger = launcher.client("sts", account, _session(launcher, account, "stranger", may))
+    assert _refused(stranger.assume_role, RoleArn=role["Arn"], RoleSessionName="s1") == ("AccessDenied", 403)
+
+
+def test_builds_are_read_by_who_may_read_their_projects(launcher: Launcher, account: str) -> None:
+    project = f"arn:aws:codebuild:{REGION}:{account}:project/mine"
+    may = allow(["codebuild:BatchGetBuilds", "codebuild:StopBuild"], project)
+    builds = launcher.client("codebuild", account, _session(launcher, account, "builder", may))
+    mine, others = "mine:00000000-0000-0000-0000-000000000000", "other:00000000-0000-0000-0000-000000000000"
+    for identifier in (mine, f"arn:aws:codebuild:{REGION}:{account}:build/{mine}"):
+        assert builds.batch_get_builds(ids=[identifier])["buildsNotFound"] == [identifier]
+    assert _refused(builds.stop_build, id=mine) == ("ResourceNotFoundException", 400)
+    for named in ([others], [mine, others]):
+        assert _refused(builds.batch_get_builds, ids=named)[0] == "AccessDeniedException"
+    assert _refused(builds.stop_build, id=others)[0] == "AccessDeniedException"
+
+
+def test_an_invocation_is_judged_by_its_qualifier(launcher: Launcher, account: str) -> None:
+    function = make_function(launcher, account, "f", "def handler(event, context):\n    return 1\n")
+    api = launcher.client("lambda", account)
+    api.create_alias(FunctionName="f", Name="live", FunctionVersion=api.publish_version(FunctionName="f")["Version"])
+    alias, plain = (
+        launcher.client("lambda", account, _session(launcher, account, name, allow("lambda:InvokeFunction", resource)))
+        for name, resource in (("alias", f"{function}:live"), ("plain", function))
+    )
+    assert alias.invoke(FunctionName="f", Qualifier="live")["StatusCode"] == 200
+    assert alias.invoke(FunctionName=f"{function}:live")["StatusCode"] == 200
+    assert plain.invoke(FunctionName="f")["StatusCode"] == 200
+    assert _refused(alias.invoke, FunctionName="f") == ("AccessDeniedException", 403)
+    assert _refused(plain.invoke, FunctionName="f", Qualifier="live") == ("AccessDeniedException", 403)
+
+
+def test_who_may_not_list_is_not_told_that_a_key_is_missing(
+    launcher: Launcher, account: str, other_account: str
+) -> None:
+    bucket = f"private-{account}"
+    s3 = _bucket(launcher, account, bucket)
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    lister, reader = (
+        launcher.client("s3", account, _session(launcher, account, name, allow(actions)))
+        for name, actions in (("lister", ["s3:GetObject", "s3:ListBucket"]), ("reader", ["s3:GetObject"]))
+    )
+    for client, code, head in ((s3, ("NoSuchKey", 404), "404"), (lister, ("NoSuchKey", 404), "404"),
+                               (reader, ("AccessDenied", 403), "403")):
+        client.head_object(Bucket=bucket, Key="k")
+        assert _refused(client.get_object, Bucket=bucket, Key="missing") == code
+        assert _refused(client.head_object, Bucket=bucket, Key="missing") == (head, int(head))
+    # Across accounts the bucket's policy must allow it too.
+    foreign = launcher.client(
+        "s3", other_account, _session(launcher, other_account, "lister", allow(["s3:GetObject", "s3:ListBucket"]))
+    )
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{other_account}:root"},
+                 "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [statement]}))
+    assert _refused(foreign.get_object, Bucket=bucket, Key="missing") == ("AccessDenied", 403)
+    listing = {**statement, "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [statement, listing]}))
+    assert _refused(foreign.get_object, Bucket=bucket, Key="missing") == ("NoSuchKey", 404)
