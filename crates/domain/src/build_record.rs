@@ -96,12 +96,19 @@ impl BuildRecord {
         }
     }
 
-    /// The record once the build has ended. A build that is not the one under way changes nothing.
+    /// The record once the build has ended. A build that is not the one under way changes nothing, and while it is not
+    /// known which one that is, none does: it may be an earlier attempt's event that comes late. Starting the attempt
+    /// again tells its id.
     pub fn ended(&self, id: &str, result: Result<Digest, Failure>, now: Timestamp) -> Self {
-        let Self::Building { attempt, build, .. } = self else {
+        let Self::Building {
+            attempt,
+            build: Some(known),
+            ..
+        } = self
+        else {
             return self.clone();
         };
-        if build.as_deref().is_some_and(|known| known != id) {
+        if known != id {
             return self.clone();
         }
         match result {
@@ -168,6 +175,12 @@ mod tests {
             "another build's end"
         );
         let failed = building.ended("b:1", Err(Failure::new(Name::BuildFailed, "npm test")), at(2));
-        assert_eq!(failed.ask(at(3)).0, Step::Start(2));
+        let (step, second) = failed.ask(at(3));
+        assert_eq!(step, Step::Start(2));
+        assert_eq!(
+            second.ended("b:1", Err(Failure::new(Name::BuildFailed, "npm test")), at(4)),
+            second,
+            "the first attempt's event, late, while the second's id is not known yet"
+        );
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::change_set::Summary;
 use crate::deployment::{Deployment, Leg};
 use crate::environment_state::Fence;
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 use crate::names::{DeploymentId, Digest, StackName};
 use crate::smoke_test::Report;
 
@@ -241,6 +241,8 @@ pub enum Progress {
     Updated,
     /// It could not be changed; CloudFormation put it back, or it was never touched.
     NotUpdated,
+    /// It is half-changed, or nobody knows: a person has to look.
+    Stuck,
 }
 
 /// Something that cannot have happened now.
@@ -355,12 +357,19 @@ impl Status {
                     Progress::Unchanged
                 };
                 // A stack that the way forward changed stays "updated" in the eyes of whoever asks what changed.
-                if !matches!(next.stacks.get(stack), Some(Progress::Updated | Progress::Executing)) {
+                if !matches!(
+                    next.stacks.get(stack),
+                    Some(Progress::Updated | Progress::Executing | Progress::Stuck)
+                ) {
                     step(&mut next, stack, progress);
                 }
             }
             Event::Executing { stack, .. } => step(&mut next, stack, Progress::Executing),
             Event::Updated { stack, .. } => step(&mut next, stack, Progress::Updated),
+            // However the deployment ends from here, and be it by hand: this stack is nobody's clean ground.
+            Event::NotUpdated { stack, failure, .. } if failure.name.class() == Class::Stuck => {
+                step(&mut next, stack, Progress::Stuck);
+            }
             Event::NotUpdated { stack, .. } => step(&mut next, stack, Progress::NotUpdated),
             Event::SmokeTested { .. } => next.phase = Phase::Testing,
             Event::GoingBack { to, because } => {
@@ -380,12 +389,14 @@ impl Status {
     pub fn changed_anything(&self) -> bool {
         self.stacks
             .values()
-            .any(|progress| matches!(progress, Progress::Updated | Progress::Executing))
+            .any(|progress| matches!(progress, Progress::Updated | Progress::Executing | Progress::Stuck))
     }
 
-    /// Whether a stack's change was started and its end not yet seen.
+    /// Whether a stack's change was started and its end not yet seen, or seen to be no end that anybody can go on from.
     pub fn anything_unsettled(&self) -> bool {
-        self.stacks.values().any(|progress| *progress == Progress::Executing)
+        self.stacks
+            .values()
+            .any(|progress| matches!(progress, Progress::Executing | Progress::Stuck))
     }
 
     fn would_repeat(&self, event: &Event) -> bool {

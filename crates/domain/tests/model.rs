@@ -1,0 +1,457 @@
+//! What a deployment's life, an environment's lock and its queue can come to, explored exhaustively.
+//!
+//! **What is modelled.** Pushes are delivered in any order. Each asks for a deployment in every environment, and each
+//! deployment has an execution that follows the path of `statemachine/deployment.asl.json`, one call of a function at a
+//! time. The calls (`functions`) make the writes that the Lambda functions make, in their order, and leave every decision
+//! to the domain's own functions: `intake::asks`, `EnvironmentState`, `Status::next`, `assess_failure`, `ending_of`,
+//! `BuildRecord`. Around them is what AWS does (`world`): change sets that run and end well, rolled back or broken, builds,
+//! executions. Anything may happen between any two calls, and up to a stated number of times (`Left`) something that
+//! should not: a function dies between two of its writes and is called again or not; Step Functions gives a function up
+//! that goes on all the same, minutes or deployments later; an operator stops an execution; the sweep takes a living holder
+//! for dead; an operator opens an environment. Events may come late, twice, or be another deployment's.
+//!
+//! **What is left out, and why.** Time: all that counts is order, so every moment is the same one, except when pushes
+//! happened; whatever a timer would do may happen at any moment. Tokens, mail and reports decide nothing. Losing an event is
+//! the same as the sweep bringing it later. What one function does between two writes is one step, because nobody can see
+//! into it. CloudFormation is allowed more than it allows itself: two changes of one stack may run at once here, so that S1
+//! rests on the lock alone. Two assumptions are the operators': an environment is opened again only when nothing is in
+//! progress in it and no function that began something can still be at work (15 minutes, the longest a function lives); and
+//! Step Functions' word that an execution is over gets through in the end.
+//!
+//! **How liveness is checked.** The checker's `eventually` overlooks cycles and joins (see its documentation), so nothing
+//! rests on it. `comes_to_rest` shows that no scope it explores has a cycle: whatever happens, it stops happening. The
+//! properties L1 to L3 then look at every state in which nothing certain is left to happen ([`Pipeline::at_rest`]): work
+//! that somebody will surely do (a call, an event or the sweep in its place) counts as certain, faults do not.
+//!
+//! **Whether it would notice.** For each protection there is a test that takes it away ([`Guard`]), around the product's
+//! functions and not in them, and expects a counterexample to the property that needs it.
+
+#[path = "model/behaviour.rs"]
+mod behaviour;
+#[path = "model/chain.rs"]
+mod chain;
+#[path = "model/functions.rs"]
+mod functions;
+#[path = "model/world.rs"]
+mod world;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
+
+use domain::deployment::QueuePolicy::{Every, Newest};
+use domain::deployment::WithoutStable::{CallOperator, GiveBack};
+use stateright::{Checker, HasDiscoveries, Model, UniformChooser};
+
+use behaviour::{F34, L1, L2, L3, S1, S2, S6, S7, S8, S12, S13};
+use functions::Pipeline;
+use world::{Guard, Left, Scope, World};
+
+const ONE_FAULT: Left = Left {
+    any: 1,
+    crashes: 1,
+    pauses: 1,
+    stops: 1,
+    mistakes: 1,
+    lifts: 1,
+    redeliveries: 0,
+};
+
+const TWO_FAULTS: Left = Left {
+    any: 2,
+    crashes: 2,
+    ..ONE_FAULT
+};
+
+fn three_pushes() -> Scope {
+    Scope {
+        name: "three pushes to one environment, one fault",
+        environments: vec![(Newest, GiveBack)],
+        releases: 3,
+        stacks: 1,
+        builds: false,
+        ignored: false,
+        same_second: false,
+        left: ONE_FAULT,
+        rolls_back: true,
+        rollback_fails: false,
+        red: false,
+        no_changes: false,
+        plan_fails: false,
+    }
+}
+
+fn served_in_turn() -> Scope {
+    Scope {
+        name: "three pushes to one environment that serves each, one fault",
+        environments: vec![(Every, CallOperator)],
+        ..three_pushes()
+    }
+}
+
+fn three_pushes_two_crashes() -> Scope {
+    Scope {
+        name: "three pushes to one environment, two crashes",
+        left: Left {
+            any: 2,
+            crashes: 2,
+            ..Left::default()
+        },
+        ..three_pushes()
+    }
+}
+
+fn two_pushes() -> Scope {
+    Scope {
+        name: "two pushes of the same second, two faults",
+        releases: 2,
+        same_second: true,
+        left: TWO_FAULTS,
+        ..three_pushes()
+    }
+}
+
+fn ways_back() -> Scope {
+    Scope {
+        name: "two pushes with every way to fail and back, two faults",
+        releases: 2,
+        left: TWO_FAULTS,
+        rollback_fails: true,
+        red: true,
+        no_changes: true,
+        plan_fails: true,
+        ..three_pushes()
+    }
+}
+
+fn two_stacks() -> Scope {
+    Scope {
+        name: "two pushes of two stacks with every way to fail and back, one fault",
+        stacks: 2,
+        left: ONE_FAULT,
+        ..ways_back()
+    }
+}
+
+fn one_build_for_two() -> Scope {
+    Scope {
+        name: "one push, built once for two environments, and one that asks for nothing, one fault",
+        environments: vec![(Newest, GiveBack), (Every, CallOperator)],
+        releases: 1,
+        builds: true,
+        ignored: true,
+        rolls_back: false,
+        ..three_pushes()
+    }
+}
+
+fn two_environments() -> Scope {
+    Scope {
+        name: "two environments, two pushes, built, one stop",
+        releases: 2,
+        ignored: false,
+        left: Left {
+            any: 1,
+            stops: 1,
+            ..Left::default()
+        },
+        ..one_build_for_two()
+    }
+}
+
+/// Everything at once: far too much to be explored, and walked through at random instead.
+fn everything() -> Scope {
+    Scope {
+        name: "two environments, three pushes of two stacks, built, every way to fail, four faults",
+        environments: vec![(Newest, GiveBack), (Every, CallOperator)],
+        releases: 3,
+        stacks: 2,
+        builds: true,
+        ignored: true,
+        left: Left {
+            any: 4,
+            crashes: 2,
+            pauses: 2,
+            stops: 2,
+            mistakes: 1,
+            lifts: 2,
+            redeliveries: 0,
+        },
+        ..ways_back()
+    }
+}
+
+/// Explores all of a scope: every property has to hold, and every ending to be reached.
+fn holds(scope: Scope) {
+    let (name, began) = (scope.name, Instant::now());
+    let model = Pipeline::new(scope, &[]);
+    let checker = model
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    tell(name, checker.unique_state_count(), began);
+    checker.assert_properties();
+}
+
+/// Explores a scope without a protection: the property that needs it has to fail.
+fn breaks(scope: Scope, without: &'static [Guard], property: &'static str) {
+    let (name, began) = (scope.name, Instant::now());
+    let model = Pipeline::new(scope, without);
+    let finish = HasDiscoveries::AnyOf([property].into());
+    let checker = model.checker().threads(2).finish_when(finish).spawn_bfs().join();
+    tell(
+        &format!("without {without:?}, {name}"),
+        checker.unique_state_count(),
+        began,
+    );
+    let path = checker
+        .discovery(property)
+        .unwrap_or_else(|| panic!("without {without:?}, {property:?} still holds"));
+    for action in path.into_actions() {
+        tell_line(&format!("    {action:?}"));
+    }
+}
+
+fn fingerprint(world: &World) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    world.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Whether a scope has a cycle: something that could go on for ever.
+fn has_cycle(model: &Pipeline) -> bool {
+    let steps = |world: &World| model.next_states(world);
+    let start = model.init_states().remove(0);
+    // On the present path, or done with.
+    let mut open = HashMap::from([(fingerprint(&start), true)]);
+    let mut path = vec![(fingerprint(&start), steps(&start))];
+    while let Some((here, next)) = path.last_mut() {
+        let Some(world) = next.pop() else {
+            open.insert(*here, false);
+            path.pop();
+            continue;
+        };
+        let there = fingerprint(&world);
+        match open.entry(there) {
+            Entry::Occupied(entry) if *entry.get() => return true,
+            Entry::Occupied(_) => {}
+            Entry::Vacant(entry) => {
+                entry.insert(true);
+                path.push((there, steps(&world)));
+            }
+        }
+    }
+    tell_line(&format!("{}: {} states, no cycle", model.scope.name, open.len()));
+    false
+}
+
+fn tell(what: &str, states: usize, began: Instant) {
+    tell_line(&format!(
+        "{what}: {states} states, {:.1} s",
+        began.elapsed().as_secs_f32()
+    ));
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "how much was explored is part of what the test tells"
+)]
+fn tell_line(line: &str) {
+    println!("{line}");
+}
+
+mod all_properties_hold {
+    use super::*;
+
+    #[test]
+    fn with_three_pushes() {
+        holds(three_pushes());
+        holds(served_in_turn());
+        holds(three_pushes_two_crashes());
+    }
+
+    #[test]
+    fn with_two_pushes_of_the_same_second() {
+        holds(two_pushes());
+    }
+
+    #[test]
+    fn on_every_way_back() {
+        holds(ways_back());
+        holds(two_stacks());
+    }
+
+    #[test]
+    fn in_two_environments() {
+        holds(one_build_for_two());
+        holds(two_environments());
+    }
+
+    #[test]
+    fn on_random_walks_through_everything() {
+        let began = Instant::now();
+        let model = Pipeline::new(everything(), &[]);
+        let checker = model
+            .checker()
+            .target_state_count(100_000)
+            .finish_when(HasDiscoveries::AnyFailures)
+            .spawn_simulation(1, UniformChooser)
+            .join();
+        tell(everything().name, checker.state_count(), began);
+        for property in behaviour::ALWAYS {
+            checker.assert_no_discovery(property);
+        }
+    }
+}
+
+#[test]
+fn comes_to_rest() {
+    for scope in [three_pushes(), two_stacks(), one_build_for_two()] {
+        assert!(!has_cycle(&Pipeline::new(scope, &[])));
+    }
+}
+
+mod each_guard_is_needed {
+    use super::*;
+
+    // Whoever passes the lock is refused by the record, and the other way round, so that two protections have to go.
+
+    #[test]
+    fn s1_nothing_else_in_flight() {
+        breaks(
+            two_stacks(),
+            &[Guard::NothingInFlight, Guard::RecordedBeforeExecuted],
+            S1,
+        );
+    }
+
+    #[test]
+    fn s1_owner() {
+        let without = &[
+            Guard::OwnerCompared,
+            Guard::NothingInFlight,
+            Guard::RecordedBeforeExecuted,
+        ];
+        breaks(two_pushes(), without, S1);
+    }
+
+    #[test]
+    fn s1_an_end_is_seen_before_an_operation_is_cleared() {
+        breaks(three_pushes(), &[Guard::EndSeen], S1);
+    }
+
+    #[test]
+    fn s1_a_foreign_event_is_no_end() {
+        breaks(three_pushes(), &[Guard::TruthRead], S1);
+    }
+
+    #[test]
+    fn s2_owner() {
+        breaks(two_pushes(), &[Guard::OwnerCompared], S2);
+    }
+
+    #[test]
+    fn s2_fence() {
+        breaks(readmitted(), &[Guard::FenceCompared], S2);
+    }
+
+    #[test]
+    fn s6_recorded_before_executed() {
+        breaks(ways_back(), &[Guard::RecordedBeforeExecuted], S6);
+    }
+
+    #[test]
+    fn s7_a_claim_has_a_state() {
+        breaks(one_build_for_two(), &[Guard::ClaimHasState], S7);
+    }
+
+    #[test]
+    fn s7_an_execution_is_named_after_what_is_asked() {
+        let redelivered = Left {
+            any: 1,
+            redeliveries: 1,
+            ..Left::default()
+        };
+        breaks(
+            Scope {
+                left: redelivered,
+                ..one_build_for_two()
+            },
+            &[Guard::NamedAfterWhatIsAsked],
+            S7,
+        );
+    }
+
+    #[test]
+    fn s8_an_end_is_the_end() {
+        breaks(three_pushes(), &[Guard::EndAbsorbs], S8);
+    }
+
+    #[test]
+    fn s12_quarantine() {
+        breaks(ways_back(), &[Guard::QuarantineHeeded], S12);
+    }
+
+    #[test]
+    fn s13_a_foreign_event_changes_nothing() {
+        breaks(three_pushes(), &[Guard::TruthRead], S13);
+    }
+
+    #[test]
+    fn s13_a_build_is_known_by_its_id() {
+        breaks(one_build_for_two(), &[Guard::BuildIdentified], S13);
+    }
+
+    #[test]
+    fn l1_the_sweep_wakes() {
+        breaks(three_pushes(), &[Guard::SweepWakes], L1);
+    }
+
+    #[test]
+    fn l1_assessing_knows_the_leg() {
+        assert!(has_cycle(&Pipeline::new(two_stacks(), &[Guard::LegTold])), "{L1}");
+    }
+
+    #[test]
+    fn l2_the_dead_are_put_right() {
+        breaks(three_pushes(), &[Guard::DeadArePutRight], L2);
+    }
+
+    #[test]
+    fn l2_a_place_in_the_queue_is_given_up() {
+        breaks(two_pushes(), &[Guard::PlaceGivenUp], L2);
+    }
+
+    #[test]
+    fn l3_the_newest_is_kept() {
+        breaks(three_pushes(), &[Guard::NewestKept], L3);
+    }
+
+    #[test]
+    fn l3_asked_before_told() {
+        breaks(three_pushes(), &[Guard::AskedBeforeTold], L3);
+    }
+
+    #[test]
+    fn f34_stuck_is_not_clean() {
+        breaks(ways_back(), &[Guard::StuckKept], F34);
+    }
+
+    /// A late copy of gate's call brings a deployment back that was put right, under a new fence.
+    fn readmitted() -> Scope {
+        Scope {
+            name: "one push, evicted and brought back by a late call",
+            releases: 1,
+            left: Left {
+                any: 3,
+                pauses: 2,
+                mistakes: 1,
+                ..Left::default()
+            },
+            ..three_pushes()
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The modelled world: what is true at AWS, what the ledger says, and what each execution is about to do.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use domain::build_record::BuildRecord;
+use domain::configuration::Application;
+use domain::deployment::{Cause, Deployment, Environment, Leg, QueuePolicy, WithoutStable};
+use domain::environment_state::{EnvironmentState, Fence};
+use domain::failure::Name;
+use domain::intake::{self, Decision, Push};
+use domain::life::{Ending, Status};
+use domain::names::{Digest, StackName};
+use jiff::Timestamp;
+
+/// The most stacks of a deployment, all in one wave.
+pub const STACKS: usize = 2;
+
+/// Every moment that is not compared with another one.
+pub const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// A protection whose absence has to be noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// `begin` compares the fence.
+    FenceCompared,
+    /// `begin` compares owner and fence.
+    OwnerCompared,
+    /// `begin` refuses while another operation is in flight.
+    NothingInFlight,
+    /// An operation is cleared only after its change was seen to have ended.
+    EndSeen,
+    /// A quarantined environment admits nothing.
+    QuarantineHeeded,
+    /// Whoever is woken by an event reads what became of its own change set.
+    TruthRead,
+    /// An end is the end.
+    EndAbsorbs,
+    /// A delivery is claimed with a state, and one that stopped half-way is completed.
+    ClaimHasState,
+    /// An execution is named after what is asked, and not after the delivery.
+    NamedAfterWhatIsAsked,
+    /// Between beginning an operation and executing a change set, the record takes note, and may refuse.
+    RecordedBeforeExecuted,
+    /// The sweep looks at whatever waits.
+    SweepWakes,
+    /// Dead executions are put right.
+    DeadArePutRight,
+    /// An older push never supersedes a newer one.
+    NewestKept,
+    /// "Superseded" and "unknown" are believed only of a deployment that has asked.
+    AskedBeforeTold,
+    /// Assessing knows on which leg the failure happened.
+    LegTold,
+    /// Calling an operator without having the lock gives up the place in the queue.
+    PlaceGivenUp,
+    /// A stack that could not be put back stays unsettled in the record.
+    StuckKept,
+    /// A build's end counts only for the attempt under way.
+    BuildIdentified,
+}
+
+/// How much of everything one exploration has.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether something can happen at all"
+)]
+pub struct Scope {
+    pub name: &'static str,
+    /// One policy for each environment.
+    pub environments: Vec<(QueuePolicy, WithoutStable)>,
+    pub releases: usize,
+    pub stacks: usize,
+    /// Whether commits are built, or all releases are known beforehand.
+    pub builds: bool,
+    /// Whether a push that asks for nothing is delivered as well.
+    pub ignored: bool,
+    /// Whether two pushes may bear the same second.
+    pub same_second: bool,
+    /// What may happen beyond the expected, and how often each.
+    pub left: Left,
+    /// How a change may end other than well.
+    pub rolls_back: bool,
+    pub rollback_fails: bool,
+    /// Whether smoke tests may be red, and whether a release may hold no change.
+    pub red: bool,
+    pub no_changes: bool,
+    /// Whether what is needed on the way back may be gone.
+    pub plan_fails: bool,
+}
+
+/// How often each unexpected thing may still happen, and how many in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Left {
+    pub any: u8,
+    pub crashes: u8,
+    pub pauses: u8,
+    pub stops: u8,
+    pub mistakes: u8,
+    pub lifts: u8,
+    pub redeliveries: u8,
+}
+
+/// What an invocation of a function is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// gate: park.
+    Park,
+    /// gate: ask for the lock, record, answer.
+    Ask,
+    /// Nothing: its token is parked under its environment's lock.
+    WaitForLock,
+    /// build: park, ask for the release, start.
+    Build,
+    /// Nothing: its token is parked under its commit's build.
+    WaitForBuild,
+    /// deploy: read the release, create the change sets.
+    Plan,
+    /// The stacks of the wave, each on its own.
+    Wave,
+    /// deploy: park, begin the operation.
+    Begin(usize),
+    /// deploy: record, execute the change set.
+    Execute(usize),
+    /// smoke-test.
+    Smoke,
+    /// gate: decide what follows from a failure.
+    Assess,
+    /// gate: end, give the lock back.
+    Close,
+    /// gate: keep the lock, end.
+    Operator,
+}
+
+/// How far a stack is within its wave, as its execution sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Branch {
+    Begins,
+    Executes,
+    Waits,
+    Done,
+    Failed(Name),
+}
+
+/// A change set as CloudFormation has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    Available,
+    Running,
+    Over(Outcome),
+}
+
+/// How a stack's change ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Updated,
+    RolledBack,
+    RollbackFailed,
+}
+
+/// An execution as Step Functions has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Course {
+    NotStarted,
+    Runs,
+    Over,
+    /// Stopped by hand or dead: nobody inside it finished the path.
+    Dead,
+}
+
+/// An invocation that its execution no longer waits for, and which goes on all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Invocation {
+    pub call: Call,
+    pub leg: Leg,
+    pub fence: Fence,
+    pub failure: Option<Name>,
+}
+
+/// One deployment: its execution, its record, its changes.
+#[derive(Debug, Clone, PartialEq, Hash)]
+pub struct Run {
+    pub started: u8,
+    pub course: Course,
+    pub now: Invocation,
+    pub branches: [Branch; STACKS],
+    pub ghost: Option<Invocation>,
+    pub changes: [[Change; STACKS]; 2],
+    pub record: Known,
+}
+
+/// A deployment's record. What is compared and hashed is all of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known(pub Arc<Status>);
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let status = &*self.0;
+        (status.phase, status.leg, status.fence).hash(state);
+        (&status.release, &status.back_to, &status.stacks).hash(state);
+        status.because.as_ref().map(|failure| failure.name).hash(state);
+        match &status.ending {
+            None => 0.hash(state),
+            Some(Ending::Deployed) => 1.hash(state),
+            Some(Ending::NothingToDeploy) => 2.hash(state),
+            Some(Ending::Superseded { by }) => (3, by).hash(state),
+            Some(Ending::FailedClean { failure, way_back }) => (4, failure.name, way_back_code(way_back)).hash(state),
+            Some(Ending::OperatorNeeded { failure }) => (5, failure.name).hash(state),
+        }
+    }
+}
+
+fn way_back_code(way_back: &domain::life::WayBack) -> u8 {
+    use domain::life::WayBack::{NoStableRelease, NothingChanged, WentBack};
+    match way_back {
+        NothingChanged => 0,
+        WentBack { .. } => 1,
+        NoStableRelease => 2,
+    }
+}
+
+/// A commit's builds: what the ledger says, and CodeBuild's own. A build's id is its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Builds {
+    pub record: Arc<BuildRecord>,
+    /// The attempt each build belongs to, and whether it ended well.
+    pub known: Vec<(u32, Option<bool>)>,
+}
+
+impl Hash for Builds {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &*self.record {
+            BuildRecord::None => 0.hash(state),
+            BuildRecord::Building { attempt, build, .. } => (1, attempt, build).hash(state),
+            BuildRecord::Built { release, build, .. } => (2, release, build).hash(state),
+            BuildRecord::Failed { attempt, build, .. } => (3, attempt, build).hash(state),
+        }
+        self.known.hash(state);
+    }
+}
+
+/// A push's delivery, as far as the ledger has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Claim {
+    NotSent,
+    Received,
+    Started,
+    Ignored,
+}
+
+/// Something that must never happen and cannot be seen in a state afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a sighting of its own")]
+pub struct Seen {
+    pub stale_begin: bool,
+    pub stale_effect: bool,
+    pub second_end: bool,
+    pub entered_quarantine: bool,
+    pub foreign_event_heeded: bool,
+    pub newer_superseded_by_older: bool,
+}
+
+/// A state of the world.
+#[derive(Debug, Clone, PartialEq, Hash)]
+pub struct World {
+    pub environments: Vec<Arc<EnvironmentState>>,
+    pub deliveries: Vec<Claim>,
+    pub runs: Vec<Arc<Run>>,
+    pub builds: Vec<Arc<Builds>>,
+    pub left: Left,
+    pub seen: Seen,
+}
+
+/// What a scope holds that never changes: the deployments as `intake::asks` decides them, in the order of their pushes.
+#[derive(Debug)]
+pub struct Given {
+    /// By release, then by environment.
+    pub deployments: Vec<Deployment>,
+    pub releases: Vec<Digest>,
+    pub stacks: Vec<StackName>,
+    /// What the push that asks for nothing leads to.
+    pub ignored: Decision,
+}
+
+impl Given {
+    pub fn of(scope: &Scope) -> Self {
+        let application = application(scope);
+        let delivery = "00000000-0000-0000-0000-000000000001".parse().expect("an id");
+        let mut deployments = Vec::new();
+        for release in 0..scope.releases {
+            let decided = intake::asks(
+                &push(scope, release, "refs/heads/main"),
+                Some(&application),
+                &delivery,
+                NOW,
+            );
+            let Decision::Ask(asked) = decided else {
+                panic!("a push asks for deployments")
+            };
+            deployments.extend(asked);
+        }
+        let tag = push(scope, scope.releases, "refs/tags/v1");
+        Self {
+            deployments,
+            releases: (0..scope.releases)
+                .map(|n| Digest::of(&[n.try_into().unwrap_or(u8::MAX)]))
+                .collect(),
+            stacks: ["data", "web"]
+                .iter()
+                .map(|name| name.parse().expect("a stack's name"))
+                .collect(),
+            ignored: intake::asks(&tag, Some(&application), &delivery, NOW),
+        }
+    }
+}
+
+fn push(scope: &Scope, release: usize, reference: &str) -> intake::Event {
+    let commit = |n: usize| format!("{:040x}", n + 1).parse().expect("a commit");
+    let second = if scope.same_second { 1 } else { release };
+    intake::Event::Push(Push {
+        repository: "acme/shop".parse().expect("a repository"),
+        fork: false,
+        reference: reference.to_owned(),
+        before: release.checked_sub(1).map(commit),
+        after: Some(commit(release)),
+        pushed_at: Some(Timestamp::from_second(second.try_into().expect("small")).expect("a moment")),
+        by: "ada".to_owned(),
+        title: String::new(),
+    })
+}
+
+fn application(scope: &Scope) -> Application {
+    let environment = |(place, (queue, without_stable)): (usize, &(QueuePolicy, WithoutStable))| Environment {
+        name: ["dev", "test"][place].parse().expect("a name"),
+        account: ["222222222222", "333333333333"][place].parse().expect("an account"),
+        region: "eu-west-1".parse().expect("a region"),
+        on: vec![Cause::Push],
+        after: None,
+        queue: *queue,
+        stacks: Vec::new(),
+        qualifier: "hnb659fds".parse().expect("a qualifier"),
+        without_stable: *without_stable,
+        replace_failed_stacks: true,
+    };
+    Application {
+        repository: "acme/shop".parse().expect("a repository"),
+        branch: "main".to_owned(),
+        environments: scope.environments.iter().enumerate().map(environment).collect(),
+    }
+}
+
+impl World {
+    pub fn new(scope: &Scope) -> Self {
+        let run = Arc::new(Run {
+            started: 0,
+            course: Course::NotStarted,
+            now: Invocation {
+                call: Call::Park,
+                leg: Leg::Forward,
+                fence: 0,
+                failure: None,
+            },
+            branches: [Branch::Done; STACKS],
+            ghost: None,
+            changes: [[Change::Available; STACKS]; 2],
+            record: Known(Arc::default()),
+        });
+        let builds = Arc::new(Builds {
+            record: Arc::default(),
+            known: Vec::new(),
+        });
+        Self {
+            environments: vec![Arc::default(); scope.environments.len()],
+            deliveries: vec![Claim::NotSent; scope.releases + usize::from(scope.ignored)],
+            runs: vec![run; scope.releases * scope.environments.len()],
+            builds: vec![builds; if scope.builds { scope.releases } else { 0 }],
+            left: scope.left,
+            seen: Seen::default(),
+        }
+    }
+
+    pub fn run(&mut self, deployment: usize) -> &mut Run {
+        Arc::make_mut(&mut self.runs[deployment])
+    }
+
+    /// The environment of a deployment.
+    pub fn place(&self, deployment: usize) -> usize {
+        deployment % self.environments.len()
+    }
+
+    /// The release, and so the push, of a deployment. A greater one is newer.
+    pub fn release(&self, deployment: usize) -> usize {
+        deployment / self.environments.len()
+    }
+
+    pub fn environment(&self, deployment: usize) -> &EnvironmentState {
+        &self.environments[self.place(deployment)]
+    }
+
+    pub fn environment_mut(&mut self, deployment: usize) -> &mut EnvironmentState {
+        let place = self.place(deployment);
+        Arc::make_mut(&mut self.environments[place])
+    }
+
+    /// The changes that CloudFormation is at work on in an environment: which deployment's, on which leg.
+    pub fn in_flight(&self, place: usize) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (deployment, run) in self.runs.iter().enumerate() {
+            for leg in 0..2 {
+                if self.place(deployment) == place && run.changes[leg].contains(&Change::Running) {
+                    found.push((deployment, leg));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Run {
+    pub fn status(&self) -> &Status {
+        &self.record.0
+    }
+
+    /// Whether an invocation of it has begun an operation and may still execute a change set.
+    pub fn may_still_execute(&self) -> bool {
+        matches!(
+            self.ghost,
+            Some(Invocation {
+                call: Call::Execute(_),
+                ..
+            })
+        ) || (self.course == Course::Runs && self.now.call == Call::Wave && self.branches.contains(&Branch::Executes))
+    }
+}
+
+/// Which row of `Run::changes`.
+pub fn row(leg: Leg) -> usize {
+    match leg {
+        Leg::Forward => 0,
+        Leg::Back => 1,
+    }
+}
