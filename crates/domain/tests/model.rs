@@ -42,7 +42,7 @@ use std::time::Instant;
 
 use domain::deployment::QueuePolicy::{Every, Newest};
 use domain::deployment::WithoutStable::{CallOperator, GiveBack};
-use stateright::{Checker, HasDiscoveries, Model, UniformChooser};
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 use behaviour::{F34, L1, L2, L3, S1, S2, S6, S7, S8, S12, S13};
 use functions::Pipeline;
@@ -221,6 +221,34 @@ fn fingerprint(world: &World) -> u64 {
     hasher.finish()
 }
 
+/// Goes one way through a scope, as the seed has it, until nothing happens any more; returns how many states that were.
+/// The checker's own simulation cannot always say afterwards which way it went.
+fn walk(model: &Pipeline, seed: u64) -> usize {
+    let mut world = model.init_states().remove(0);
+    let mut way = Vec::new();
+    let always: Vec<_> = model
+        .properties()
+        .into_iter()
+        .filter(|p| p.expectation == Expectation::Always)
+        .collect();
+    loop {
+        for property in &always {
+            let holds = (property.condition)(model, &world);
+            assert!(holds, "seed {seed}: {:?} fails after {way:#?}", property.name);
+        }
+        let mut next = model.next_steps(&world);
+        if next.is_empty() {
+            return way.len() + 1;
+        }
+        let mut hasher = DefaultHasher::new();
+        (seed, way.len()).hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % next.len() as u64).unwrap_or(0);
+        let (action, after) = next.swap_remove(place);
+        way.push(action);
+        world = after;
+    }
+}
+
 /// Whether a scope has a cycle: something that could go on for ever.
 fn has_cycle(model: &Pipeline) -> bool {
     let steps = |world: &World| model.next_states(world);
@@ -294,16 +322,8 @@ mod all_properties_hold {
     fn on_random_walks_through_everything() {
         let began = Instant::now();
         let model = Pipeline::new(everything(), &[]);
-        let checker = model
-            .checker()
-            .target_state_count(100_000)
-            .finish_when(HasDiscoveries::AnyFailures)
-            .spawn_simulation(1, UniformChooser)
-            .join();
-        tell(everything().name, checker.state_count(), began);
-        for property in behaviour::ALWAYS {
-            checker.assert_no_discovery(property);
-        }
+        let states = (1..=2_000).map(|seed| walk(&model, seed)).sum();
+        tell(model.scope.name, states, began);
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Action {
         after: u8,
         again: bool,
     },
+    /// Its call of CloudFormation is never answered, and did nothing; it parks and hopes.
+    Unanswered(usize, Call),
     /// It is given up by Step Functions, and goes on all the same, some time; it is called again, or that is caught.
     Pause { deployment: usize, call: Call, again: bool },
     /// What was paused goes on.
@@ -214,6 +216,9 @@ impl Pipeline {
         for (d, run) in w.runs.iter().enumerate() {
             let calls = Self::calls(run, self.scope.stacks);
             for &call in &calls {
+                if left.crashes > 0 && matches!(call, Call::Execute(_)) {
+                    actions.push(Action::Unanswered(d, call));
+                }
                 for again in [true, false] {
                     if left.crashes > 0 {
                         let first = u8::from(again);
@@ -322,6 +327,12 @@ impl Pipeline {
                 if !again {
                     self.catch_anywhere(w, d, call, Name::Panicked);
                 }
+            }
+            Action::Unanswered(d, call) => {
+                spend(&mut w.left, |left| &mut left.crashes)?;
+                let me = Invocation { call, ..w.runs[d].now };
+                let answer = self.invoke(w, d, me, Luck::Bad, lasting).ok()?;
+                self.proceed(w, d, call, &answer);
             }
             Action::Pause {
                 deployment: d,
@@ -600,9 +611,6 @@ pub const F34: &str = "F34 a stack that could not be put back is never passed on
 pub const L1: &str = "L1 every deployment reaches an end";
 pub const L2: &str = "L2 every lock is released, or kept for an operator";
 pub const L3: &str = "L3 the newest push is tried, and superseded by no older one";
-/// What must hold in every state.
-pub const ALWAYS: [&str; 11] = [S1, S2, S6, S7, S8, S12, S13, F34, L1, L2, L3];
-
 pub const DEPLOYED: &str = "a deployment ends: deployed";
 pub const OPERATOR: &str = "a deployment ends: operator needed";
 pub const CLEAN: &str = "a deployment ends: failed, nothing changed";

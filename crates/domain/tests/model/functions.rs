@@ -109,7 +109,7 @@ impl Pipeline {
             Call::Plan => self.plan(w, d, me, luck, pen),
             Call::WaitForLock | Call::WaitForBuild | Call::Wave => Ok(Answer::Parks),
             Call::Begin(stack) => self.begin(w, d, me, stack, pen),
-            Call::Execute(stack) => self.execute(w, d, me, stack, pen),
+            Call::Execute(stack) => self.execute(w, d, me, stack, luck, pen),
             Call::Smoke => {
                 let passed = luck != Luck::Bad;
                 let checks = Vec::new();
@@ -552,7 +552,15 @@ impl Pipeline {
         }
     }
 
-    fn execute(&self, w: &mut World, d: usize, me: Invocation, stack: usize, pen: &mut Pen) -> Result<Answer, Died> {
+    fn execute(
+        &self,
+        w: &mut World,
+        d: usize,
+        me: Invocation,
+        stack: usize,
+        luck: Luck,
+        pen: &mut Pen,
+    ) -> Result<Answer, Died> {
         let change_set = Self::change_set(d, me.leg, stack);
         let name = self.given.stacks[stack].clone();
         let executing = Event::Executing {
@@ -564,17 +572,15 @@ impl Pipeline {
         pen.write()?;
         let recorded = self.record(w, d, &executing);
         if !recorded && !self.lacks(Guard::RecordedBeforeExecuted) {
-            // Nothing was executed, so nothing is in flight.
-            if change == Change::Available {
-                pen.write()?;
-                let id = self.id(d);
-                w.environment_mut(d).finish(id, &name, &change_set);
-            }
+            // Nothing is executed by this call, so what it has begun is over.
+            pen.write()?;
+            let id = self.id(d);
+            w.environment_mut(d).finish(id, &name, &change_set);
             return Ok(Answer::Fails(Name::LostLock));
         }
         pen.write()?;
         // A change set that was executed before is not executed again.
-        if change == Change::Available {
+        if change == Change::Available && luck != Luck::Bad {
             let status = w.runs[d].status();
             let turned_back = me.leg == Leg::Forward && status.back_to.is_some();
             w.seen.stale_effect |= status.ending.is_some() || turned_back || w.environment(d).fence != me.fence;
@@ -586,10 +592,7 @@ impl Pipeline {
     /// Whether a look at this stack's change would find out something that the lock or the execution does not know yet.
     pub fn news_of(&self, w: &World, d: usize, leg: Leg, stack: usize) -> bool {
         let run = &w.runs[d];
-        let waits = run.course == Course::Runs
-            && run.now.call == Call::Wave
-            && run.now.leg == leg
-            && run.branches[stack] == Branch::Waits;
+        let waits = run.waits_for(leg, stack);
         let begun = self.has_begun(w, d, leg, stack);
         match run.changes[row(leg)][stack] {
             Change::Running => false,
@@ -614,8 +617,11 @@ impl Pipeline {
     /// An event, or the sweep, has somebody look how a stack's change ended: record, clear, answer, in this order.
     pub fn see_end(&self, w: &mut World, d: usize, leg: Leg, stack: usize, pen: &mut Pen) -> Result<(), Died> {
         let name = self.given.stacks[stack].clone();
+        let waits = w.runs[d].waits_for(leg, stack);
         let failure = match w.runs[d].changes[row(leg)][stack] {
             Change::Running => return Ok(()),
+            // Whoever called never heard an answer: what is waited for is done now, under the same conditions.
+            Change::Available if waits => return self.execute_after_all(w, d, stack, pen),
             Change::Over(Outcome::Updated) => None,
             Change::Available => Some(Name::Unexpected),
             Change::Over(Outcome::RolledBack) => Some(Name::StackRolledBack),
@@ -647,6 +653,18 @@ impl Pipeline {
         Ok(())
     }
 
+    fn execute_after_all(&self, w: &mut World, d: usize, stack: usize, pen: &mut Pen) -> Result<(), Died> {
+        let me = w.runs[d].now;
+        let answer = match self.begin(w, d, me, stack, pen)? {
+            Answer::Begun => self.execute(w, d, me, stack, Luck::Good, pen)?,
+            refused => refused,
+        };
+        if let Answer::Fails(name) = answer {
+            self.answer_branch(w, d, me.leg, stack, Some(name));
+        }
+        Ok(())
+    }
+
     /// An event of one deployment's stack finds another deployment waiting for a stack of the same name.
     pub fn hear_foreign(&self, w: &mut World, waiting: usize, stack: usize) {
         if !self.lacks(Guard::TruthRead) {
@@ -661,12 +679,7 @@ impl Pipeline {
     }
 
     fn answer_branch(&self, w: &mut World, d: usize, leg: Leg, stack: usize, failure: Option<Name>) {
-        let run = &w.runs[d];
-        if run.course == Course::Runs
-            && run.now.call == Call::Wave
-            && run.now.leg == leg
-            && run.branches[stack] == Branch::Waits
-        {
+        if w.runs[d].waits_for(leg, stack) {
             w.run(d).branches[stack] = failure.map_or(Branch::Done, Branch::Failed);
             self.review(w, d);
         }

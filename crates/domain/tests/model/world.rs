@@ -422,6 +422,12 @@ impl Run {
         &self.record.0
     }
 
+    /// Whether its execution waits for the end of a stack's change.
+    pub fn waits_for(&self, leg: Leg, stack: usize) -> bool {
+        let in_wave = self.course == Course::Runs && self.now.call == Call::Wave && self.now.leg == leg;
+        in_wave && self.branches[stack] == Branch::Waits
+    }
+
     /// Whether an invocation of it has begun an operation and may still execute a change set.
     pub fn may_still_execute(&self) -> bool {
         matches!(
