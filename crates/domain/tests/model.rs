@@ -148,14 +148,10 @@ fn one_build_for_two() -> Scope {
 
 fn two_environments() -> Scope {
     Scope {
-        name: "two environments, two pushes, built, one stop",
+        name: "two environments, two pushes, built, no fault",
         releases: 2,
         ignored: false,
-        left: Left {
-            any: 1,
-            stops: 1,
-            ..Left::default()
-        },
+        left: Left::default(),
         ..one_build_for_two()
     }
 }
@@ -322,7 +318,7 @@ mod all_properties_hold {
     fn on_random_walks_through_everything() {
         let began = Instant::now();
         let model = Pipeline::new(everything(), &[]);
-        let states = (1..=2_000).map(|seed| walk(&model, seed)).sum();
+        let states = (1..=1_000).map(|seed| walk(&model, seed)).sum();
         tell(model.scope.name, states, began);
     }
 }

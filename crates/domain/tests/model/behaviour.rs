@@ -298,6 +298,7 @@ impl Pipeline {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each thing that can happen")]
     fn happen(&self, w: &mut World, action: Action) -> Option<()> {
         let lasting = &mut Pen::that_lasts();
         match action {
@@ -549,8 +550,8 @@ impl Model for Pipeline {
                 !w.seen.newer_superseded_by_older && (newest.into_iter().all(told) || !model.at_rest(w))
             }),
             Property::sometimes(DEPLOYED, |_, w: &World| any_ended(w, |e| matches!(e, Ending::Deployed))),
-            Property::sometimes(OPERATOR, |_, w: &World| {
-                any_ended(w, |e| matches!(e, Ending::OperatorNeeded { .. }))
+            Property::sometimes(OPERATOR, |model: &Self, w: &World| {
+                model.scope.left.any == 0 || any_ended(w, |e| matches!(e, Ending::OperatorNeeded { .. }))
             }),
             Property::sometimes(CLEAN, |_, w: &World| {
                 any_ended(w, |e| {
