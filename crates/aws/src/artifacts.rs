@@ -134,7 +134,7 @@ impl Artifacts {
                 Ok(_) => return Ok(Brought::Now),
                 Err(error) if error.code == "ConditionalRequestConflict" && attempt < PUT_ATTEMPTS => attempt += 1,
                 Err(error) if error.is(Kind::Conflict) => return Ok(Brought::Before),
-                Err(error) => return Err(error),
+                Err(error) => return Err(named(error, &self.bucket)),
             }
         }
     }

@@ -205,7 +205,7 @@ fn a_release_that_is_not_complete_has_no_index() {
     let output = lockgate(application().path(), Some(endpoint), &["package", "cdk.out"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()));
     assert!(
-        stderr(&output).contains("error: web.template.json could not be stored: s3:PutObject: AccessDenied"),
+        stderr(&output).contains("error: web.template.json could not be stored: s3:PutObject: artifacts: AccessDenied"),
         "{}",
         stderr(&output)
     );
