@@ -1,1 +1,10 @@
-//! e2e
+//! End-to-end tests on the local AWS: the real functions, the real state machine, the real CDK template.
+//!
+//! One local AWS serves all tests of a run. Each test has an application and a target account of its own, so that they run
+//! in parallel and none sees another. What a run wrote stays in `target/lockgate/end-to-end` until the next one.
+
+mod application;
+mod laboratory;
+
+pub use application::Application;
+pub use laboratory::{Laboratory, Scenario, in_the_laboratory};

@@ -109,7 +109,7 @@ impl Ledger {
 
     /// All entries of a deployment, in order.
     pub async fn entries(&self, deployment: &DeploymentId) -> Result<Vec<Entry>, Error> {
-        self.query(&partition(deployment), "entry#")
+        self.query(&partition(deployment), Some("entry#"))
             .await?
             .into_iter()
             .map(|item| read(item, "dynamodb:Query"))
@@ -250,15 +250,21 @@ impl Ledger {
         Ok(answer.item)
     }
 
-    /// All items of a partition whose sort key begins so, every page.
-    pub(crate) async fn query(&self, pk: &str, begins: &str) -> Result<Vec<Item>, Error> {
-        self.client
+    /// All items of a partition, or those whose sort key begins so, every page.
+    pub(crate) async fn query(&self, pk: &str, begins: Option<&str>) -> Result<Vec<Item>, Error> {
+        let query = self
+            .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
             .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
-            .expression_attribute_values(":begins", AttributeValue::S(begins.to_owned()))
-            .consistent_read(true)
+            .consistent_read(true);
+        let query = match begins {
+            Some(begins) => query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :begins)")
+                .expression_attribute_values(":begins", AttributeValue::S(begins.to_owned())),
+            None => query.key_condition_expression("pk = :pk"),
+        };
+        query
             .into_paginator()
             .items()
             .send()

@@ -30,7 +30,7 @@ impl Ledger {
 
     /// Everything that waits under a key.
     pub async fn parked(&self, key: &Key) -> Result<Vec<Parked>, Error> {
-        self.query(&partition(key), "")
+        self.query(&partition(key), None)
             .await?
             .into_iter()
             .map(|item| read(item, "dynamodb:Query"))

@@ -110,13 +110,12 @@ class BuildRun:
         self._client = service_role.clients(self._credentials, self._settings.endpoint, region)
         logs, place = self._client("logs"), self._build["logs"]
         try:
-            logs.create_log_group(logGroupName=place["groupName"])
-        except logs.exceptions.ResourceAlreadyExistsException:
-            pass
-        except logs.exceptions.ClientError as refused:
-            raise self._log_refused(refused) from refused
-        try:
-            logs.create_log_stream(logGroupName=place["groupName"], logStreamName=place["streamName"])
+            try:
+                logs.create_log_stream(logGroupName=place["groupName"], logStreamName=place["streamName"])
+            except logs.exceptions.ResourceNotFoundException:
+                # Only a group that is not there needs the right to create one.
+                logs.create_log_group(logGroupName=place["groupName"])
+                logs.create_log_stream(logGroupName=place["groupName"], logStreamName=place["streamName"])
         except logs.exceptions.ClientError as refused:
             raise self._log_refused(refused) from refused
         self._log = codebuild._log_sink(self._build)

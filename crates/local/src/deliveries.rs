@@ -55,7 +55,7 @@ impl Push {
 
     /// The example payload of a push, with what this push has of its own.
     pub fn delivery(&self) -> Result<Delivery, Trouble> {
-        let mut payload = example("push", "payload.json")?;
+        let mut payload = example("push")?;
         let (owner, name) = self.repository.split_once('/').unwrap_or(("", &self.repository));
         payload["ref"] = json!(format!("refs/heads/{}", self.branch));
         payload["before"] = json!(self.before);
@@ -122,15 +122,14 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-/// An example payload of GitHub's own.
-pub fn example(event: &str, file: &str) -> Result<Value, Trouble> {
-    let path = workspace()
-        .join("tests/payloads/node_modules/@octokit/webhooks-examples/payload-examples/api.github.com")
-        .join(event)
-        .join(file);
+/// The first example payload of an event that GitHub's own collection has.
+pub fn example(event: &str) -> Result<Value, Trouble> {
+    let path = workspace().join("tests/payloads/node_modules/@octokit/webhooks-examples/api.github.com/index.json");
     let text = std::fs::read_to_string(&path)
         .map_err(|_| Trouble(format!("{} is missing: run npm ci in tests/payloads", path.display())))?;
-    serde_json::from_str(&text).map_err(Trouble::during("reading an example payload"))
+    let mut collection: Vec<Value> = serde_json::from_str(&text).map_err(Trouble::during("reading example payloads"))?;
+    let examples = collection.iter_mut().find(|entry| entry["name"] == event).map(|entry| entry["examples"][0].take());
+    examples.ok_or_else(|| Trouble(format!("there is no example payload of {event}")))
 }
 
 /// An id as GitHub makes them, from the body and the time.

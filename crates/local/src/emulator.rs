@@ -52,6 +52,13 @@ pub struct EnteredState {
     pub exited_at_ms: Option<f64>,
 }
 
+impl EnteredState {
+    /// How long it took; nothing while the execution is there.
+    pub fn milliseconds(&self) -> Option<f64> {
+        Some(self.exited_at_ms? - self.entered_at_ms)
+    }
+}
+
 /// The states of an execution, and how many transitions AWS bills for them.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Transitions {
@@ -124,6 +131,8 @@ impl Emulator {
             })?,
             _ => return Err(Trouble("the local AWS did not answer within a minute".to_owned())),
         };
+        // The one TLS provider of the workspace; somebody else in this process may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
             .build()

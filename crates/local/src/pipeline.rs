@@ -138,3 +138,18 @@ impl Pipeline {
         })
     }
 }
+
+/// The template that `cdk bootstrap` deploys.
+pub async fn bootstrap_template(emulator: &Emulator) -> Result<String, Trouble> {
+    let what = "cdk bootstrap --show-template";
+    let mut command = cdk(emulator, TOOLS);
+    command
+        .current_dir(emulator.folder())
+        .args(["bootstrap", "--show-template"]);
+    let output = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .map_err(Trouble::during(what))?;
+    String::from_utf8(output.stdout).map_err(Trouble::during(what))
+}

@@ -5,12 +5,12 @@ use aws::tasks::Delivered;
 use domain::deployment::Deployment;
 use domain::environment_state::{Candidate, EnvironmentState, Standing};
 use domain::failure::{Failure, Name};
-use domain::life::Event;
+use domain::life::{Event, Phase};
 use domain::names::{DeploymentId, TaskToken};
 use domain::parking::{Key, Parked, WaitsFor};
 use jiff::Timestamp;
 
-use crate::{Admission, Context, Error, Output, tidy};
+use crate::{Admission, Context, Error, Output, assess, tidy};
 
 /// Parks the deployment, then asks for the lock, so that whoever gives it back in between finds it waiting.
 pub async fn admit(
@@ -77,6 +77,11 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<Output
             .environment(application, environment)
             .await?
             .standing(&parked.deployment);
+        let asked = assess::status(context, &parked.deployment).await?.phase >= Phase::Queued;
+        if !asked && matches!(standing, Standing::Superseded(_) | Standing::Unknown) {
+            // Parked, and about to ask: what is known of others says nothing about it yet.
+            continue;
+        }
         answer(context, &parked, standing, now).await?;
     }
     Ok(Output::Parked)

@@ -13,13 +13,14 @@ use crate::{Context, Error, Output};
 pub async fn assess(
     context: &Context,
     deployment: &Deployment,
+    leg: Leg,
     failure: &ReportedError,
     now: Timestamp,
 ) -> Result<Output, Error> {
     let failure = failure.failure().unwrap_or_else(nameless);
     let status = status(context, &deployment.id).await?;
-    // Decided before, by an invocation whose answer got lost.
-    if let (Some(to), Some(Leg::Forward)) = (&status.back_to, status.leg) {
+    // Decided before, by an invocation whose answer got lost. On the way back it is no answer: that would go round for ever.
+    if let (Some(to), Leg::Forward) = (&status.back_to, leg) {
         return Ok(Output::GoBack { release: to.clone() });
     }
     match verdict(context, deployment, &failure, &status).await? {

@@ -1,6 +1,5 @@
 //! The end of a deployment: its record, its lock, and who comes next.
 
-use aws::Kind;
 use domain::deployment::Deployment;
 use domain::environment_state::{EnvironmentState, StableRelease, Standing};
 use domain::failure::{Failure, ReportedError};
@@ -101,32 +100,45 @@ pub async fn need_operator(
     tell_by: Timestamp,
     now: Timestamp,
 ) -> Result<(), Error> {
+    keep_others_out(context, deployment, &failure, now).await?;
+    context.ledger.owe_report(&deployment.id, tell_by).await?;
+    // Where it had ended before something went wrong, one end is enough; the environment is closed all the same.
+    Ok(context
+        .ledger
+        .tell(&deployment.id, Event::Ended(Ending::OperatorNeeded { failure }), now)
+        .await?)
+}
+
+/// Closes the environment, if the deployment has its lock, and tells those who wait.
+pub async fn keep_others_out(
+    context: &Context,
+    deployment: &Deployment,
+    failure: &Failure,
+    now: Timestamp,
+) -> Result<(), Error> {
     let why = failure.to_string();
     let waiting = context
         .ledger
         .change_environment(
             &deployment.application,
             &deployment.environment.name,
-            |state: &mut EnvironmentState| state.quarantine(&deployment.id, &why, now),
+            |state: &mut EnvironmentState| {
+                let closed = state.quarantine(&deployment.id, &why, now);
+                // Without the lock it has changed nothing, so there is nothing to keep others from; and dead as it is, it must
+                // not get the lock later.
+                if closed.is_err() {
+                    state.leave(&deployment.id);
+                }
+                closed
+            },
         )
         .await?;
-    context.ledger.owe_report(&deployment.id, tell_by).await?;
-    match context
-        .ledger
-        .record(&deployment.id, Event::Ended(Ending::OperatorNeeded { failure }), now)
-        .await
-    {
-        // It had ended before something went wrong: one end is enough, and the environment is closed all the same.
-        Err(error) if error.is(Kind::Conflict) => tracing::warn!(detail = %error, "ended before"),
-        recorded => drop(recorded?),
-    }
     match waiting {
         Ok(waiting) => {
             for id in waiting {
                 admit::wake(context, &Key::lock(&id), now).await?;
             }
         }
-        // Without the lock it has changed nothing, so there is nothing to keep others away from.
         Err(refusal) => tracing::warn!(%refusal, "the environment stays open"),
     }
     Ok(())

@@ -9,7 +9,7 @@ mod tidy;
 use aws::executions::Executions;
 use aws::tasks::Tasks;
 use aws::{Aws, Ledger};
-use domain::deployment::Deployment;
+use domain::deployment::{Deployment, Leg};
 use domain::failure::{Failure, Name, ReportedError};
 use domain::life::End;
 use domain::names::{Digest, TaskToken};
@@ -32,6 +32,8 @@ pub enum Input {
     Assess {
         /// The deployment.
         deployment: Box<Deployment>,
+        /// Which way it was going.
+        leg: Leg,
         /// What failed.
         failure: ReportedError,
     },
@@ -177,7 +179,11 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     match input {
         Input::Admit { deployment, token } => admit::admit(context, &deployment, token, now).await,
         Input::Wake { key } => admit::wake(context, &key, now).await,
-        Input::Assess { deployment, failure } => assess::assess(context, &deployment, &failure, now).await,
+        Input::Assess {
+            deployment,
+            leg,
+            failure,
+        } => assess::assess(context, &deployment, leg, &failure, now).await,
         Input::Close { deployment, failure } => close::close(context, &deployment, &failure, now).await,
         Input::CallOperator { deployment, failure } => close::call_operator(context, &deployment, &failure, now).await,
         Input::Tidy { execution } => tidy::tidy(context, &execution, now).await,

@@ -51,8 +51,12 @@ pub async fn put_right(context: &Context, id: &DeploymentId, now: Timestamp) -> 
     }
     let status = assess::status(context, id).await?;
     if let Some(ending) = &status.ending {
-        if !matches!(ending, Ending::OperatorNeeded { .. }) {
-            close::end(context, &deployment, &status, ending, now, now).await?;
+        match ending {
+            Ending::OperatorNeeded { failure } if environment.quarantine.is_none() => {
+                close::keep_others_out(context, &deployment, failure, now).await?;
+            }
+            Ending::OperatorNeeded { .. } => {}
+            _ => close::end(context, &deployment, &status, ending, now, now).await?,
         }
         return Ok(ending.end().into());
     }

@@ -1,0 +1,85 @@
+//! `cargo demo`: a merge to `main` reaches dev, on the local AWS, with nothing pretended but AWS itself.
+
+mod screen;
+mod story;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use local::{Emulator, Trouble, emulator, workspace};
+
+use screen::Screen;
+
+/// Runs Lockgate on this machine: builds, deploys and tests the example application.
+#[derive(Debug, Parser)]
+#[command(name = "cargo demo", bin_name = "cargo demo")]
+struct Arguments {
+    /// Leave everything running until Ctrl-C, and say where it can be looked at.
+    #[arg(long)]
+    keep: bool,
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    json: bool,
+    /// The port of the local AWS; a free one by default.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            Screen::new().say(&format!("The demo cannot start: {error}."));
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(run(&arguments))
+}
+
+async fn run(arguments: &Arguments) -> ExitCode {
+    let screen = Screen::new();
+    let folder = workspace().join("target/lockgate/demo");
+    let _ = std::fs::remove_dir_all(&folder);
+    let options = emulator::Options {
+        port: arguments.port,
+        ..emulator::Options::default()
+    };
+    let started = screen
+        .act("Starting the local AWS", Emulator::start(&folder, &options))
+        .await;
+    let emulator = match started {
+        Ok(emulator) => emulator,
+        Err(trouble) => return give_up(&screen, &trouble),
+    };
+    let told = tokio::select! {
+        told = story::tell(&emulator, &screen) => told,
+        _ = tokio::signal::ctrl_c() => Err(Trouble("Stopped by Ctrl-C.".to_owned())),
+    };
+    let code = match told {
+        Ok(summary) => {
+            screen.result(&summary.table());
+            if arguments.keep {
+                screen.say(&summary.places(&emulator));
+                screen.say("Everything keeps running until Ctrl-C.");
+                let _ = tokio::signal::ctrl_c().await;
+            }
+            if arguments.json {
+                screen.result(&summary.json().to_string());
+            }
+            if summary.went_well() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(trouble) => give_up(&screen, &trouble),
+    };
+    emulator.stop().await;
+    code
+}
+
+fn give_up(screen: &Screen, trouble: &Trouble) -> ExitCode {
+    screen.say(&trouble.to_string());
+    ExitCode::FAILURE
+}
