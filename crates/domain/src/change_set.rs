@@ -348,19 +348,20 @@ fn loss(change: &Change) -> Option<Loss> {
 
 /// Whether resources of this type hold data that making them again does not bring back.
 ///
-/// The types to which CDK gives the removal policy `Retain` or `Snapshot` by default, and what AWS's own rule for them
-/// names (cfn-lint, I3011 "Check stateful resources have a set UpdateReplacePolicy/DeletionPolicy").
+/// All that cfn-lint counts as stateful (1.58, `StatefulResources.json`, behind its rule I3011), nested stacks among them
+/// because of what they may hold, and what has come to AWS since or belongs beside those.
 pub fn is_stateful(resource_type: &str) -> bool {
     STATEFUL.binary_search(&resource_type).is_ok()
 }
 
 /// Sorted, for the search.
-const STATEFUL: [&str; 53] = [
+const STATEFUL: [&str; 56] = [
     "AWS::ACMPCA::CertificateAuthority",
     "AWS::AmazonMQ::Broker",
     "AWS::Backup::BackupVault",
     "AWS::Cassandra::Keyspace",
     "AWS::Cassandra::Table",
+    "AWS::CloudFormation::Stack",
     "AWS::CloudTrail::EventDataStore",
     "AWS::CodeArtifact::Repository",
     "AWS::CodeCommit::Repository",
@@ -375,6 +376,7 @@ const STATEFUL: [&str; 53] = [
     "AWS::EC2::Volume",
     "AWS::ECR::Repository",
     "AWS::EFS::FileSystem",
+    "AWS::EMR::Cluster",
     "AWS::ElastiCache::CacheCluster",
     "AWS::ElastiCache::ReplicationGroup",
     "AWS::ElastiCache::ServerlessCache",
@@ -394,6 +396,7 @@ const STATEFUL: [&str; 53] = [
     "AWS::Neptune::DBInstance",
     "AWS::OpenSearchServerless::Collection",
     "AWS::OpenSearchService::Domain",
+    "AWS::Organizations::Account",
     "AWS::QLDB::Ledger",
     "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance",
