@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, EventFilter, Parameter, Tag};
+use aws_sdk_cloudformation::types::{self, Capability, ChangeSetType, EventFilter, Parameter, Tag};
 use aws_smithy_types::DateTime;
 use domain::assembly::Location;
 use domain::change_set::{Change, ChangeSetStatus, ExecutionStatus, Policy};
@@ -179,7 +179,7 @@ impl Stacks {
                         action: change.action().map_or("", |action| action.as_str()).into(),
                         logical_id: change.logical_resource_id().unwrap_or_default().to_owned(),
                         resource_type: change.resource_type().unwrap_or_default().to_owned(),
-                        replacement: change.replacement().map(|replacement| replacement.as_str()).into(),
+                        replacement: change.replacement().map(types::Replacement::as_str).into(),
                         policy: change.policy_action().and_then(|policy| Policy::named(policy.as_str())),
                     });
                 }
@@ -361,7 +361,7 @@ impl Stacks {
                     logical_id: text(event.logical_resource_id()),
                     physical_id: event.physical_resource_id().map(str::to_owned),
                     resource_type: text(event.resource_type()),
-                    status: text(event.resource_status().map(|status| status.as_str())),
+                    status: text(event.resource_status().map(types::ResourceStatus::as_str)),
                     reason: event.resource_status_reason().map(str::to_owned),
                     client_token: event.client_request_token().map(str::to_owned),
                 });

@@ -414,7 +414,7 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
             deployment,
             release,
             leg,
-        } => publish::publish(context, &deployment, &release, leg).await,
+        } => Box::pin(publish::publish(context, &deployment, &release, leg)).await,
         Input::CreateChangeSet {
             deployment,
             release,
@@ -424,7 +424,13 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
             token,
         } => {
             let change = stack_change(&deployment, release, leg, fence, stack);
-            create_change_set::create_change_set(context, &deployment, change, token).await
+            Box::pin(create_change_set::create_change_set(
+                context,
+                &deployment,
+                change,
+                token,
+            ))
+            .await
         }
         Input::ExecuteChangeSet {
             deployment,
@@ -441,9 +447,15 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
                 creates,
                 ..stack_change(&deployment, release, leg, fence, stack)
             };
-            execute_change_set::execute_change_set(context, &deployment, change, token).await
+            Box::pin(execute_change_set::execute_change_set(
+                context,
+                &deployment,
+                change,
+                token,
+            ))
+            .await
         }
         Input::ReviewWave { results, .. } => review_wave::review_wave(results),
-        Input::Wake { stack, key } => wake::wake(context, stack, key).await,
+        Input::Wake { stack, key } => Box::pin(wake::wake(context, stack, key)).await,
     }
 }

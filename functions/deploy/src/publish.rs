@@ -77,11 +77,8 @@ pub(crate) async fn publish(
 
     let copied = brought.iter().filter(|brought| **brought == Brought::Now).count();
     let present = brought.len() - copied;
-    let published = Event::Published { leg, copied, present };
-    context
-        .ledger
-        .record(&deployment.id, published, Timestamp::now())
-        .await?;
+    let outcome = Event::Published { leg, copied, present };
+    context.ledger.record(&deployment.id, outcome, Timestamp::now()).await?;
     Ok(Output::Published { copied, present })
 }
 

@@ -98,3 +98,126 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::change_set::ExecutionStatus as E;
+
+    /// The stack as described, the execution, and the newest status by each token, as words.
+    fn next(creates: bool, described: &str, execution: Option<E>, own: &str, continued: &str) -> Next {
+        let status = |word: &str| (!word.is_empty()).then(|| StackStatus::from(word));
+        Seen {
+            creates,
+            described: status(described).unwrap_or(StackStatus::Absent),
+            execution,
+            own: status(own),
+            continued: status(continued),
+        }
+        .next()
+    }
+
+    #[test]
+    fn an_update_ends_only_where_its_own_events_or_its_change_set_say_so() {
+        let table = [
+            (
+                "UPDATE_IN_PROGRESS",
+                Some(E::ExecuteInProgress),
+                "UPDATE_IN_PROGRESS",
+                Next::Wait,
+            ),
+            ("UPDATE_COMPLETE", Some(E::ExecuteInProgress), "", Next::Wait),
+            ("UPDATE_COMPLETE", Some(E::ExecuteComplete), "", Next::Updated),
+            ("UPDATE_IN_PROGRESS", None, "UPDATE_COMPLETE", Next::Updated),
+            (
+                "UPDATE_COMPLETE",
+                Some(E::ExecuteComplete),
+                "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+                Next::Updated,
+            ),
+            ("UPDATE_ROLLBACK_COMPLETE", Some(E::ExecuteFailed), "", Next::RolledBack),
+            ("UPDATE_ROLLBACK_COMPLETE", Some(E::ExecuteInProgress), "", Next::Wait),
+            (
+                "UPDATE_ROLLBACK_FAILED",
+                Some(E::ExecuteFailed),
+                "UPDATE_ROLLBACK_FAILED",
+                Next::ContinueRollback,
+            ),
+            (
+                "UPDATE_ROLLBACK_IN_PROGRESS",
+                Some(E::ExecuteFailed),
+                "UPDATE_ROLLBACK_FAILED",
+                Next::Wait,
+            ),
+            (
+                "UPDATE_ROLLBACK_COMPLETE",
+                Some(E::ExecuteFailed),
+                "UPDATE_ROLLBACK_FAILED",
+                Next::RolledBack,
+            ),
+            (
+                "DELETE_COMPLETE",
+                Some(E::ExecuteComplete),
+                "DELETE_COMPLETE",
+                Next::Unknown,
+            ),
+            // Its own events are fresher than what is described.
+            ("UPDATE_COMPLETE", Some(E::Available), "UPDATE_IN_PROGRESS", Next::Wait),
+            ("UPDATE_COMPLETE", None, "UPDATE_IN_PROGRESS", Next::Wait),
+            ("UPDATE_COMPLETE", Some(E::Available), "", Next::NotBegun),
+            ("UPDATE_COMPLETE", None, "", Next::NotBegun),
+            ("UPDATE_IN_PROGRESS", None, "", Next::Wait),
+            ("UPDATE_COMPLETE", Some(E::Obsolete), "", Next::Obsolete),
+            ("NEWER_THAN_US", Some(E::ExecuteComplete), "", Next::Wait),
+        ];
+        for (described, execution, own, expected) in table {
+            let told = format!("{described} {execution:?} {own}");
+            assert_eq!(next(false, described, execution, own, ""), expected, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_creation_has_nothing_to_continue() {
+        let table = [
+            (
+                "CREATE_COMPLETE",
+                Some(E::ExecuteComplete),
+                "CREATE_COMPLETE",
+                Next::Updated,
+            ),
+            (
+                "ROLLBACK_COMPLETE",
+                Some(E::ExecuteFailed),
+                "ROLLBACK_COMPLETE",
+                Next::RolledBack,
+            ),
+            (
+                "ROLLBACK_FAILED",
+                Some(E::ExecuteFailed),
+                "ROLLBACK_FAILED",
+                Next::RollbackFailed,
+            ),
+            ("REVIEW_IN_PROGRESS", Some(E::Available), "", Next::NotBegun),
+            ("REVIEW_IN_PROGRESS", Some(E::ExecuteInProgress), "", Next::Wait),
+        ];
+        for (described, execution, own, expected) in table {
+            let told = format!("{described} {execution:?} {own}");
+            assert_eq!(next(true, described, execution, own, ""), expected, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_rollback_is_continued_once() {
+        let failed = "UPDATE_ROLLBACK_FAILED";
+        let table = [
+            (failed, "UPDATE_ROLLBACK_IN_PROGRESS", Next::Wait),
+            (failed, failed, Next::RollbackFailed),
+            ("UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", Next::RolledBack),
+            ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", Next::Wait),
+        ];
+        for (described, continued, expected) in table {
+            let found = next(false, described, Some(E::ExecuteFailed), failed, continued);
+            assert_eq!(found, expected, "{described} {continued}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Planning and publishing.
+
+use domain::failure::Name;
+use domain::names::Digest;
+use domain::release::object_key;
+use serde_json::json;
+
+use crate::shop::{BOOTSTRAP, Shop, TEMPLATE};
+
+#[tokio::test]
+async fn a_plan_is_waves_of_names() {
+    let shop = Shop::new().await;
+    let planned = shop.ask("plan", json!({})).await.unwrap();
+    assert_eq!(
+        serde_json::to_value(planned).unwrap(),
+        json!({ "outcome": "planned", "waves": [{ "stacks": ["shop-dev"] }] })
+    );
+}
+
+#[tokio::test]
+async fn a_release_that_is_missing_or_altered_is_refused_before_anything_is_read_from_it() {
+    let shop = Shop::new().await;
+    let index = format!("artifacts/releases/{}.json", shop.release);
+    shop.aws.state().objects.get_mut(&index).unwrap().push(b' ');
+    assert_eq!(
+        shop.ask("plan", json!({})).await.unwrap_err().name(),
+        Name::ReleaseAltered
+    );
+    shop.aws.state().objects.remove(&index);
+    assert_eq!(
+        shop.ask("plan", json!({})).await.unwrap_err().name(),
+        Name::ReleaseMissing
+    );
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_copied_again() {
+    let shop = Shop::new().await;
+    let publish = async || serde_json::to_value(shop.ask("publish", json!({})).await.unwrap()).unwrap();
+    assert_eq!(
+        publish().await,
+        json!({ "outcome": "published", "copied": 1, "present": 0 })
+    );
+    assert_eq!(
+        publish().await,
+        json!({ "outcome": "published", "copied": 0, "present": 1 })
+    );
+    let to = format!("{BOOTSTRAP}/{}.json", Digest::of(TEMPLATE));
+    assert_eq!(shop.aws.state().objects[&to], TEMPLATE);
+    let role = &shop.aws.calls("AssumeRole")[0];
+    assert_eq!(
+        role["RoleArn"],
+        "arn:aws:iam::222222222222:role/lockgate-publisher-eu-west-1"
+    );
+    assert_eq!(role["ExternalId"], "lockgate-1");
+}
+
+#[tokio::test]
+async fn what_is_not_what_its_name_says_is_not_published() {
+    let shop = Shop::new().await;
+    let object = format!("artifacts/{}", object_key(&Digest::of(TEMPLATE)));
+    shop.aws.state().altered.insert(object.clone());
+    assert_eq!(
+        shop.ask("publish", json!({})).await.unwrap_err().name(),
+        Name::ReleaseAltered
+    );
+
+    let shop = Shop::new().await;
+    shop.aws.state().objects.insert(object, vec![b' '; TEMPLATE.len()]);
+    assert_eq!(
+        shop.ask("publish", json!({})).await.unwrap_err().name(),
+        Name::ReleaseAltered
+    );
+    let published = shop.aws.state().objects.keys().any(|key| key.starts_with(BOOTSTRAP));
+    assert!(!published);
+}
+
+#[tokio::test]
+async fn an_account_without_bootstrap_is_told_the_command() {
+    let shop = Shop::new().await;
+    shop.aws.state().buckets.clear();
+    let error = shop.ask("publish", json!({})).await.unwrap_err();
+    assert_eq!(error.name(), Name::BootstrapMissing);
+    let cause = error.to_string();
+    assert!(
+        cause.contains("`cdk bootstrap aws://222222222222/eu-west-1 --trust 111111111111 "),
+        "{cause}"
+    );
+}

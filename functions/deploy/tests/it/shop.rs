@@ -1,0 +1,263 @@
+//! A deployment of a small shop, of one stack, in an environment whose lock it has.
+
+use std::time::Duration;
+
+use aws::Ledger;
+use aws::artifacts::Artifacts;
+use aws::tasks::Tasks;
+use domain::change_set::{Call, change_set_name, client_token};
+use domain::deployment::{Deployment, Leg};
+use domain::environment_state::Candidate;
+use domain::life::{Event, Progress};
+use domain::names::{Digest, StackName};
+use domain::parking::{Key, Parked, StackChange, WaitsFor};
+use domain::release::{Index, IndexedFile, Packaging, index_key, object_key};
+use jiff::{SignedDuration, Timestamp};
+use lockgate_deploy::{Context, Error, Input, Output, Pace, handle};
+use serde_json::{Value, json};
+
+use crate::fake_aws::FakeAws;
+use crate::says::{self, SET, STACK};
+
+pub const TEMPLATE: &[u8] = br#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic"}}}"#;
+pub const BOOTSTRAP: &str = "cdk-hnb659fds-assets-222222222222-eu-west-1";
+const MANIFEST: &str = r#"{
+  "version": "50.0.0",
+  "artifacts": {
+    "Shop": { "type": "aws:cloudformation:stack", "environment": "aws://222222222222/eu-west-1",
+      "properties": { "templateFile": "Shop.template.json", "stackName": "shop-dev", "parameters": { "Colour": "blue" },
+        "requiresBootstrapStackVersion": 6, "tags": { "team": "shop" } } }
+  }
+}"#;
+
+pub struct Shop {
+    pub aws: FakeAws,
+    pub context: Context,
+    pub deployment: Deployment,
+    pub release: Digest,
+}
+
+impl Shop {
+    /// A deployment that was planned and has the lock, its release in the bucket.
+    pub async fn new() -> Self {
+        let aws = FakeAws::default();
+        let release = stored(&aws);
+        aws.state().buckets.insert(BOOTSTRAP.to_owned());
+        aws.state()
+            .parameters
+            .insert("/cdk-bootstrap/hnb659fds/version".to_owned(), "28".to_owned());
+        let way = aws.aws().await;
+        let context = Context {
+            ledger: Ledger::new(way.dynamodb(), "ledger"),
+            artifacts: Artifacts::new(&way, "artifacts"),
+            tasks: Tasks::new(way.step_functions()),
+            external_id: "lockgate-1".to_owned(),
+            pace: Pace {
+                change_set: vec![Duration::ZERO; 3],
+                settled: vec![Duration::ZERO],
+            },
+            aws: way,
+        };
+        let shop = Self {
+            deployment: deployment(),
+            aws,
+            context,
+            release,
+        };
+        shop.admit().await;
+        shop
+    }
+
+    async fn admit(&self) {
+        let (ledger, deployment, now) = (&self.context.ledger, &self.deployment, Timestamp::now());
+        let record = async |event| ledger.record(&deployment.id, event, now).await.map(drop).unwrap();
+        record(Event::Requested {
+            deployment: Box::new(deployment.clone()),
+        })
+        .await;
+        let environment = (&deployment.application, &deployment.environment.name);
+        ledger
+            .change_environment(environment.0, environment.1, |state| {
+                state.admit(Candidate::of(deployment), now)
+            })
+            .await
+            .unwrap();
+        record(Event::Admitted { fence: 1 }).await;
+        record(Event::Released {
+            release: self.release.clone(),
+        })
+        .await;
+        record(Event::Planned {
+            leg: Leg::Forward,
+            release: self.release.clone(),
+            waves: vec![vec![stack()]],
+        })
+        .await;
+    }
+
+    pub async fn ask(&self, act: &str, more: Value) -> Result<Output, Error> {
+        let mut input = json!({ "do": act, "deployment": self.deployment, "release": self.release, "leg": "forward" });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Box::pin(handle(&self.context, serde_json::from_value::<Input>(input).unwrap())).await
+    }
+
+    pub async fn create_change_set(&self) -> Result<Output, Error> {
+        self.ask(
+            "create_change_set",
+            json!({ "fence": 1, "stack": "shop-dev", "token": "create" }),
+        )
+        .await
+    }
+
+    pub async fn execute_change_set(&self, fence: u64) -> Result<Output, Error> {
+        let more = json!({
+            "fence": fence, "stack": "shop-dev", "change_set": SET, "creates": false, "token": "execute",
+        });
+        self.ask("execute_change_set", more).await
+    }
+
+    /// As the event of the stack does it.
+    pub async fn wake(&self) -> Result<Output, Error> {
+        let input = json!({ "do": "wake", "stack": STACK });
+        Box::pin(handle(&self.context, serde_json::from_value(input).unwrap())).await
+    }
+
+    pub fn change_set_name(&self) -> String {
+        change_set_name(&self.deployment.id, Leg::Forward, &stack())
+    }
+
+    pub fn token(&self, call: Call) -> String {
+        client_token(call, &self.deployment.id, Leg::Forward, &stack())
+    }
+
+    /// What waits for the stack.
+    pub async fn parked(&self) -> Vec<Parked> {
+        self.context
+            .ledger
+            .parked(&Key::of_stack_arn(STACK).unwrap())
+            .await
+            .unwrap()
+    }
+
+    /// Lets it have waited so long already.
+    pub async fn has_waited(&self, long: SignedDuration) {
+        for mut parked in self.parked().await {
+            parked.since -= long;
+            self.context.ledger.park(&parked).await.unwrap();
+        }
+    }
+
+    /// Whether the lock says that something is in flight.
+    pub async fn in_flight(&self) -> bool {
+        let Deployment {
+            application,
+            environment,
+            ..
+        } = &self.deployment;
+        let state = self
+            .context
+            .ledger
+            .environment(application, &environment.name)
+            .await
+            .unwrap();
+        state.operation.is_some()
+    }
+
+    pub async fn progress(&self) -> Progress {
+        let head = self.context.ledger.head(&self.deployment.id).await.unwrap().unwrap();
+        head.status.stacks[&stack()]
+    }
+
+    /// A stack that is there and at rest, with a change set that is ready.
+    pub fn at_rest(&self) {
+        self.aws.says("DescribeStacks", [says::stack("UPDATE_COMPLETE")]);
+        self.aws
+            .says("DescribeChangeSet", [says::set("CREATE_COMPLETE", "AVAILABLE", "")]);
+        self.aws.says("DescribeStackEvents", [says::events(&[], None)]);
+        self.aws
+            .says("ExecuteChangeSet", [says::result("ExecuteChangeSet", "")]);
+        self.aws.says("DeleteChangeSet", [says::result("DeleteChangeSet", "")]);
+    }
+
+    /// The change as it is parked while it is executed.
+    pub fn change(&self) -> StackChange {
+        StackChange {
+            application: self.deployment.application.clone(),
+            environment: self.deployment.environment.name.clone(),
+            account: self.deployment.environment.account.clone(),
+            region: self.deployment.environment.region.clone(),
+            qualifier: self.deployment.environment.qualifier.clone(),
+            stack: stack(),
+            release: self.release.clone(),
+            leg: Leg::Forward,
+            fence: 1,
+            change_set: SET.to_owned(),
+            creates: false,
+        }
+    }
+
+    /// Whoever should have executed the change set has begun, and died.
+    pub async fn died_before_executing(&self, ago: SignedDuration) {
+        let now = Timestamp::now();
+        let parked = Parked {
+            deployment: self.deployment.id.clone(),
+            waits_for: WaitsFor::StackUpdate(self.change()),
+            token: "execute".to_owned().into(),
+            since: now - ago,
+            look_at: now,
+        };
+        self.context.ledger.park(&parked).await.unwrap();
+        let begun = self
+            .context
+            .ledger
+            .begin_operation(&self.deployment.id, &self.change(), now)
+            .await;
+        begun.unwrap().unwrap();
+    }
+}
+
+pub fn stack() -> StackName {
+    "shop-dev".parse().unwrap()
+}
+
+fn deployment() -> Deployment {
+    serde_json::from_value(json!({
+        "id": "shop-dev-0a1b2c3d-0123456789abcdef",
+        "application": "acme/shop",
+        "environment": {
+            "name": "dev", "account": "222222222222", "region": "eu-west-1", "on": ["push"], "after": null,
+            "queue": "newest", "stacks": [], "qualifier": "hnb659fds", "without_stable": "give_back",
+            "replace_failed_stacks": true,
+        },
+        "commit": "0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d",
+        "reference": "main",
+        "release": null,
+        "requested": {
+            "by": "alice", "at": "2026-11-20T09:59:00Z", "happened_at": "2026-11-20T09:58:00Z", "because": "push",
+            "delivery": null, "before": null, "title": "Sell apples",
+        },
+    }))
+    .unwrap()
+}
+
+/// Puts the release into the artifacts bucket.
+fn stored(aws: &FakeAws) -> Digest {
+    let files: [(&str, &[u8]); 2] = [("manifest.json", MANIFEST.as_bytes()), ("Shop.template.json", TEMPLATE)];
+    let mut state = aws.state();
+    let indexed = files.map(|(path, bytes)| {
+        let sha256 = Digest::of(bytes);
+        state
+            .objects
+            .insert(format!("artifacts/{}", object_key(&sha256)), bytes.to_vec());
+        IndexedFile {
+            path: path.parse().unwrap(),
+            sha256,
+            size: bytes.len() as u64,
+            packaging: Packaging::File,
+        }
+    });
+    let index = Index::new(indexed.to_vec()).unwrap();
+    let key = format!("artifacts/{}", index_key(&index.digest()));
+    state.objects.insert(key, index.canonical_bytes());
+    index.digest()
+}
