@@ -196,8 +196,8 @@ pub fn sentence(event: &Event) -> String {
         Event::Ended(Ending::Deployed) => "deployed".to_owned(),
         Event::Ended(Ending::NothingToDeploy) => "nothing to deploy".to_owned(),
         Event::Ended(Ending::Superseded { by }) => format!("superseded by {by}"),
-        Event::Ended(Ending::FailedClean { failure, .. }) => format!("failed, environment clean: {}", failure.name),
-        Event::Ended(Ending::OperatorNeeded { failure }) => format!("failed, operator needed: {}", failure.name),
+        Event::Ended(Ending::FailedClean { failure, .. }) => format!("failed, environment clean: {failure}"),
+        Event::Ended(Ending::OperatorNeeded { failure }) => format!("failed, operator needed: {failure}"),
     }
 }
 

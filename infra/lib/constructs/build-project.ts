@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import {
+  ArnFormat,
   aws_codebuild as codebuild,
   aws_events as events,
   aws_events_targets as targets,
@@ -29,6 +30,7 @@ export interface BuildProjectProps {
 }
 
 const NAME = 'lockgate-build';
+const LOG_GROUP = `/aws/codebuild/${NAME}`;
 
 /** Runs a commit's own build and tests. What it runs is not trusted: its role writes releases, once each, and nothing else. */
 export class BuildProject extends Construct {
@@ -37,7 +39,7 @@ export class BuildProject extends Construct {
   constructor(scope: Construct, id: string, props: BuildProjectProps) {
     super(scope, id);
     const logGroup = new logs.LogGroup(this, 'Logs', {
-      logGroupName: `/aws/codebuild/${NAME}`,
+      logGroupName: LOG_GROUP,
       retention: props.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
     });
@@ -86,7 +88,11 @@ export class BuildProject extends Construct {
     iam.Grant.addToPrincipal({
       grantee: role,
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-      resourceArns: [logGroup.logGroupArn],
+      // A stream is created in the group, whose ARN has no ":*"; lines are put into the streams, which are behind it.
+      resourceArns: [
+        Stack.of(this).formatArn({ service: 'logs', resource: 'log-group', resourceName: LOG_GROUP, arnFormat: ArnFormat.COLON_RESOURCE_NAME }),
+        logGroup.logGroupArn,
+      ],
     });
     iam.Grant.addToPrincipal({
       grantee: role,
