@@ -39,7 +39,7 @@ impl Application {
             build_fails: None,
             template: None,
             smoke_within: "2 seconds".to_owned(),
-            build_runs: "true".to_owned(),
+            build_runs: "echo building".to_owned(),
         }
     }
 

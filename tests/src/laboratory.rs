@@ -194,6 +194,16 @@ impl Scenario {
             .expect("the ledger answers")
     }
 
+    /// Takes a permission away from a role of the target account whose name begins so.
+    pub async fn deny(&self, role: &str, action: &str) {
+        let role = format!("{role}-{}-{REGION}", self.account.id);
+        let template = serde_json::json!({ "Resources": { "Denial": { "Type": "AWS::IAM::Policy", "Properties": {
+            "PolicyName": "denial", "Roles": [role],
+            "PolicyDocument": { "Version": "2012-10-17", "Statement": [{ "Effect": "Deny", "Action": action, "Resource": "*" }] },
+        } } } });
+        create_stack(&self.account, "denial", &template.to_string(), &[]).await;
+    }
+
     /// Waits until something holds; the sweep has its turns meanwhile.
     pub async fn eventually<Check: Future<Output = bool>>(&self, what: &str, holds: impl Fn() -> Check) {
         let began = tokio::time::Instant::now();

@@ -127,8 +127,12 @@ pub fn example(event: &str) -> Result<Value, Trouble> {
     let path = workspace().join("tests/payloads/node_modules/@octokit/webhooks-examples/api.github.com/index.json");
     let text = std::fs::read_to_string(&path)
         .map_err(|_| Trouble(format!("{} is missing: run npm ci in tests/payloads", path.display())))?;
-    let mut collection: Vec<Value> = serde_json::from_str(&text).map_err(Trouble::during("reading example payloads"))?;
-    let examples = collection.iter_mut().find(|entry| entry["name"] == event).map(|entry| entry["examples"][0].take());
+    let mut collection: Vec<Value> =
+        serde_json::from_str(&text).map_err(Trouble::during("reading example payloads"))?;
+    let examples = collection
+        .iter_mut()
+        .find(|entry| entry["name"] == event)
+        .map(|entry| entry["examples"][0].take());
     examples.ok_or_else(|| Trouble(format!("there is no example payload of {event}")))
 }
 

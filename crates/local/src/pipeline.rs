@@ -20,6 +20,8 @@ pub struct Pipeline {
     pub machine: String,
     /// The ledger.
     pub ledger: Ledger,
+    /// The ledger's table.
+    pub table: String,
     /// The artifacts bucket.
     pub artifacts: String,
 }
@@ -129,10 +131,12 @@ impl Pipeline {
                 .remove(key)
                 .ok_or_else(|| Trouble(format!("lockgate-pipeline has no output {key}")))
         };
+        let table = output("LedgerTable")?;
         Ok(Self {
             webhook: output("WebhookUrl")?,
             machine: output("StateMachine")?,
-            ledger: Ledger::new(tools.aws.dynamodb(), output("LedgerTable")?),
+            ledger: Ledger::new(tools.aws.dynamodb(), &table),
+            table,
             artifacts: output("ArtifactsBucket")?,
             tools,
         })
