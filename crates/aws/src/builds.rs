@@ -1,6 +1,8 @@
 //! Builds: what is kept of them, and CodeBuild.
 
-use aws_sdk_codebuild::types::{EnvironmentVariable, EnvironmentVariableType, SourceType, StatusType};
+use aws_sdk_codebuild::types::{
+    EnvironmentVariable, EnvironmentVariableType, ProjectEnvironment, SourceType, StatusType,
+};
 use domain::build_record::BuildRecord;
 use domain::names::{CommitSha, RepositoryName};
 use jiff::Timestamp;
@@ -146,7 +148,7 @@ fn read(build: &aws_sdk_codebuild::types::Build) -> Build {
     let application = build
         .environment()
         .into_iter()
-        .flat_map(|environment| environment.environment_variables())
+        .flat_map(ProjectEnvironment::environment_variables)
         .find(|variable| variable.name() == APPLICATION_VARIABLE)
         .and_then(|variable| variable.value().parse().ok());
     let state = match build.build_status() {

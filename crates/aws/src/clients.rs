@@ -8,6 +8,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use domain::assembly::partition;
 use domain::names::{AccountId, DeploymentId, Qualifier, Region};
 
 /// The way into AWS: credentials, region, HTTP client and endpoints, made once when a function starts.
@@ -62,7 +63,7 @@ impl Aws {
             .configure(&self.config)
             .session_name(session)
             // Role chaining ends a session after an hour at most (IAM user guide, "Role chaining").
-            .session_length(Duration::from_secs(3600));
+            .session_length(Duration::from_hours(1));
         if let Some(id) = external_id {
             provider = provider.external_id(id);
         }
@@ -134,15 +135,6 @@ pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https()
-}
-
-/// The partition of a region: `aws`, `aws-cn` or `aws-us-gov`.
-pub fn partition(region: &Region) -> &'static str {
-    match region.as_str() {
-        name if name.starts_with("cn-") => "aws-cn",
-        name if name.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
 }
 
 /// The ARN of a role in a target account.

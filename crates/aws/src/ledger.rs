@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use domain::ledger::{Entry, Head};
 use domain::life::Event;
@@ -264,33 +265,34 @@ impl Ledger {
                 .expression_attribute_values(":begins", AttributeValue::S(begins.to_owned())),
             None => query.key_condition_expression("pk = :pk"),
         };
-        query
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(during("dynamodb:Query"))
+        all(query).await
     }
 
     /// Everything of a kind that somebody has to look at by now, oldest first, every page.
     ///
     /// The index is eventually consistent: what is found has to be read again before anything is done about it.
     pub(crate) async fn due(&self, kind: &str, now: Timestamp) -> Result<Vec<Item>, Error> {
-        self.client
+        let query = self
+            .client
             .query()
             .table_name(&self.table)
             .index_name("by_due")
             .key_condition_expression("due_kind = :kind AND due_at <= :now")
             .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()))
-            .expression_attribute_values(":now", AttributeValue::S(instant(now)))
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .map_err(during("dynamodb:Query"))
+            .expression_attribute_values(":now", AttributeValue::S(instant(now)));
+        all(query).await
     }
+}
+
+/// What a query finds, every page.
+async fn all(query: QueryFluentBuilder) -> Result<Vec<Item>, Error> {
+    query
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<Vec<_>, _>>()
+        .await
+        .map_err(during("dynamodb:Query"))
 }
 
 fn partition(deployment: &DeploymentId) -> String {

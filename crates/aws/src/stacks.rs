@@ -6,14 +6,14 @@ use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::types::{self, Capability, ChangeSetType, EventFilter, Parameter, Tag};
 use aws_smithy_types::DateTime;
-use domain::assembly::Location;
+use domain::assembly::{Location, partition};
 use domain::change_set::{Change, ChangeSetStatus, ExecutionStatus, Policy};
 use domain::names::{Region, StackName};
 use domain::root_cause::StackEvent;
 use domain::stack_status::{StackResource, StackStatus};
 use jiff::Timestamp;
 
-use crate::clients::{Aws, partition};
+use crate::clients::Aws;
 use crate::error::{Error, Kind, during};
 
 /// CloudFormation in one account and region.

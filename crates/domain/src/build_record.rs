@@ -81,6 +81,7 @@ impl BuildRecord {
     }
 
     /// The record once CodeBuild has given the build's id. A word about an older attempt changes nothing.
+    #[must_use]
     pub fn started(&self, of_attempt: u32, id: &str) -> Self {
         match self {
             Self::Building {
@@ -99,6 +100,7 @@ impl BuildRecord {
     /// The record once the build has ended. A build that is not the one under way changes nothing, and while it is not
     /// known which one that is, none does: it may be an earlier attempt's event that comes late. Starting the attempt
     /// again tells its id.
+    #[must_use]
     pub fn ended(&self, id: &str, result: Result<Digest, Failure>, now: Timestamp) -> Self {
         let Self::Building {
             attempt,

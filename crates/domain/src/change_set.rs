@@ -48,7 +48,7 @@ fn named(first: &str, deployment: &DeploymentId, leg: Leg, stack: &StackName) ->
     format!("{first}-{leg}-{readable}-{}", &hex::encode(hash.finalize())[..12])
 }
 
-/// What DescribeChangeSet says of the making of a change set.
+/// What `DescribeChangeSet` says of the making of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are CloudFormation's own words")]
 pub enum ChangeSetStatus {
@@ -80,7 +80,7 @@ impl From<&str> for ChangeSetStatus {
     }
 }
 
-/// What DescribeChangeSet says of the execution of a change set.
+/// What `DescribeChangeSet` says of the execution of a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are CloudFormation's own words")]
 pub enum ExecutionStatus {

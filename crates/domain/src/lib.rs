@@ -23,5 +23,6 @@ pub mod root_cause;
 pub mod signature;
 pub mod smoke_test;
 pub mod stack_status;
+mod toml_kind;
 pub mod verdict;
 pub mod waves;

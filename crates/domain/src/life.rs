@@ -291,7 +291,7 @@ impl Status {
         };
         let allowed = match event {
             Event::Requested { .. } | Event::Queued { .. } => self.phase <= Phase::Queued,
-            Event::Admitted { .. } => self.phase <= Phase::Admitted,
+            Event::Admitted { .. } | Event::Ended(Ending::Superseded { .. }) => self.phase <= Phase::Admitted,
             Event::Building { .. } => (Phase::Admitted..=Phase::Building).contains(&self.phase),
             Event::Released { .. } => (Phase::Admitted..=Phase::Released).contains(&self.phase),
             Event::Planned { leg: Leg::Forward, .. } => {
@@ -302,10 +302,7 @@ impl Status {
                 self.phase == Phase::Deploying && self.leg == Some(*leg)
             }
             // What is seen of a stack may be seen late: the test may have been reached by another stack's wake.
-            Event::Updated { leg, .. } | Event::NotUpdated { leg, .. } => {
-                (Phase::Deploying..=Phase::Testing).contains(&self.phase) && self.leg == Some(*leg)
-            }
-            Event::SmokeTested { leg, .. } => {
+            Event::Updated { leg, .. } | Event::NotUpdated { leg, .. } | Event::SmokeTested { leg, .. } => {
                 (Phase::Deploying..=Phase::Testing).contains(&self.phase) && self.leg == Some(*leg)
             }
             Event::GoingBack { .. } => {
@@ -314,7 +311,6 @@ impl Status {
             Event::Ended(Ending::Deployed | Ending::NothingToDeploy) => {
                 self.phase == Phase::Testing && self.leg == Some(Leg::Forward) && self.back_to.is_none()
             }
-            Event::Ended(Ending::Superseded { .. }) => self.phase <= Phase::Admitted,
             Event::Ended(_) => self.phase != Phase::Ended,
         };
         if !allowed {

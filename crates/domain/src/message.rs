@@ -55,7 +55,7 @@ pub fn ended(deployment: &Deployment, ending: &Ending, entries: &[Entry], consol
     let mut body = format!("{sentence}\n\n{}", what(deployment));
     let timeline = timeline(entries);
     if !timeline.is_empty() {
-        let _ = write!(body, "\n{timeline}");
+        let _ = write!(body, "\nWhat happened (times in UTC)\n{timeline}");
     }
     let _ = writeln!(body, "\nThe execution: {console}");
     Message {
@@ -103,13 +103,13 @@ fn what(deployment: &Deployment) -> String {
         Cause::Manual => "by hand, from",
     };
     format!(
-        "Application  {}\nEnvironment  {} (account {}, {})\nCommit       {} {}\nAsked by     {}, {because} {}\nDeployment   {}\n",
+        "Application  {}\nEnvironment  {} (account {}, {})\nCommit       {}\nAsked by     {}, {because} {}\nDeployment   {}\n",
         deployment.application,
         deployment.environment.name,
         deployment.environment.account,
         deployment.environment.region,
-        deployment.commit.short(),
-        deployment.requested.title,
+        // A push can have a commit without a message.
+        format!("{} {}", deployment.commit.short(), deployment.requested.title).trim_end(),
         deployment.requested.by,
         deployment.reference,
         deployment.id,
@@ -126,7 +126,7 @@ pub fn timeline(entries: &[Entry]) -> String {
         });
         let _ = writeln!(
             text,
-            "{}  {since:>8}  {}",
+            "{}  {since:>12}  {}",
             entry.at.strftime("%H:%M:%S"),
             sentence(&entry.what)
         );
@@ -265,16 +265,46 @@ mod tests {
             },
             Event::Ended(ending.clone()),
         ];
-        for (second, event) in (1_790_000_000..).step_by(21).zip(story) {
+        for (second, event) in [0, 1, 22, 763].into_iter().zip(story) {
             let (entry, next) = head
-                .append(event, Timestamp::from_second(second).unwrap())
+                .append(event, Timestamp::from_second(1_790_000_000 + second).unwrap())
                 .unwrap()
                 .unwrap();
             entries.push(entry);
             head = next;
         }
         let message = ended(&deployment, &ending, &entries, "https://console.example/execution");
-        insta::assert_snapshot!(format!("{}\n----\n{}", message.subject, message.body), @r"");
+        insta::assert_snapshot!(format!("{}\n----\n{}", message.subject, message.body), @r"
+        [dev] acme/shop 1a2b3c4d1a2b FAILED
+        ----
+        The repository's own build or tests failed.
+        Rejected.BuildFailed: BUILD: npm test exited with 1. Log: https://console.example/log
+
+        What to do: Read the build's log at the link in the cause, mend the commit and push.
+        Nothing was changed in the environment.
+
+        Application  acme/shop
+        Environment  dev (account 222222222222, eu-west-1)
+        Commit       1a2b3c4d1a2b Sell tea by the pound
+        Asked by     octocat, a push to main
+        Deployment   shop-dev-1a2b3c4d-0011223344556677
+
+        What happened (times in UTC)
+        14:13:20                requested
+        14:13:21        +1.0 s  admitted
+        14:13:42       +21.0 s  building: lockgate-build:42
+        14:26:03  +12 min 21 s  failed, environment clean: Rejected.BuildFailed: BUILD: npm test exited with 1. Log: https://console.example/log
+
+        The execution: https://console.example/execution
+        ");
+    }
+
+    #[test]
+    fn a_commit_without_a_message_leaves_nothing_behind_its_number() {
+        let mut deployment = deployment();
+        deployment.requested.title = String::new();
+        let body = started(&deployment, "").body;
+        assert!(body.contains("Commit       1a2b3c4d1a2b\n"), "{body}");
     }
 
     #[test]

@@ -84,7 +84,9 @@ fn is_repository_part(part: &str) -> bool {
         && part.len() <= 100
         && part != "."
         && part != ".."
-        && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && part
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 name!(
@@ -212,19 +214,37 @@ impl DeploymentId {
     ///
     /// `asked` is everything that makes two requests the same one: for a push, the commit before and the commit after.
     /// Parts are hashed with their lengths, so that no two lists of parts run together.
-    pub fn derive(repository: &RepositoryName, environment: &EnvironmentName, commit: &CommitSha, asked: &[&str]) -> Self {
+    pub fn derive(
+        repository: &RepositoryName,
+        environment: &EnvironmentName,
+        commit: &CommitSha,
+        asked: &[&str],
+    ) -> Self {
         let mut hash = Sha256::new();
-        for part in [repository.as_str(), environment.as_str(), commit.as_str()].iter().chain(asked) {
+        for part in [repository.as_str(), environment.as_str(), commit.as_str()]
+            .iter()
+            .chain(asked)
+        {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
         let slug: String = repository
             .name()
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() {
+                    c.to_ascii_lowercase()
+                } else {
+                    '-'
+                }
+            })
             .take(24)
             .collect();
-        Self(format!("{slug}-{environment}-{}-{}", &commit.as_str()[..8], &hex::encode(hash.finalize())[..16]))
+        Self(format!(
+            "{slug}-{environment}-{}-{}",
+            &commit.as_str()[..8],
+            &hex::encode(hash.finalize())[..16]
+        ))
     }
 }
 
@@ -253,6 +273,7 @@ impl fmt::Debug for TaskToken {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
     use proptest::prelude::*;
 
@@ -266,7 +287,19 @@ mod tests {
         for good in ["acme/shop", "a/b", "Acme-Inc/the.shop_2"] {
             assert!(ok::<RepositoryName>(good), "{good}");
         }
-        for bad in ["", "shop", "a/b/c", "../shop", "acme/..", "acme/", "/x", "a b/c", "acme/$(id)", "acme/sh\nop", "acme/shöp"] {
+        for bad in [
+            "",
+            "shop",
+            "a/b/c",
+            "../shop",
+            "acme/..",
+            "acme/",
+            "/x",
+            "a b/c",
+            "acme/$(id)",
+            "acme/sh\nop",
+            "acme/shöp",
+        ] {
             assert!(!ok::<RepositoryName>(bad), "{bad}");
         }
         for bad in ["", "1dev", "Dev", "dev_1", "d\u{202e}ev", "a-name-longer-than-20-chars"] {

@@ -29,6 +29,19 @@ pub struct Parked {
     pub look_at: Timestamp,
 }
 
+impl Parked {
+    /// A task that waits from now on, to be looked at when its patience is over.
+    pub fn new(deployment: DeploymentId, waits_for: WaitsFor, token: TaskToken, now: Timestamp) -> Self {
+        Self {
+            deployment,
+            look_at: now + waits_for.patience(),
+            waits_for,
+            token,
+            since: now,
+        }
+    }
+}
+
 /// What a task waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]

@@ -132,7 +132,7 @@ mod tests {
 
     async fn halve(input: Input) -> Result<u8, Failure> {
         assert!(input.number != 13, "thirteen is refused");
-        if input.number % 2 == 0 {
+        if input.number.is_multiple_of(2) {
             Ok(input.number / 2)
         } else {
             Err(Failure::new(Name::Unexpected, "odd"))

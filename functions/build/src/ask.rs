@@ -20,13 +20,7 @@ pub async fn ask(
         application: deployment.application.clone(),
         commit: deployment.commit.clone(),
     };
-    let parked = Parked {
-        deployment: deployment.id.clone(),
-        look_at: now + waits_for.patience(),
-        waits_for,
-        token,
-        since: now,
-    };
+    let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     context.ledger.park(&parked).await?;
     if let Some(release) = &deployment.release {
         let there = wake::check(context, release).await;

@@ -39,15 +39,10 @@ pub(crate) async fn create_change_set(
 ) -> Result<Output, Error> {
     let waits_for = WaitsFor::ChangeSet(change.clone());
     let now = Timestamp::now();
+    let mut parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     // The sweep leaves it alone while this invocation looks.
     let looking: Duration = context.pace.change_set.iter().sum();
-    let parked = Parked {
-        deployment: deployment.id.clone(),
-        token,
-        since: now,
-        look_at: now + waits_for.patience() + SignedDuration::try_from(looking).unwrap_or_default(),
-        waits_for,
-    };
+    parked.look_at += SignedDuration::try_from(looking).unwrap_or_default();
     context.ledger.park(&parked).await?;
     let mut comparison = Comparison {
         context,

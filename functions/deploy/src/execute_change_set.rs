@@ -28,13 +28,7 @@ pub(crate) async fn execute_change_set(
 ) -> Result<Output, Error> {
     let waits_for = WaitsFor::StackUpdate(change.clone());
     let now = Timestamp::now();
-    let parked = Parked {
-        deployment: deployment.id.clone(),
-        token: answers,
-        since: now,
-        look_at: now + waits_for.patience(),
-        waits_for,
-    };
+    let parked = Parked::new(deployment.id.clone(), waits_for, answers, now);
     context.ledger.park(&parked).await?;
     let begun = begin(context, &deployment.id, &change).await;
     let executed = match begun {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws::artifacts::Brought;
 use aws::bootstrap;
 use aws::clients::publisher_role;
-use domain::assembly::{Publication, document, publications};
+use domain::assembly::{Publication, document, partition, publications};
 use domain::deployment::{Deployment, Environment, Leg};
 use domain::failure::Name;
 use domain::life::Event;
@@ -116,7 +116,7 @@ pub(crate) async fn bootstrap_missing(context: &Context, environment: &Environme
     let command = format!(
         "cdk bootstrap aws://{account}/{region} --trust {tools}{qualifier} \
          --cloudformation-execution-policies arn:{}:iam::aws:policy/AdministratorAccess",
-        aws::clients::partition(region)
+        partition(region)
     );
     Ok(Error::new(Name::BootstrapMissing, format!("{why}; run `{command}`")))
 }

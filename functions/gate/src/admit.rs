@@ -34,13 +34,7 @@ pub async fn admit(
         application: deployment.application.clone(),
         environment: deployment.environment.name.clone(),
     };
-    let parked = Parked {
-        deployment: deployment.id.clone(),
-        look_at: now + waits_for.patience(),
-        waits_for,
-        token,
-        since: now,
-    };
+    let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     context.ledger.park(&parked).await?;
     let candidate = Candidate::of(deployment);
     let (standing, superseded) = context

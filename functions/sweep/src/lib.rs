@@ -155,7 +155,9 @@ async fn complete_deliveries(context: &Context, now: Timestamp) -> Result<(usize
 
 /// Starts what a delivery asks for. What was started before is found under its own name.
 async fn complete(context: &Context, delivery: &Delivery, now: Timestamp) -> Result<bool, aws::Error> {
-    let Course::Received { deployments } = &delivery.course else { return Ok(false) };
+    let Course::Received { deployments } = &delivery.course else {
+        return Ok(false);
+    };
     for deployment in deployments {
         let event = Event::Requested {
             deployment: Box::new(deployment.clone()),

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems};
+use crate::toml_kind::kind;
 
 /// A value and the byte at which it stands.
 #[derive(Debug, Clone)]
@@ -226,14 +227,7 @@ impl<'t> Findings<'t> {
     }
 
     fn wrong_type(&mut self, path: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
-        let found = match value.get_ref() {
-            DeValue::String(_) => "a text",
-            DeValue::Integer(_) | DeValue::Float(_) => "a number",
-            DeValue::Boolean(_) => "true or false",
-            DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
-        };
+        let found = kind(value.get_ref());
         self.problem(value.span().start, path, format!("this is {found}; write {wanted}"));
     }
 }

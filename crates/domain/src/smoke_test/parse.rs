@@ -16,6 +16,7 @@ use super::{
     MOST_CHECKS, Method, SmokeTests, Template,
 };
 use crate::harmless::harmless;
+use crate::toml_kind::kind;
 
 const LONGEST_FILE: usize = 256 * 1024;
 const LONGEST_NAME: usize = 100;
@@ -555,17 +556,6 @@ impl Reader<'_> {
                 fields.into_iter().collect()
             }
         }
-    }
-}
-
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }
 
