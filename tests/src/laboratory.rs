@@ -136,6 +136,7 @@ impl Laboratory {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "what a failed test shows")]
 impl Scenario {
     /// Commits the application as it is now.
     pub async fn commit(&self, message: &str) -> Push {

@@ -204,8 +204,9 @@ fn f23_a_red_build_ends_red_with_its_log_and_changes_nothing() {
 fn a_template_that_cloudformation_refuses_ends_before_any_change() {
     in_the_laboratory(async |laboratory| {
         let mut scenario = laboratory.scenario("refused").await;
-        scenario.application.template = Some(json!({ "Outputs": { "FunctionName": { "Value": "none" } } }).to_string());
-        let ended = scenario.end_of(&scenario.push("Forget the resources").await).await;
+        scenario.application.template =
+            Some(json!({ "Parameters": { "Size": { "Type": "String" } }, "Resources": {} }).to_string());
+        let ended = scenario.end_of(&scenario.push("Ask for what nobody gives").await).await;
         let (name, cause, way_back) = failed_clean(&ended);
         assert_eq!(
             (name, way_back),
@@ -214,7 +215,7 @@ fn a_template_that_cloudformation_refuses_ends_before_any_change() {
         );
         is_at_rest(&scenario).await;
         scenario.application.template = None;
-        let ended = scenario.end_of(&scenario.push("Remember them").await).await;
+        let ended = scenario.end_of(&scenario.push("Ask for nothing").await).await;
         assert_eq!(
             ended.head.status.ending,
             Some(Ending::Deployed),
@@ -486,5 +487,86 @@ fn f01_f02_f09_bad_deliveries_are_refused_and_leave_no_trace() {
                 .expect("the ledger answers");
             assert_eq!(found.items().len(), 0, "nothing is written of what is refused");
         }
+    });
+}
+
+/// A resource that takes as long to change as it is told.
+fn slow_resource(seconds: u32) -> serde_json::Value {
+    let code = "import json, time, urllib.request\n\
+        def handler(event, context):\n\
+        \x20   time.sleep(int(event['ResourceProperties']['Seconds']))\n\
+        \x20   body = {k: event[k] for k in ('StackId', 'RequestId', 'LogicalResourceId')}\n\
+        \x20   body.update(Status='SUCCESS', PhysicalResourceId='slow')\n\
+        \x20   put = urllib.request.Request(event['ResponseURL'], data=json.dumps(body).encode(), method='PUT')\n\
+        \x20   urllib.request.urlopen(put).read()\n";
+    json!({
+        "Waiter": { "Type": "AWS::Lambda::Function", "Properties": {
+            "Runtime": "python3.13", "Handler": "index.handler", "Timeout": 60,
+            "Role": { "Fn::GetAtt": ["Role", "Arn"] }, "Code": { "ZipFile": code } } },
+        "Slow": { "Type": "Custom::Slow", "Properties": {
+            "ServiceToken": { "Fn::GetAtt": ["Waiter", "Arn"] }, "Seconds": seconds.to_string() } },
+    })
+}
+
+#[test]
+fn a_stack_that_takes_longer_costs_no_more_transitions() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("slow").await;
+        let mut counted = Vec::new();
+        for seconds in [0, 9] {
+            scenario.application.more = slow_resource(seconds);
+            let ended = scenario.end_of(&scenario.push("Take your time").await).await;
+            assert_eq!(ended.head.status.ending, Some(Ending::Deployed), "{ended:#?}");
+            let arn = laboratory.pipeline.execution_arn(&ended.deployment);
+            let transitions = laboratory
+                .emulator
+                .transitions(&arn)
+                .await
+                .expect("the emulator counts");
+            let update = transitions
+                .states
+                .iter()
+                .find(|state| state.state == "Execute change set")
+                .expect("it was executed");
+            counted.push((
+                transitions.transitions,
+                update.milliseconds().expect("it is over") >= f64::from(seconds) * 1000.0,
+            ));
+        }
+        assert_eq!(counted[0], counted[1], "the same number, and each really took its time");
+    });
+}
+
+#[test]
+fn f12_a_delivery_that_stopped_half_way_is_completed_once() {
+    in_the_laboratory(async |laboratory| {
+        let scenario = laboratory.scenario("halfway").await;
+        let delivery = scenario.commit("Stop half-way").await.delivery().expect("a delivery");
+        let outage = json!({ "account": local::TOOLS, "service": "states", "action": "StartExecution", "kind": "error500",
+            "times": 4, "principal_contains": "lockgate-webhook", "request_contains": "halfway-dev" });
+        laboratory.emulator.fail_calls(outage).await.expect("calls can fail");
+        let refused = scenario.send(&delivery, 503).await;
+        scenario
+            .eventually("the sweep completes it", async || {
+                scenario.environment().await.stable.is_some()
+            })
+            .await;
+        let again = scenario.send(&delivery, 200).await;
+        assert_eq!(again["outcome"], "already_known", "{refused} {again}");
+        let executions = laboratory.pipeline.tools.aws.step_functions();
+        let listed = executions
+            .list_executions()
+            .state_machine_arn(&laboratory.pipeline.machine)
+            .send()
+            .await
+            .expect("a list");
+        assert_eq!(
+            listed
+                .executions()
+                .iter()
+                .filter(|execution| execution.name().starts_with("halfway-"))
+                .count(),
+            1
+        );
     });
 }
