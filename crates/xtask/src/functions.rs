@@ -38,7 +38,53 @@ pub fn build(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
         "Building the functions (the first time takes minutes)",
         &mut workspace.prepare(command),
     )?;
+    strip(workspace.root());
     place_command(workspace.root())
+}
+
+/// The most a function may weigh, zipped, in bytes: beyond that, cold starts and uploads are felt.
+const WEIGHT_LIMIT: u64 = 4_000_000;
+
+/// Builds as for AWS, with this machine's own architecture, and weighs what would be uploaded.
+pub fn weigh(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
+    let folder = workspace.root().join("target/lockgate/release");
+    let mut command = Command::new(workspace.python_tool("cargo-lambda"));
+    command.args([
+        "lambda",
+        "build",
+        "--release",
+        "--compiler",
+        "cargo",
+        "--skip-target-check",
+    ]);
+    command.args(["--output-format", "zip", "--lambda-dir"]).arg(&folder);
+    for function in FUNCTIONS {
+        command.args(["--package", function]);
+    }
+    progress.run(
+        "Building the functions for release (minutes)",
+        &mut workspace.prepare(command),
+    )?;
+    let mut heavy = Vec::new();
+    for function in FUNCTIONS {
+        let zip = folder.join(function).join("bootstrap.zip");
+        let weight = fs::metadata(&zip)
+            .map_err(|error| format!("{} cannot be read: {error}.", zip.display()))?
+            .len();
+        progress.say(&format!("  {function:<20} {:>5} kB zipped", weight / 1000));
+        if weight > WEIGHT_LIMIT {
+            heavy.push(function);
+        }
+    }
+    if heavy.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "Above {} kB zipped: {}.",
+            WEIGHT_LIMIT / 1000,
+            heavy.join(", ")
+        ))
+    }
 }
 
 /// Takes the symbols out of what is uploaded: a profile of its own that does this would compile the AWS SDK once more.
@@ -46,7 +92,9 @@ pub fn build(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
 /// The linker's package brings `strip`; without it, everything works and takes a few seconds longer.
 fn strip(root: &Path) {
     for binary in FUNCTIONS.iter().chain(&["lockgate"]) {
-        let _ = Command::new("strip").arg(root.join("target/lambda").join(binary).join("bootstrap")).status();
+        let _ = Command::new("strip")
+            .arg(root.join("target/lambda").join(binary).join("bootstrap"))
+            .status();
     }
 }
 

@@ -8,7 +8,7 @@ use crate::tools::Workspace;
 
 type Check = fn(&Workspace, &Progress) -> Result<(), String>;
 
-const PARTS: [(&str, Check); 7] = [
+const PARTS: [(&str, Check); 8] = [
     ("format", format),
     ("layers", layers),
     ("statemachine", state_machine),
@@ -16,6 +16,7 @@ const PARTS: [(&str, Check); 7] = [
     ("lints", lints),
     ("tests", tests),
     ("emulator", emulator),
+    ("weight", functions::weigh),
 ];
 
 /// Runs all parts, or those named by `--only`.
