@@ -83,7 +83,7 @@ names! {
         "Let the buildspec end with `export LOCKGATE_RELEASE=$(lockgate package cdk.out)` and export that variable.";
     ReleaseMissing = "Rejected.ReleaseMissing",
         "A file of the release is not in the artifacts bucket.",
-        "Build the commit again; if it had been there, find out who deleted it in the bucket's versions.";
+        "Bring it back from the bucket's versions, where a deletion only hides it, or push a new commit.";
     ReleaseAltered = "Rejected.ReleaseAltered",
         "A file of the release does not have the content that its digest names.",
         "Treat it as tampering: keep the object's versions, look at who wrote them, and build the commit again.";

@@ -314,6 +314,10 @@ impl<'d> EnvironmentDraft<'d> {
     }
 }
 
+/// A rule that could not be kept is refused instead of ignored.
+const PUSHED_AFTER: &str =
+    "what a push starts is built here and was stable nowhere before; leave out after, or \"push\" in on";
+
 /// `after` names another environment of the application, and following it comes to an end.
 fn check_order(findings: &mut Findings<'_>, environments: &[EnvironmentDraft<'_>]) {
     let names: Vec<&str> = environments
@@ -331,6 +335,9 @@ fn check_order(findings: &mut Findings<'_>, environments: &[EnvironmentDraft<'_>
             continue;
         };
         let path = environment.section.path_of("after");
+        if environment.on.contains(&Cause::Push) {
+            findings.problem(*offset, &path, PUSHED_AFTER);
+        }
         if !names.contains(&after.as_str()) {
             let hint = suggestion(after.as_str(), &names);
             findings.problem(

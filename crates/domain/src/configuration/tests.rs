@@ -256,6 +256,14 @@ fn an_empty_file_is_told_what_to_begin_with() {
 }
 
 #[test]
+fn what_a_push_starts_comes_after_nothing() {
+    let text = "[application.\"a/b\".environment.dev]\naccount = \"222222222222\"\non = \"manual\"\n\
+                [application.\"a/b\".environment.test]\naccount = \"333333333333\"\non = [\"manual\", \"push\"]\nafter = \"dev\"\n";
+    let problems = problems(&format!("{PIPELINE}[application.\"a/b\"]\nbranch = \"main\"\n{text}"));
+    assert!(problems.contains("environment.test.after: what a push starts is built here"), "{problems}");
+}
+
+#[test]
 fn after_names_an_environment_and_comes_to_an_end() {
     let text = |after: &[(&str, &str)]| {
         let environments: Vec<String> = after
