@@ -2,7 +2,7 @@
 
 use domain::names::AccountId;
 
-use crate::clients::Aws;
+use crate::clients::{Aws, IDENTITY};
 use crate::error::{Error, Kind, during};
 
 /// Whether there is a bucket of this name, and it belongs to the account.
@@ -26,13 +26,6 @@ pub async fn has_bucket(target: &Aws, bucket: &str, owner: &AccountId) -> Result
 
 /// The account that is acting.
 pub async fn acting_account(aws: &Aws) -> Result<String, Error> {
-    let operation = "sts:GetCallerIdentity";
-    let answer = aws_sdk_sts::Client::new(aws.config())
-        .get_caller_identity()
-        .send()
-        .await
-        .map_err(during(operation))?;
-    answer
-        .account
-        .ok_or_else(|| Error::unexpected(operation, "the answer names no account"))
+    let account = aws.identity().await?.account;
+    account.ok_or_else(|| Error::unexpected(IDENTITY, "the answer names no account"))
 }

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use domain::assembly::partition;
 use domain::names::{AccountId, DeploymentId, Qualifier, Region};
+
+use crate::error::{Error, during};
+
+pub(crate) const IDENTITY: &str = "sts:GetCallerIdentity";
 
 /// The way into AWS: credentials, region, HTTP client and endpoints, made once when a function starts.
 #[derive(Debug, Clone)]
@@ -77,6 +82,17 @@ impl Aws {
             .region(aws_config::Region::new(region.as_str().to_owned()))
             .build();
         Self { config }
+    }
+
+    /// Who is acting, by ARN: a user, or a role and its session.
+    pub async fn caller(&self) -> Result<String, Error> {
+        let arn = self.identity().await?.arn;
+        arn.ok_or_else(|| Error::unexpected(IDENTITY, "the answer names no ARN"))
+    }
+
+    pub(crate) async fn identity(&self) -> Result<GetCallerIdentityOutput, Error> {
+        let request = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
+        request.send().await.map_err(during(IDENTITY))
     }
 
     /// The SDK configuration itself.

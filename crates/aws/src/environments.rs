@@ -93,7 +93,7 @@ fn owned(deployment: &DeploymentId, fence: Fence) -> Condition {
     }
 }
 
-fn partition(application: &RepositoryName, name: &EnvironmentName) -> String {
+pub(crate) fn partition(application: &RepositoryName, name: &EnvironmentName) -> String {
     format!("environment#{application}#{name}")
 }
 

@@ -14,6 +14,7 @@ pub mod executions;
 pub mod functions;
 pub mod ledger;
 pub mod notifications;
+pub mod operator_acts;
 mod owed_reports;
 pub mod parameters;
 mod parking;

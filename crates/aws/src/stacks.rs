@@ -396,6 +396,22 @@ fn is_absent(error: &Error) -> bool {
     error.is(Kind::NotFound) || (error.is(Kind::Invalid) && error.detail.contains("does not exist"))
 }
 
+/// The outputs of a stack, by name; nothing, where there is no such stack.
+pub async fn outputs(aws: &Aws, stack: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
+    let answer = aws.cloudformation().describe_stacks().stack_name(stack).send().await;
+    let found = match answer.map_err(during("cloudformation:DescribeStacks")) {
+        Ok(answer) => answer.stacks.unwrap_or_default(),
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(found.into_iter().next().map(|stack| {
+        let outputs = stack.outputs.unwrap_or_default().into_iter();
+        outputs
+            .filter_map(|output| Some((output.output_key?, output.output_value?)))
+            .collect()
+    }))
+}
+
 /// A change set's ARN says all; its name does only beside its stack's.
 fn stack_of(change_set: &str, stack: &StackName) -> Option<String> {
     (!change_set.starts_with("arn:")).then(|| stack.as_str().to_owned())

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 pub mod configuration;
 pub mod package;
+pub mod release;
 mod terminal;
 
 /// The operator's command of Lockgate, a deployment pipeline in your own AWS account.
@@ -21,6 +22,7 @@ enum Command {
     Validate(configuration::Validate),
     Config(configuration::Config),
     Package(package::Options),
+    Release(release::Options),
 }
 
 /// Carries a command out. Its result goes to standard output, everything said on the way to standard error.
@@ -29,6 +31,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Validate(options) => options.run().map_err(|error| error.to_string()),
         Command::Config(options) => options.run().map_err(|error| error.to_string()),
         Command::Package(options) => package::run(&options).await.map_err(|error| error.to_string()),
+        Command::Release(options) => release::run(&options).await.map_err(|error| error.to_string()),
     };
     match done {
         Ok(result) => {

@@ -129,7 +129,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 fn install_python_tools(root: &Path, python: &Path, progress: &Progress) -> Result<(), String> {
     let requirements = root.join("crates/local/requirements.txt");
-    if up_to_date(python, &requirements)? {
+    if up_to_date(python, &requirements) {
         return Ok(());
     }
     // One that was made half-way, or for other requirements, is made anew.
@@ -156,7 +156,7 @@ fn install_python_tools(root: &Path, python: &Path, progress: &Progress) -> Resu
 fn install_packages(folder: &Path, progress: &Progress) -> Result<(), String> {
     let lock = folder.join("package-lock.json");
     let modules = folder.join("node_modules");
-    if up_to_date(&modules, &lock)? {
+    if up_to_date(&modules, &lock) {
         return Ok(());
     }
     let mut install = Command::new("npm");
@@ -167,8 +167,8 @@ fn install_packages(folder: &Path, progress: &Progress) -> Result<(), String> {
 }
 
 /// Whether a folder was installed from exactly this lock file.
-fn up_to_date(folder: &Path, lock: &Path) -> Result<bool, String> {
-    Ok(fs::read_to_string(folder.join(".lockgate")).is_ok_and(|stamp| Ok(stamp) == digest(lock)))
+fn up_to_date(folder: &Path, lock: &Path) -> bool {
+    fs::read_to_string(folder.join(".lockgate")).is_ok_and(|stamp| Ok(stamp) == digest(lock))
 }
 
 fn stamp(folder: &Path, lock: &Path) -> Result<(), String> {

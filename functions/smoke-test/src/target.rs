@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws::error::during;
-use aws::{Aws, Error, Kind};
+use aws::stacks::outputs;
+use aws::{Aws, Error};
 use domain::names::StackName;
 use domain::smoke_test::{LambdaReply, LambdaRequest, Outputs};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -47,28 +48,8 @@ impl Target {
     }
 
     async fn outputs_of(&self, name: StackName) -> Result<Option<(StackName, BTreeMap<String, String>)>, Error> {
-        let answer = self
-            .tester
-            .cloudformation()
-            .describe_stacks()
-            .stack_name(name.as_str())
-            .send()
-            .await;
-        let stacks = match answer.map_err(during("cloudformation:DescribeStacks")) {
-            Ok(found) => found.stacks.unwrap_or_default(),
-            // CloudFormation has no error code of its own for a stack that is not there.
-            Err(error) if error.is(Kind::NotFound) || error.detail.contains("does not exist") => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(stacks.into_iter().next().map(|stack| {
-            let outputs = stack.outputs.unwrap_or_default().into_iter();
-            (
-                name,
-                outputs
-                    .filter_map(|output| Some((output.output_key?, output.output_value?)))
-                    .collect(),
-            )
-        }))
+        let found = outputs(&self.tester, name.as_str()).await?;
+        Ok(found.map(|outputs| (name, outputs)))
     }
 
     /// Invokes a function and waits for its answer.
@@ -104,6 +85,7 @@ impl Target {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
+    use aws::Kind;
     use aws_config::retry::RetryConfig;
     use aws_config::{BehaviorVersion, SdkConfig};
     use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};

@@ -1,0 +1,73 @@
+//! What operators did to an environment by hand: only ever added, beside the environment's lock.
+
+use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::environments::partition;
+use crate::error::{Error, during};
+use crate::ledger::{Ledger, instant, item, read};
+
+/// Something that an operator did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorAct {
+    /// What.
+    pub act: Act,
+    /// The deployment that had left the environment waiting for an operator.
+    pub deployment: DeploymentId,
+    /// The ARN that acted.
+    pub by: String,
+    /// The reason that the operator gave.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an operator can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Opened an environment that waited for an operator.
+    Released,
+}
+
+/// How the sort keys of these records begin.
+const OPERATOR: &str = "operator#";
+
+impl Ledger {
+    /// Records what an operator is about to do. Nothing that was recorded is ever written over.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`](crate::Kind::Conflict) when something was recorded in the same millisecond.
+    pub async fn record_operator_act(
+        &self,
+        application: &RepositoryName,
+        environment: &EnvironmentName,
+        act: &OperatorAct,
+    ) -> Result<(), Error> {
+        let operation = "dynamodb:PutItem";
+        let key = format!("{OPERATOR}{}", instant(act.at));
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(&partition(application, environment), &key, act, operation)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(during(operation))?;
+        Ok(())
+    }
+
+    /// What operators did to an environment, in order.
+    pub async fn operator_acts(
+        &self,
+        application: &RepositoryName,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<OperatorAct>, Error> {
+        self.query(&partition(application, environment), Some(OPERATOR))
+            .await?
+            .into_iter()
+            .map(|item| read(item, "dynamodb:Query"))
+            .collect()
+    }
+}
