@@ -8,7 +8,7 @@ use crate::tools::Workspace;
 
 type Check = fn(&Workspace, &Progress) -> Result<(), String>;
 
-const PARTS: [(&str, Check); 8] = [
+const PARTS: [(&str, Check); 10] = [
     ("format", format),
     ("layers", layers),
     ("statemachine", state_machine),
@@ -16,6 +16,8 @@ const PARTS: [(&str, Check); 8] = [
     ("lints", lints),
     ("tests", tests),
     ("emulator", emulator),
+    ("example", example),
+    ("demo", demo),
     ("weight", functions::weigh),
 ];
 
@@ -129,4 +131,24 @@ fn emulator(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
         "crates/local/emulator/tests",
     ]);
     progress.show("The local AWS", &mut workspace.prepare(pytest))
+}
+
+fn example(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
+    let mut check = Command::new("bash");
+    check.arg("examples/check.sh");
+    progress.run(
+        "Checking the example and its two further commits",
+        &mut workspace.prepare(check),
+    )
+}
+
+fn demo(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
+    functions::build(workspace, progress)?;
+    progress.show(
+        "The demo",
+        &mut cargo(
+            workspace,
+            &["run", "--quiet", "--package", "local", "--bin", "demo", "--", "--json"],
+        ),
+    )
 }
