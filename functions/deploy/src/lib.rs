@@ -210,6 +210,7 @@ pub const RAISES: &[Name] = &[
     Name::StackRolledBack,
     Name::RollbackFailed,
     Name::StackUnknown,
+    Name::TimedOut,
     Name::InvalidInput,
     Name::Panicked,
     Name::Unexpected,
