@@ -1,5 +1,6 @@
 //! The local AWS that all tests of a run share.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::sync::OnceCell;
 use crate::Application;
 
 /// How long a test waits for a deployment: far longer than any takes, so that a hang and nothing else is found by it.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Every test that deploys, by the name of its application. The position gives the account.
 const SCENARIOS: [&str; 14] = [
@@ -136,7 +137,6 @@ impl Laboratory {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what a failed test shows")]
 impl Scenario {
     /// Commits the application as it is now.
     pub async fn commit(&self, message: &str) -> Push {
@@ -222,10 +222,11 @@ fn configuration() -> String {
     );
     for (position, name) in SCENARIOS.iter().enumerate() {
         let account = account_of(position);
-        toml.push_str(&format!(
+        let _ = write!(
+            toml,
             "\n[application.\"acme/{name}\"]\nbranch = \"main\"\n\n[application.\"acme/{name}\".environment.dev]\n\
              account = \"{account}\"\non = \"push\"\n"
-        ));
+        );
     }
     toml
 }

@@ -2,6 +2,7 @@
 
 use aws::Aws;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_cloudformation::types::Stack;
 use aws_sdk_sts::config::Credentials;
 
 use crate::{REGION, Trouble};
@@ -42,7 +43,7 @@ impl Account {
             .await;
         let answer =
             answer.map_err(|error| Trouble(format!("describing {stack}: {:?}", error.into_service_error())))?;
-        let outputs = answer.stacks().first().map(|stack| stack.outputs()).unwrap_or_default();
+        let outputs = answer.stacks().first().map(Stack::outputs).unwrap_or_default();
         Ok(outputs
             .iter()
             .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))

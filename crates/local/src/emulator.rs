@@ -38,7 +38,7 @@ pub struct Emulator {
     http: reqwest::Client,
     process: Child,
     // It ends when this is closed: whoever kills us leaves nothing behind.
-    _stdin: ChildStdin,
+    stdin: ChildStdin,
 }
 
 /// A state that an execution entered.
@@ -123,7 +123,7 @@ impl Emulator {
         let stdin = process.stdin.take().ok_or_else(missing)?;
         let stdout = process.stdout.take().ok_or_else(missing)?;
         let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_secs(60), BufReader::new(stdout).read_line(&mut line)).await;
+        let read = tokio::time::timeout(Duration::from_mins(1), BufReader::new(stdout).read_line(&mut line)).await;
         let ready: Ready = match read {
             Ok(Ok(_)) => serde_json::from_str(&line).map_err(|_| {
                 let said = std::fs::read_to_string(folder.join("emulator.stderr")).unwrap_or_default();
@@ -142,7 +142,7 @@ impl Emulator {
             folder,
             http,
             process,
-            _stdin: stdin,
+            stdin,
         })
     }
 
@@ -199,7 +199,7 @@ impl Emulator {
 
     /// Ends it and waits until everything it started is gone.
     pub async fn stop(mut self) {
-        drop(self._stdin);
+        drop(self.stdin);
         if tokio::time::timeout(Duration::from_secs(10), self.process.wait())
             .await
             .is_err()

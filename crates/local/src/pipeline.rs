@@ -76,8 +76,7 @@ pub async fn bootstrap(emulator: &Emulator, account: &str) -> Result<(), Trouble
 
 /// Resolves a configuration as `lockgate config` does, and writes it where the CDK app reads it.
 pub fn resolve(emulator: &Emulator, toml: &str) -> Result<PathBuf, Trouble> {
-    let configuration =
-        Configuration::read(toml).map_err(|problems| Trouble(problems.report("lockgate.toml").to_string()))?;
+    let configuration = Configuration::read(toml).map_err(|problems| Trouble(problems.report("lockgate.toml")))?;
     let resolved = serde_json::to_vec_pretty(&configuration).map_err(Trouble::during("writing the configuration"))?;
     let file = emulator.folder().join("resolved.json");
     std::fs::write(&file, resolved).map_err(Trouble::during("writing the configuration"))?;

@@ -260,7 +260,10 @@ fn what_a_push_starts_comes_after_nothing() {
     let text = "[application.\"a/b\".environment.dev]\naccount = \"222222222222\"\non = \"manual\"\n\
                 [application.\"a/b\".environment.test]\naccount = \"333333333333\"\non = [\"manual\", \"push\"]\nafter = \"dev\"\n";
     let problems = problems(&format!("{PIPELINE}[application.\"a/b\"]\nbranch = \"main\"\n{text}"));
-    assert!(problems.contains("environment.test.after: what a push starts is built here"), "{problems}");
+    assert!(
+        problems.contains("environment.test.after: what a push starts is built here"),
+        "{problems}"
+    );
 }
 
 #[test]

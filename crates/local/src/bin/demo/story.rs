@@ -1,5 +1,6 @@
 //! The story that the demo tells, and what came of it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
@@ -19,7 +20,7 @@ use crate::screen::Screen;
 
 const DEV: &str = "222222222222";
 /// A first build installs the application's packages.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What came of it.
 pub struct Summary {
@@ -45,7 +46,7 @@ pub async fn tell(emulator: &Emulator, screen: &Screen) -> Result<Summary, Troub
             tokio::try_join!(pipeline::bootstrap(emulator, TOOLS), pipeline::bootstrap(emulator, DEV)).map(drop)
         })
         .await?;
-    let deployed = Pipeline::deploy(emulator, &resolved, &["--all"]);
+    let deployed = Box::pin(Pipeline::deploy(emulator, &resolved, &["--all"]));
     let pipeline = screen.act("Deploying Lockgate with the CDK", deployed).await?;
     let repository = Repository::create(emulator, "acme/shop").await?;
     repository.copy_from(&workspace().join("examples/shop"))?;
@@ -129,26 +130,28 @@ impl Summary {
     pub fn table(&self) -> String {
         let mut text = String::new();
         for told in &self.deployments {
-            text.push_str(&format!(
-                "\n{}  {}  {}\n\n",
+            let _ = write!(
+                text,
+                "\n{}  {}  {}\n\n{}",
                 told.push.repository,
                 told.push.after.short(),
-                told.push.title
-            ));
-            text.push_str(&timeline(&told.ended.entries).to_string());
+                told.push.title,
+                timeline(&told.ended.entries)
+            );
             let ending = told
                 .end()
                 .map_or("no end".to_owned(), |end| end.to_string().replace('_', " "));
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "\n\n{}: {ending}; {} state transitions; {} from the webhook to the first change set, the build not counted; {} in all\n",
                 told.environment,
                 told.transitions.transitions,
                 milliseconds(told.webhook_to_change_set()),
                 milliseconds(Some(told.webhook_to_deployed())),
-            ));
+            );
         }
         if let Some(shop) = &self.shop {
-            text.push_str(&format!("The shop answered at {shop}/items\n"));
+            let _ = writeln!(text, "The shop answered at {shop}/items");
         }
         text.push_str(
             "\nWhat builds and functions wrote is in target/lockgate/demo. `cargo demo --keep` leaves it all running.",
