@@ -86,7 +86,7 @@ names! {
         "Bring it back from the bucket's versions, where a deletion only hides it, or push a new commit.";
     ReleaseAltered = "Rejected.ReleaseAltered",
         "A file of the release does not have the content that its digest names.",
-        "Treat it as tampering: keep the object's versions, look at who wrote them, and build the commit again.";
+        "Treat it as tampering: keep the object's versions, look at who wrote them, and remove the wrong ones.";
     UnsupportedAssembly = "Rejected.UnsupportedAssembly",
         "The cloud assembly holds something that Lockgate does not deploy; the cause lists it.",
         "Change the application as the cause says.";

@@ -42,6 +42,10 @@ pub fn assess_failure(
     if status.leg == Some(Leg::Back) || status.back_to.is_some() {
         return Verdict::CallOperator;
     }
+    // A state that ran out of time before anything was changed leaves nothing half-done.
+    if failure.name == Name::TimedOut && !status.changed_anything() {
+        return Verdict::GiveUp(WayBack::NothingChanged);
+    }
     match failure.name.class() {
         Class::Stuck | Class::Bug => Verdict::CallOperator,
         Class::Transient | Class::Rejected | Class::Failed if !status.changed_anything() => {
@@ -64,5 +68,96 @@ pub fn ending_of(status: &Status) -> Ending {
         },
         _ if status.changed_anything() => Ending::Deployed,
         _ => Ending::NothingToDeploy,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::life::Progress;
+
+    fn stable() -> StableRelease {
+        StableRelease {
+            release: Digest::of(b"stable"),
+            commit: "a".repeat(40).parse().unwrap(),
+            deployment: "before".parse().unwrap(),
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn status(leg: Leg, progress: Option<Progress>) -> Status {
+        Status {
+            fence: Some(1),
+            leg: Some(leg),
+            stacks: progress
+                .map(|progress| ("web".parse().unwrap(), progress))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn what_follows_from_a_failure_depends_on_what_was_changed() {
+        use Verdict::{CallOperator, GiveUp};
+        let back = Verdict::GoBack(stable().release);
+        let cases = [
+            (Name::BuildFailed, None, GiveUp(WayBack::NothingChanged)),
+            (Name::TimedOut, None, GiveUp(WayBack::NothingChanged)),
+            (
+                Name::StackRolledBack,
+                Some(Progress::NotUpdated),
+                GiveUp(WayBack::NothingChanged),
+            ),
+            (Name::SmokeTestsFailed, Some(Progress::Updated), back.clone()),
+            (Name::AccessDenied, Some(Progress::Updated), back),
+            (Name::TimedOut, Some(Progress::Updated), CallOperator),
+            (Name::TimedOut, Some(Progress::Executing), CallOperator),
+            (Name::Unexpected, None, CallOperator),
+            (Name::RollbackFailed, Some(Progress::Updated), CallOperator),
+        ];
+        for (name, progress, expected) in cases {
+            let failure = Failure::new(name, "x");
+            let status = status(Leg::Forward, progress);
+            let verdict = assess_failure(&failure, &status, Some(&stable()), WithoutStable::GiveBack, false);
+            assert_eq!(verdict, expected, "{name} {progress:?}");
+        }
+    }
+
+    #[test]
+    fn a_way_back_that_fails_and_an_operation_in_flight_are_for_a_person() {
+        let failure = Failure::new(Name::BuildFailed, "x");
+        let assess = |status: &Status, in_flight| {
+            assess_failure(&failure, status, Some(&stable()), WithoutStable::GiveBack, in_flight)
+        };
+        assert_eq!(
+            assess(&status(Leg::Back, Some(Progress::Updated)), false),
+            Verdict::CallOperator
+        );
+        assert_eq!(assess(&status(Leg::Forward, None), true), Verdict::CallOperator);
+    }
+
+    #[test]
+    fn without_a_stable_release_the_environments_policy_decides() {
+        let failure = Failure::new(Name::SmokeTestsFailed, "x");
+        let status = status(Leg::Forward, Some(Progress::Updated));
+        let assess = |policy| assess_failure(&failure, &status, None, policy, false);
+        assert_eq!(
+            assess(WithoutStable::GiveBack),
+            Verdict::GiveUp(WayBack::NoStableRelease)
+        );
+        assert_eq!(assess(WithoutStable::CallOperator), Verdict::CallOperator);
+    }
+
+    #[test]
+    fn who_has_no_lock_never_calls_an_operator_for_somebody_elses_environment() {
+        let failure = Failure::new(Name::Unexpected, "x");
+        let verdict = assess_failure(&failure, &Status::default(), None, WithoutStable::CallOperator, false);
+        assert_eq!(verdict, Verdict::GiveUp(WayBack::NothingChanged));
     }
 }

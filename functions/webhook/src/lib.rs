@@ -67,7 +67,7 @@ async fn answer(webhook: &Webhook, input: &Input, now: Timestamp) -> Answer {
     let signature = input.header("x-hub-signature-256");
     match webhook.secrets.verify(signature.as_deref(), &body, now).await {
         Ok(Which::Current) => {}
-        // Counted by a metric filter on this field, so that operators see when the previous secret can go.
+        // Logs Insights counts this field, so that operators see when the previous secret can go.
         Ok(Which::Previous) => tracing::warn!(webhook.secret = "previous", "GitHub signs with the previous secret"),
         Err(Refused::BadSignature) => {
             tracing::warn!("a signature is missing or wrong");

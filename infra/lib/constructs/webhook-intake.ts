@@ -75,7 +75,7 @@ export class WebhookIntake extends Construct {
     new apigateway.HttpStage(this, 'Stage', {
       httpApi: api,
       autoDeploy: true,
-      // Fifty deliveries at once are a busy organisation; GitHub redelivers nothing by itself, the sweep asks for what was refused.
+      // Fifty deliveries at once are a busy organisation; GitHub redelivers nothing by itself, people do.
       throttle: { rateLimit: 20, burstLimit: 50 },
       accessLogSettings: {
         destination: new apigateway.LogGroupLogDestination(accessLog),
