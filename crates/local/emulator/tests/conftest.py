@@ -90,7 +90,7 @@ def other_account() -> str:
     return str(next(_accounts))
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 10) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """The first true answer of a condition."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:

