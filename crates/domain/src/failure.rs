@@ -178,7 +178,8 @@ impl Name {
 pub struct ReportedError {
     /// The error's name; `none`, where the execution has met no error.
     pub error: String,
-    /// Its cause: our own sentence, or, from a function that was invoked without a task token, Lambda's JSON around it.
+    /// Its cause: our own sentence, or, from a function that was invoked without a task token, Lambda's JSON around it;
+    /// nothing, where Step Functions gives none.
     #[serde(default)]
     pub cause: String,
 }
@@ -199,15 +200,11 @@ impl ReportedError {
         let cause = serde_json::from_str::<FromLambda>(&self.cause)
             .map_or_else(|_| self.cause.clone(), |lambda| lambda.error_message);
         // What nobody named keeps the name it came with, for whoever reports the bug.
-        let known = Name::ALL.iter().any(|known| known.as_str() == self.error);
-        Some(Failure::new(
-            name,
-            if known {
-                cause
-            } else {
-                format!("{}: {cause}", self.error)
-            },
-        ))
+        Some(match cause.as_str() {
+            cause if name.as_str() == self.error => Failure::new(name, cause),
+            "" => Failure::new(name, &self.error),
+            cause => Failure::new(name, format!("{}: {cause}", self.error)),
+        })
     }
 }
 
@@ -292,7 +289,7 @@ mod tests {
         );
         assert_eq!(
             read("States.Timeout", "").as_deref(),
-            Some("Stuck.TimedOut: States.Timeout: ")
+            Some("Stuck.TimedOut: States.Timeout")
         );
     }
 

@@ -1,6 +1,6 @@
 //! How a wave went: well, or with its gravest failure.
 
-use domain::failure::{Class, Failure, Name};
+use domain::failure::{Class, Failure, ReportedError};
 use domain::names::StackName;
 use serde::Deserialize;
 
@@ -23,46 +23,8 @@ pub enum StackResult {
     /// It failed.
     Failed {
         /// The error that a state caught.
-        failure: CaughtError,
+        failure: ReportedError,
     },
-}
-
-/// An error as Step Functions reports it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct CaughtError {
-    /// Its name, which may be Step Functions' own.
-    #[serde(default)]
-    pub error: Option<String>,
-    /// Its cause; a time-out has none.
-    #[serde(default)]
-    pub cause: Option<String>,
-}
-
-impl CaughtError {
-    fn failure(&self) -> Failure {
-        let error = self.error.as_deref().unwrap_or_default();
-        let name = Name::of_reported_error(error);
-        let cause = match self.cause.as_deref().unwrap_or_default() {
-            "" => error.to_owned(),
-            cause => said_by_function(cause).unwrap_or_else(|| cause.to_owned()),
-        };
-        // The name that is not ours is worth more than the one that we make of it.
-        if name.as_str() == error || cause.contains(error) {
-            Failure::new(name, cause)
-        } else {
-            Failure::new(name, format!("{error}: {cause}"))
-        }
-    }
-}
-
-/// A function's error reaches the state machine as the JSON that Lambda makes of it, in a text.
-fn said_by_function(cause: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Said {
-        error_message: String,
-    }
-    serde_json::from_str::<Said>(cause).ok().map(|said| said.error_message)
 }
 
 /// The later, the more it asks of people.
@@ -83,7 +45,7 @@ pub(crate) fn review_wave(results: Vec<StackResult>) -> Result<Output, Error> {
         match result {
             StackResult::Updated { .. } => updated += 1,
             StackResult::NoChanges { .. } => unchanged += 1,
-            StackResult::Failed { failure } => failures.push(failure.failure()),
+            StackResult::Failed { failure } => failures.extend(failure.failure()),
         }
     }
     // The first of those that are equally grave: `max_by_key` would take the last.
@@ -105,12 +67,13 @@ pub(crate) fn review_wave(results: Vec<StackResult>) -> Result<Output, Error> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
+    use domain::failure::Name;
     use serde_json::{Value, json};
 
     use super::*;
 
     fn failed(error: &str, cause: &str) -> Value {
-        json!({ "outcome": "failed", "failure": { "error": error, "cause": cause } })
+        json!({ "outcome": "failed", "failure": { "Error": error, "Cause": cause } })
     }
 
     fn review(results: &[Value]) -> Result<Output, Failure> {
@@ -175,7 +138,7 @@ mod tests {
                 "shop-dev: taken",
             ),
             (
-                json!({ "outcome": "failed", "failure": { "error": "States.Timeout" } }),
+                json!({ "outcome": "failed", "failure": { "Error": "States.Timeout" } }),
                 Name::TimedOut,
                 "States.Timeout",
             ),
@@ -185,7 +148,6 @@ mod tests {
                 "Lambda.Unknown: it ended",
             ),
             (failed("Nobody.Knows", "why"), Name::Unexpected, "Nobody.Knows: why"),
-            (json!({ "outcome": "failed", "failure": {} }), Name::Unexpected, ""),
         ];
         for (result, name, cause) in table {
             let failure = review(&[result]).unwrap_err();
