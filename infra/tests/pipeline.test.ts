@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { FUNCTIONS, functionName } from '../lib/names';
-import { fixture } from './stand-in';
+import { fixture, INFRA } from './stand-in';
 import { pipeline, smallestPipeline, statements, Statement } from './templates';
 
 const LEDGER = ['dynamodb:ConditionCheckItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem'];
@@ -77,6 +78,20 @@ for (const name of FUNCTIONS) {
     assert.deepEqual(watched('QueueName', `<${pipeline.idOf(queue)}.QueueName>`), ['ApproximateNumberOfMessagesVisible']);
   });
 }
+
+test('the use of the previous webhook secret is counted in the lines that the webhook really writes', () => {
+  const { Properties: filter } = pipeline.one('AWS::Logs::MetricFilter');
+  const logGroup = pipeline.all('AWS::Logs::LogGroup').find((group) => group.Properties.LogGroupName === '/aws/lambda/lockgate-webhook')!;
+  assert.equal(filter.LogGroupName, `<${pipeline.idOf(logGroup)}>`);
+  assert.deepEqual(filter.MetricTransformations, [
+    { MetricNamespace: 'Lockgate', MetricName: 'PreviousWebhookSecret', MetricValue: '1', DefaultValue: 0 },
+  ]);
+
+  const [, path, value] = /^\{ \$\.([\w.]+) = "(\w+)" \}$/.exec(filter.FilterPattern)!;
+  // A test of the webhook sees that the function writes this line.
+  const line = JSON.parse(fs.readFileSync(`${INFRA}/../functions/webhook/src/tests/previous-secret.log`, 'utf8'));
+  assert.equal(path!.split('.').reduce((inner, key) => inner?.[key], line), value);
+});
 
 test('no action is a wildcard, and nothing is managed elsewhere', () => {
   for (const template of [pipeline, smallestPipeline]) {

@@ -299,6 +299,34 @@ async fn f03_a_delivery_signed_with_the_previous_secret_is_accepted_while_it_is_
     assert_eq!(answered(&webhook, old("a third")).await.0, 401);
 }
 
+/// Logging is set up once for a process, from its environment, as Lambda gives it: this test runs itself again.
+#[tokio::test]
+async fn the_line_that_tells_of_the_previous_secret_is_the_one_that_the_metric_filter_is_tested_with() {
+    const THIS: &str =
+        "tests::the_line_that_tells_of_the_previous_secret_is_the_one_that_the_metric_filter_is_tested_with";
+    const LOG_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
+    if std::env::var_os(LOG_FORMAT).is_some() {
+        lambda::start_logging();
+        let fake = fake();
+        fake.state().parameters.extend([
+            ("/lockgate/webhook/secret".to_owned(), "the next secret".to_owned()),
+            ("/lockgate/webhook/secret-previous".to_owned(), SECRET.to_owned()),
+        ]);
+        assert_eq!(answered(&webhook(&fake).await, pushed()).await.0, 202);
+        return;
+    }
+    let program = std::env::current_exe().unwrap();
+    let run = tokio::process::Command::new(program)
+        .args([THIS, "--exact", "--nocapture"])
+        .env(LOG_FORMAT, "JSON")
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8(run.stdout).unwrap();
+    let expected = include_str!("tests/previous-secret.log").trim_end();
+    assert_eq!(printed.lines().filter(|line| *line == expected).count(), 1, "{printed}");
+}
+
 #[tokio::test]
 async fn a_changed_secret_is_found_when_a_signature_fails_and_not_more_often_than_every_few_seconds() {
     let fake = fake();

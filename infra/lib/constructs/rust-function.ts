@@ -37,6 +37,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
   readonly live: lambda.Alias;
   readonly role: iam.Role;
   readonly grantPrincipal: iam.IPrincipal;
+  readonly logGroup: logs.LogGroup;
   readonly invocations;
 
   constructor(scope: Construct, id: string, props: RustFunctionProps) {
@@ -44,7 +45,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
     const name = functionName(props.name);
 
     // Not retained: the name is fixed, so what is left behind would stop the stack from being created again.
-    const logGroup = new logs.LogGroup(this, 'Logs', {
+    this.logGroup = new logs.LogGroup(this, 'Logs', {
       logGroupName: `/aws/lambda/${name}`,
       retention: props.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -68,7 +69,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
     iam.Grant.addToPrincipal({
       grantee: this.role,
       actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
-      resourceArns: [logGroup.logGroupArn],
+      resourceArns: [this.logGroup.logGroupArn],
     });
 
     const fn = new lambda.Function(this, 'Function', {
@@ -82,7 +83,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
       memorySize: props.memory,
       timeout: props.timeout,
       environment: props.environment,
-      logGroup,
+      logGroup: this.logGroup,
       loggingFormat: lambda.LoggingFormat.JSON,
       tracing: lambda.Tracing.ACTIVE,
       deadLetterQueue: deadLetters,

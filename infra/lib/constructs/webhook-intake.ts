@@ -57,6 +57,16 @@ export class WebhookIntake extends Construct {
     DeploymentMachine.grantStart(this.fn);
     this.grantReadParameters(this.fn);
 
+    new logs.MetricFilter(this, 'PreviousSecret', {
+      logGroup: this.fn.logGroup,
+      filterPattern: logs.FilterPattern.stringValue('$.fields.signed_with', '=', 'previous'),
+      metricNamespace: 'Lockgate',
+      metricName: 'PreviousWebhookSecret',
+      metricValue: '1',
+      // Tells a webhook that GitHub signs with the current secret from one that nobody calls.
+      defaultValue: 0,
+    });
+
     for (const application of props.applications) {
       this.describe(application);
     }
