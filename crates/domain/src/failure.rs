@@ -60,15 +60,24 @@ names! {
     Unavailable = "Transient.Unavailable",
         "AWS could not be reached or answered with a fault of its own.",
         "Deploy again when the AWS Health Dashboard is green.";
+    GitHubUnavailable = "Transient.GitHubUnavailable",
+        "GitHub could not be reached, answered with a fault of its own, or asked to be called less often.",
+        "Deploy again when githubstatus.com is green; where GitHub counts calls, give Lockgate a token of its own.";
     AccessDenied = "Rejected.AccessDenied",
         "AWS refused a call; the cause names the role and the action.",
         "Give the role that permission (usually by deploying EnvironmentStack or `cdk bootstrap` again), then deploy again.";
+    GitHubDenied = "Rejected.GitHubDenied",
+        "GitHub refused a call, or does not show the repository to whoever asks.",
+        "Put a token that may read the repository's contents into the parameter /lockgate/github/token, then deploy again.";
     Quarantined = "Rejected.Quarantined",
         "The environment waits for an operator after a deployment that ended half-way.",
         "Follow the runbook of the deployment that the cause names; deploy again when the environment was released.";
     QueueFull = "Rejected.QueueFull",
         "More deployments wait for the environment than it holds places for.",
         "Wait until the queue is shorter, or let newer deployments supersede older ones (queue = \"newest\").";
+    NotStableBefore = "Rejected.NotStableBefore",
+        "The release is not stable, or not accepted, in the environment that comes before this one.",
+        "Bring the same commit there first, as the cause says, then ask for it here again.";
     BuildFailed = "Rejected.BuildFailed",
         "The repository's own build or tests failed.",
         "Read the build's log at the link in the cause, mend the commit and push.";
@@ -114,12 +123,27 @@ names! {
     InvalidSmokeTests = "Rejected.InvalidSmokeTests",
         "lockgate.smoke.toml of the release cannot be read; the cause lists every problem.",
         "Mend the file (`lockgate package` checks it too) and push.";
+    InvalidChecklist = "Rejected.InvalidChecklist",
+        "lockgate.uat.md of the release cannot be read as a checklist; the cause says why.",
+        "Mend the file (`lockgate package` checks it too), push, and bring the new release this far.";
     StackRolledBack = "Failed.StackRolledBack",
         "A stack could not be changed, and CloudFormation put it back.",
         "Mend what the cause names, and push.";
     SmokeTestsFailed = "Failed.SmokeTests",
         "The environment did not answer as lockgate.smoke.toml asks.",
         "See which check failed in the deployment's record, mend it and push.";
+    IntegrationTestsFailed = "Failed.IntegrationTests",
+        "The repository's own integration tests failed in the environment.",
+        "Read the log at the link in the cause, mend what it shows and push.";
+    NotAccepted = "Failed.NotAccepted",
+        "One of the people who were asked did not accept the release.",
+        "Read their comment in the cause, mend what it says, and publish the next pre-release.";
+    ApprovalExpired = "Failed.ApprovalExpired",
+        "Too few of the people who were asked accepted the release before the deadline.",
+        "Find out why nobody answered, give them longer (`within`) if need be, and publish another pre-release.";
+    NobodyMayAccept = "Failed.NobodyMayAccept",
+        "Too few people are left who may accept the release: nobody accepts what they wrote or asked for.",
+        "Name further people in `approval` of lockgate.toml, deploy it, and publish another pre-release.";
     Stopped = "Failed.Stopped",
         "Somebody stopped the execution.",
         "Deploy again if that was not meant.";
