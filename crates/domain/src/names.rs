@@ -74,6 +74,7 @@ macro_rules! name {
         }
     };
 }
+pub(crate) use name;
 
 fn is_lower_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))

@@ -1,0 +1,21 @@
+//! People decide whether a release may stay: who is asked, who may answer, and what their answers come to.
+//!
+//! One [`Approval`] is one record, and its transitions are pure: they say what the record is afterwards or why nothing
+//! changed. Whoever calls them writes the record back on condition that nobody changed it meanwhile, and that write is
+//! the decision. A link's token ([`Token`]) holds for one approver, one approval and one release, and is used up when
+//! its approver has a ballot in the record.
+
+mod checklist;
+mod contributors;
+mod policy;
+mod record;
+mod token;
+
+pub use self::checklist::ChecklistItem;
+pub use self::contributors::{Contributor, Role};
+pub use self::policy::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When};
+pub use self::record::{
+    Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Facts, IntegrationFacts, MailState, Outcome,
+    Refusal, StackFacts, Via,
+};
+pub use self::token::KeyId;
