@@ -1,0 +1,25 @@
+// A Chromium: the machine's own where there is one, otherwise the one that an npm package brings along for x86_64 Linux.
+
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { chromium as playwright } from 'playwright-core';
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+// The root user of a build machine has no sandbox to be put into; the pages that are opened are our own.
+const ARGUMENTS = ['--no-sandbox', '--disable-dev-shm-usage'];
+
+export async function launch() {
+  const own = process.env.CHROMIUM ?? find();
+  if (own) {
+    return playwright.launch({ executablePath: own, args: ARGUMENTS });
+  }
+  // It unpacks the libraries that a bare Linux lacks when it believes to be in Lambda.
+  process.env.AWS_LAMBDA_JS_RUNTIME ??= 'nodejs22.x';
+  const { default: packed } = await import('@sparticuz/chromium');
+  return playwright.launch({ executablePath: await packed.executablePath(), args: [...packed.args, ...ARGUMENTS] });
+}
+
+function find() {
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  return NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name))).find(existsSync);
+}
