@@ -21,6 +21,8 @@ export interface Pipeline {
   /** Networks that a smoke test may reach beside public addresses. */
   readonly smoke_test_addresses: readonly string[];
   readonly customer_managed_keys: boolean;
+  /** Where GitHub's API is. */
+  readonly github_api: string;
 }
 
 /** The functions read more of it than is named here; it is stored as it came. */
@@ -36,6 +38,17 @@ export interface Environment {
   readonly region: string;
   /** Of the account's CDK bootstrap. */
   readonly qualifier: string;
+  /** Whom it asks; without it, nobody. */
+  readonly approval: ApprovalPolicy | null;
+}
+
+export interface ApprovalPolicy {
+  readonly people: readonly Person[];
+}
+
+export interface Person {
+  /** The mail address at which the person is asked, or the ARN of the AWS identity with which one without mail answers. */
+  readonly name: string;
 }
 
 /** One account and region that something is deployed into: one EnvironmentStack. */
@@ -54,6 +67,8 @@ const FORMS = {
   qualifier: /^[a-z0-9]{1,10}$/,
   // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, ExternalId
   external_id: /^[\w+=,.@:/-]{22,1224}$/,
+  github_api: /^https?:\/\/[^\s/]+(\/\S*)?$/,
+  approver: /^(arn:\S+|[^\s@]+@[^\s@]+)$/,
 };
 
 export function readConfiguration(path: unknown): Configuration {
@@ -67,6 +82,7 @@ export function readConfiguration(path: unknown): Configuration {
   check('pipeline.account', read.pipeline?.account, FORMS.account);
   check('pipeline.region', read.pipeline.region, FORMS.region);
   check('pipeline.external_id', read.pipeline.external_id, FORMS.external_id);
+  check('pipeline.github_api', read.pipeline.github_api, FORMS.github_api);
   for (const application of read.applications) {
     check('repository', application.repository, FORMS.repository);
     for (const environment of application.environments) {
@@ -74,6 +90,9 @@ export function readConfiguration(path: unknown): Configuration {
       check(`${of}.account`, environment.account, FORMS.account);
       check(`${of}.region`, environment.region, FORMS.region);
       check(`${of}.qualifier`, environment.qualifier, FORMS.qualifier);
+      for (const { name } of environment.approval?.people ?? []) {
+        check(`${of}.approval.people.name`, name, FORMS.approver);
+      }
     }
   }
   return read;
@@ -94,4 +113,10 @@ export function targets(configuration: Configuration): Target[] {
     found.set(key, { account, region, qualifiers: [...qualifiers].sort() });
   }
   return [...found.keys()].sort().map((key) => found.get(key)!);
+}
+
+/** Everybody who is asked by mail, in whichever environment, once and in a stable order. */
+export function approverAddresses({ applications }: Configuration): string[] {
+  const people = applications.flatMap(({ environments }) => environments).flatMap(({ approval }) => approval?.people ?? []);
+  return [...new Set(people.map(({ name }) => name).filter((name) => !name.startsWith('arn:')))].sort();
 }

@@ -19,5 +19,10 @@ export function queueUrl(scope: Construct, queueName: string): string {
 export const logGroupUrl = (scope: Construct, name: string) =>
   page(scope, 'cloudwatch', `logsV2:log-groups/log-group/${name.replaceAll('/', '$252F')}`);
 
+export function topicUrl(scope: Construct, topicName: string): string {
+  const arn = Stack.of(scope).formatArn({ service: 'sns', resource: topicName });
+  return page(scope, 'sns/v3', `/topic/${arn}`);
+}
+
 export const executionsUrl = (scope: Construct, stateMachineArn: string, status: string) =>
   page(scope, 'states', `/statemachines/view/${stateMachineArn}?statusFilter=${status}`);

@@ -4,7 +4,7 @@
  */
 import { Target } from './configuration';
 
-export const FUNCTIONS = ['webhook', 'gate', 'build', 'deploy', 'smoke-test', 'report', 'sweep'] as const;
+export const FUNCTIONS = ['webhook', 'gate', 'build', 'deploy', 'smoke-test', 'approval', 'report', 'sweep'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 export const STACKS = { pipeline: 'lockgate-pipeline', environment: 'lockgate-environment' };

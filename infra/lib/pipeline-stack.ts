@@ -1,9 +1,12 @@
 import { aws_iam as iam, aws_kms as kms, aws_lambda as lambda, aws_logs as logs, CfnOutput, Duration, RemovalPolicy, Stack, StackProps } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Configuration, targets } from './configuration';
+import { Approvals } from './constructs/approvals';
 import { BuildProject } from './constructs/build-project';
 import { DeploymentMachine } from './constructs/deployment-machine';
+import { IntegrationProject } from './constructs/integration-project';
 import { Notifications } from './constructs/notifications';
+import { PublicApi } from './constructs/public-api';
 import { ReleaseLedger } from './constructs/release-ledger';
 import { ReleaseStore } from './constructs/release-store';
 import { FunctionDefaults, RustFunction } from './constructs/rust-function';
@@ -35,9 +38,9 @@ export interface PipelineStackProps extends StackProps {
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
     super(scope, id, props);
-    const { built, logRetention = logs.RetentionDays.THREE_MONTHS } = props;
-    const { applications, pipeline } = props.configuration;
-    const deployedTo = targets(props.configuration);
+    const { built, configuration, logRetention = logs.RetentionDays.THREE_MONTHS } = props;
+    const { applications, pipeline } = configuration;
+    const deployedTo = targets(configuration);
 
     const key = pipeline.customer_managed_keys
       ? new kms.Key(this, 'Key', {
@@ -50,13 +53,10 @@ export class PipelineStack extends Stack {
     const ledger = new ReleaseLedger(this, 'Ledger', { key });
     const store = new ReleaseStore(this, 'Store', { key, targets: deployedTo });
     const notifications = new Notifications(this, 'Notifications', { key, addresses: pipeline.notify });
-    const project = new BuildProject(this, 'Project', {
-      cli: built.cli,
-      architecture: built.architecture,
-      applications,
-      store,
-      logRetention,
-    });
+    const commits = { architecture: built.architecture, applications, logRetention };
+    const project = new BuildProject(this, 'Project', { ...commits, cli: built.cli, store });
+    const integration = new IntegrationProject(this, 'Integration', commits);
+    const api = new PublicApi(this, 'Api', { logRetention, notifications });
 
     const defaults: FunctionDefaults = {
       folder: built.functions,
@@ -68,32 +68,42 @@ export class PipelineStack extends Stack {
     const LOCKGATE_ARTIFACTS = store.bucket.bucketName;
     const LOCKGATE_STATE_MACHINE = DeploymentMachine.arn(this);
 
+    const { fn: approval, topic: approvers } = new Approvals(this, 'Approvals', { defaults, configuration, ledger, store, api, key });
+
     const gate = new RustFunction(this, 'Gate', {
       ...defaults,
       name: 'gate',
       description: 'Admits deployments to their environment, one at a time',
       memory: 256,
       timeout: Duration.seconds(30),
-      environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE },
+      environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE, LOCKGATE_WAKE_APPROVAL: approval.live.functionArn },
     });
     ledger.grantAppend(gate);
     ledger.grantTakeAway(gate);
     DeploymentMachine.grantAnswer(gate);
     DeploymentMachine.grantDescribe(gate);
+    // One that waits for people is superseded when a newer one queues.
+    approval.grantInvoke(gate);
 
     const build = new RustFunction(this, 'Build', {
       ...defaults,
       name: 'build',
-      description: 'Has a commit built, once',
+      description: 'Has a commit built, once, and its integration tests run',
       memory: 256,
       timeout: Duration.seconds(30),
-      environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_BUILD_PROJECT: project.project.projectName },
+      environment: {
+        LOCKGATE_LEDGER,
+        LOCKGATE_ARTIFACTS,
+        LOCKGATE_BUILD_PROJECT: project.project.projectName,
+        LOCKGATE_INTEGRATION_PROJECT: integration.project.projectName,
+      },
     });
     ledger.grantAppend(build);
     ledger.grantTakeAway(build);
     store.grantRead(build);
     project.grantBuild(build);
-    project.wake(build);
+    integration.grantBuild(build);
+    project.wake(build, integration);
     DeploymentMachine.grantAnswer(build);
 
     const deploy = new RustFunction(this, 'Deploy', {
@@ -161,17 +171,19 @@ export class PipelineStack extends Stack {
       logRetention,
       notifications,
     });
-    const { url } = new WebhookIntake(this, 'Webhook', { defaults, applications, ledger });
+    const { url } = new WebhookIntake(this, 'Webhook', { defaults, configuration, ledger, api });
     if (deployedTo.length > 0) {
       new StackEvents(this, 'StackEvents', { targets: deployedTo, deploy });
     }
-    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, report });
+    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, approval, report });
 
     new CfnOutput(this, 'WebhookUrl', { value: url, description: 'Payload URL of the GitHub webhook' });
+    new CfnOutput(this, 'ApiUrl', { value: api.url, description: 'Where approval links and the command lockgate lead' });
     new CfnOutput(this, 'LedgerTable', { value: LOCKGATE_LEDGER });
     new CfnOutput(this, 'ArtifactsBucket', { value: LOCKGATE_ARTIFACTS });
     new CfnOutput(this, 'StateMachine', { value: machine.stateMachineArn });
     new CfnOutput(this, 'Topic', { value: notifications.topic.topicArn });
+    new CfnOutput(this, 'ApproversTopic', { value: approvers.topicArn });
   }
 
   /** Exactly these roles: who assumes a deploy role administers the account. */

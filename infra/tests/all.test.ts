@@ -1,5 +1,6 @@
 // One process for all: loading the CDK is what takes time.
 import './alarms.test';
+import './approvers.test';
 import './configuration.test';
 import './definition.test';
 import './environment.test';

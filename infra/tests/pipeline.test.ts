@@ -10,26 +10,55 @@ const TAKE_AWAY = ['dynamodb:DeleteItem'];
 const READ_RELEASES = ['s3:GetObject', 's3:ListBucket'];
 const ANSWER = ['states:SendTaskFailure', 'states:SendTaskHeartbeat', 'states:SendTaskSuccess'];
 const ASSUME = ['sts:AssumeRole', 'sts:TagSession'];
+const GITHUB = ['LOCKGATE_GITHUB_API', 'LOCKGATE_GITHUB_TOKEN'];
 const ITSELF = ['logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments'];
 
 const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
   webhook: [...LEDGER, 'ssm:GetParameter', 'states:StartExecution'],
-  gate: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'states:DescribeExecution'],
+  gate: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'lambda:InvokeFunction', 'states:DescribeExecution'],
   build: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'codebuild:BatchGetBuilds', 'codebuild:StartBuild', 'codebuild:StopBuild', ...READ_RELEASES],
   deploy: [...LEDGER, ...TAKE_AWAY, ...ANSWER, ...ASSUME, ...READ_RELEASES, 'states:DescribeExecution'],
   'smoke-test': [...LEDGER, ...ASSUME, ...READ_RELEASES],
+  approval: [
+    ...LEDGER,
+    ...TAKE_AWAY,
+    ...ANSWER,
+    ...READ_RELEASES,
+    'sns:ListSubscriptionsByTopic',
+    'sns:Publish',
+    'ssm:GetParameter',
+    'states:DescribeExecution',
+  ],
   report: [...LEDGER, ...TAKE_AWAY, 'sns:Publish'],
   sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:StartExecution'],
 };
 
 const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
-  webhook: ['LOCKGATE_APPLICATIONS', 'LOCKGATE_LEDGER', 'LOCKGATE_SECRETS', 'LOCKGATE_STATE_MACHINE'],
-  gate: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE'],
-  build: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_BUILD_PROJECT', 'LOCKGATE_LEDGER'],
+  webhook: ['LOCKGATE_APPLICATIONS', ...GITHUB, 'LOCKGATE_LEDGER', 'LOCKGATE_SECRETS', 'LOCKGATE_STATE_MACHINE'],
+  gate: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_WAKE_APPROVAL'],
+  build: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_BUILD_PROJECT', 'LOCKGATE_INTEGRATION_PROJECT', 'LOCKGATE_LEDGER'],
   deploy: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE'],
   'smoke-test': ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER', 'LOCKGATE_SMOKE_ALLOW'],
+  approval: [
+    'LOCKGATE_APPROVAL_KEYS',
+    'LOCKGATE_APPROVERS_TOPIC',
+    'LOCKGATE_ARTIFACTS',
+    ...GITHUB,
+    'LOCKGATE_LEDGER',
+    'LOCKGATE_PAGES',
+    'LOCKGATE_STATE_MACHINE',
+    'LOCKGATE_TOPIC',
+  ],
   report: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_TOPIC'],
-  sweep: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_WAKE_BUILD', 'LOCKGATE_WAKE_DEPLOY', 'LOCKGATE_WAKE_GATE', 'LOCKGATE_WAKE_REPORT'],
+  sweep: [
+    'LOCKGATE_LEDGER',
+    'LOCKGATE_STATE_MACHINE',
+    'LOCKGATE_WAKE_APPROVAL',
+    'LOCKGATE_WAKE_BUILD',
+    'LOCKGATE_WAKE_DEPLOY',
+    'LOCKGATE_WAKE_GATE',
+    'LOCKGATE_WAKE_REPORT',
+  ],
 };
 
 const of = (name: string, action: string): Statement[] =>
@@ -126,19 +155,47 @@ test('no role in the tools account may touch CloudFormation or IAM there', () =>
   }
 });
 
+const projects = Object.fromEntries(pipeline.all('AWS::CodeBuild::Project').map(({ Properties: project }) => [project.Name, project]));
+
 test('a build writes content and indexes of releases, reads its tool, and may do nothing else', () => {
   const role = pipeline.role('lockgate-build-project');
   assert.deepEqual(pipeline.actions(role), ['logs:CreateLogStream', 'logs:PutLogEvents', 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject']);
   const bucket = pipeline.idOf(pipeline.one('AWS::S3::Bucket'));
   assert.deepEqual(resources('lockgate-build-project', 's3:PutObject'), [`<${bucket}.Arn>/objects/*`, `<${bucket}.Arn>/releases/*`]);
 
-  const { Properties: project } = pipeline.one('AWS::CodeBuild::Project');
-  assert.equal(project.Name, 'lockgate-build');
+  const project = projects['lockgate-build'];
   assert.equal(project.Environment.PrivilegedMode, false);
   assert.equal(project.Environment.Type, 'ARM_CONTAINER');
   assert.equal(project.Source.Type, 'GITHUB');
   assert.deepEqual(project.SecondarySources.map((source: any) => [source.Type, source.SourceIdentifier]), [['S3', 'lockgate']]);
   assert.deepEqual(project.Environment.EnvironmentVariables.map((variable: any) => variable.Name), ['LOCKGATE_ARTIFACTS']);
+});
+
+test('integration tests run where builds do, and may write their log and nothing else', () => {
+  const [role, trusted] = [pipeline.role('lockgate-integration-project'), ['codebuild.amazonaws.com']];
+  assert.deepEqual(pipeline.actions(role), ['logs:CreateLogStream', 'logs:PutLogEvents']);
+  assert.deepEqual(resources('lockgate-integration-project', 'logs:PutLogEvents').filter((arn) => !arn.includes('IntegrationLogs')), [
+    'arn:aws:logs:eu-west-1:111111111111:log-group:/aws/codebuild/lockgate-integration',
+  ]);
+  assert.deepEqual(statements(role.Properties.AssumeRolePolicyDocument).map(({ Principal }) => Principal.Service), trusted);
+
+  const { 'lockgate-build': build, 'lockgate-integration': tests, ...others } = projects;
+  assert.deepEqual(others, {});
+  assert.equal(tests.ServiceRole, `<${pipeline.idOf(role)}.Arn>`);
+  assert.deepEqual(tests.Source, build.Source);
+  assert.equal(tests.SecondarySources, undefined);
+  const { EnvironmentVariables: _, ...same } = build.Environment;
+  assert.deepEqual(tests.Environment, same);
+  assert.equal(tests.TimeoutInMinutes, 60);
+});
+
+test('the function build starts both kinds of builds, and is woken by both', () => {
+  const ids = pipeline.all('AWS::CodeBuild::Project').map((project) => pipeline.idOf(project));
+  assert.deepEqual(resources('lockgate-build', 'codebuild:StartBuild'), ids.map((id) => `<${id}.Arn>`).sort());
+  const { Variables: given } = pipeline.fn('lockgate-build').Properties.Environment;
+  assert.deepEqual([given.LOCKGATE_BUILD_PROJECT, given.LOCKGATE_INTEGRATION_PROJECT], ids.map((id) => `<${id}>`));
+  const rule = pipeline.all('AWS::Events::Rule').find((rule) => rule.Properties.EventPattern?.source?.includes('aws.codebuild'))!;
+  assert.deepEqual(rule.Properties.EventPattern.detail['project-name'], ids.map((id) => `<${id}>`));
 });
 
 test('the state machine invokes exactly the five functions it calls, and logs no data', () => {
@@ -155,22 +212,86 @@ test('the state machine invokes exactly the five functions it calls, and logs no
   );
 });
 
-test('the sweep wakes gate, build, deploy and report, and nobody else', () => {
-  assert.deepEqual(resources('lockgate-sweep', 'lambda:InvokeFunction'), ['build', 'deploy', 'gate', 'report'].map(live).sort());
+test('the sweep wakes gate, build, deploy, approval and report; gate wakes approval; and nobody else wakes anybody', () => {
+  assert.deepEqual(resources('lockgate-sweep', 'lambda:InvokeFunction'), ['approval', 'build', 'deploy', 'gate', 'report'].map(live).sort());
+  assert.deepEqual(resources('lockgate-gate', 'lambda:InvokeFunction'), [live('approval')]);
+  const setting = (name: string) => pipeline.fn(name).Properties.Environment.Variables.LOCKGATE_WAKE_APPROVAL;
+  assert.deepEqual([setting('lockgate-gate'), setting('lockgate-sweep')], [live('approval'), live('approval')]);
 });
 
 test('only what was waiting may be taken away from the ledger', () => {
-  for (const name of ['gate', 'build', 'deploy', 'report']) {
+  for (const name of ['gate', 'build', 'deploy', 'approval', 'report']) {
     for (const statement of of(`lockgate-${name}`, 'dynamodb:DeleteItem')) {
       assert.deepEqual(statement.Condition, { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['parked#*', 'report#*'] } });
     }
   }
 });
 
-test('the internet reaches one route, slowly, and the access log has nothing of what it sent', () => {
-  assert.equal(pipeline.one('AWS::ApiGatewayV2::Route').Properties.RouteKey, 'POST /webhooks/github');
+test('the internet reaches these routes and no other; who has an AWS identity shows it', () => {
+  const routes = pipeline.all('AWS::ApiGatewayV2::Route').map(({ Properties: route }) => [route.RouteKey, route.AuthorizationType]);
+  assert.deepEqual(Object.fromEntries(routes), {
+    'POST /webhooks/github': 'NONE',
+    'GET /approvals/{id}': 'NONE',
+    'HEAD /approvals/{id}': 'NONE',
+    'POST /approvals/{id}': 'NONE',
+    'POST /approvals/{id}/ballots': 'AWS_IAM',
+    'GET /approvals': 'AWS_IAM',
+  });
+  assert.equal(pipeline.one('AWS::ApiGatewayV2::Api').Properties.CorsConfiguration, undefined);
+});
+
+test('each route reaches its own function, through its alias', () => {
+  const called = pipeline.all('AWS::ApiGatewayV2::Route').map(({ Properties: route }) => {
+    const { Properties: integration } = pipeline.resources[route.Target.replace('integrations/', '').slice(1, -1)]!;
+    return [route.RouteKey, integration.IntegrationUri, integration.PayloadFormatVersion];
+  });
+  for (const [route, fn, format] of called) {
+    assert.deepEqual([fn, format], [live(route.endsWith('github') ? 'webhook' : 'approval'), '2.0'], route);
+  }
+  const api = `arn:aws:execute-api:eu-west-1:111111111111:<${pipeline.idOf(pipeline.one('AWS::ApiGatewayV2::Api'))}>/*/*`;
+  const admitted = pipeline
+    .all('AWS::Lambda::Permission')
+    .filter(({ Properties: permission }) => permission.Principal === 'apigateway.amazonaws.com')
+    .map(({ Properties: permission }) => `${permission.FunctionName} ${permission.SourceArn}`);
+  assert.deepEqual([...new Set(admitted)].sort(), [
+    `${live('approval')} ${api}/approvals`,
+    `${live('approval')} ${api}/approvals/{id}`,
+    `${live('approval')} ${api}/approvals/{id}/ballots`,
+    `${live('webhook')} ${api}/webhooks/github`,
+  ].sort());
+});
+
+test('whoever has lockgate-approver may call the two routes of the command, and nothing else', () => {
+  const { Properties: policy } = pipeline.one('AWS::IAM::ManagedPolicy');
+  assert.equal(policy.ManagedPolicyName, 'lockgate-approver');
+  assert.deepEqual([policy.Roles, policy.Groups, policy.Users], [undefined, undefined, undefined]);
+  const api = `arn:aws:execute-api:eu-west-1:111111111111:<${pipeline.idOf(pipeline.one('AWS::ApiGatewayV2::Api'))}>`;
+  assert.deepEqual(
+    statements(policy.PolicyDocument).map(({ Effect, Action, Resource }) => [Effect, Action, Resource]),
+    [['Allow', ['execute-api:Invoke'], [`${api}/$default/GET/approvals`, `${api}/$default/POST/approvals/*/ballots`]]],
+  );
+});
+
+// CloudFormation would make another API, with another address than the one that GitHub knows.
+test('the API, its stage and the webhook\'s route are those of version 0.1.0', () => {
+  assert.equal(pipeline.idOf(pipeline.one('AWS::ApiGatewayV2::Api')), 'WebhookApi427E2EB3');
+  assert.equal(pipeline.idOf(pipeline.one('AWS::ApiGatewayV2::Stage')), 'WebhookStage2A7C3F54');
+  const webhook = pipeline.all('AWS::ApiGatewayV2::Route').find((route) => route.Properties.RouteKey === 'POST /webhooks/github')!;
+  assert.equal(pipeline.idOf(webhook), 'WebhookApiPOSTwebhooksgithub218D2C95');
+});
+
+test('the outputs say where the API is, and what approval writes into its links is the same', () => {
+  const { Outputs: outputs } = pipeline.raw;
+  const api = { 'Fn::GetAtt': [pipeline.idOf(pipeline.one('AWS::ApiGatewayV2::Api')), 'ApiEndpoint'] };
+  assert.deepEqual(outputs.ApiUrl.Value, api);
+  assert.deepEqual(outputs.WebhookUrl.Value, { 'Fn::Join': ['', [api, '/webhooks/github']] });
+  assert.equal(pipeline.fn('lockgate-approval').Properties.Environment.Variables.LOCKGATE_PAGES, `<${api['Fn::GetAtt'].join('.')}>`);
+});
+
+test('the door is narrow, and the access log has nothing of what came through: no path, no query, no token', () => {
   const { Properties: stage } = pipeline.one('AWS::ApiGatewayV2::Stage');
-  assert.deepEqual(stage.DefaultRouteSettings, { ThrottlingBurstLimit: 50, ThrottlingRateLimit: 20 });
+  assert.equal(stage.StageName, '$default');
+  assert.deepEqual(stage.DefaultRouteSettings, { ThrottlingBurstLimit: 200, ThrottlingRateLimit: 20 });
   const logged = [...stage.AccessLogSettings.Format.matchAll(/\$context\.([\w.]+)/g)].map(([, name]) => name);
   assert.deepEqual(logged.sort(), [
     'identity.sourceIp',
@@ -182,7 +303,10 @@ test('the internet reaches one route, slowly, and the access log has nothing of 
     'routeKey',
     'status',
   ]);
-  assert.doesNotMatch(stage.AccessLogSettings.Format, /\$(request|input|stageVariables)/);
+  // API Gateway puts in what is behind `$context.`, and leaves no other `$` to be one day taken for something.
+  assert.deepEqual(stage.AccessLogSettings.Format.match(/\$(?!context\.\w)/g), null);
+  const group = pipeline.all('AWS::Logs::LogGroup').find((group) => stage.AccessLogSettings.DestinationArn === `<${pipeline.idOf(group)}.Arn>`)!;
+  assert.equal(group.Properties.LogGroupName, '/aws/vendedlogs/lockgate/api');
 });
 
 test('the ledger can be restored and not deleted', () => {
@@ -266,9 +390,21 @@ test('an application is known by its parameter, word for word', () => {
   assert.equal(parameter.Tier, 'Standard');
   assert.deepEqual(resources('lockgate-webhook', 'ssm:GetParameter'), [
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/applications/*',
+    'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/github/token',
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/webhook/secret',
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/webhook/secret-previous',
   ]);
+});
+
+test('keys and token are read by those who need them, each by its name', () => {
+  const parameter = (name: string) => `arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/${name}`;
+  assert.deepEqual(resources('lockgate-approval', 'ssm:GetParameter'), ['approval/key', 'approval/key-previous', 'github/token'].map(parameter));
+  const { Variables: given } = pipeline.fn('lockgate-approval').Properties.Environment;
+  assert.equal(given.LOCKGATE_APPROVAL_KEYS, '/lockgate/approval');
+  for (const name of ['lockgate-approval', 'lockgate-webhook']) {
+    const { Variables } = pipeline.fn(name).Properties.Environment;
+    assert.deepEqual([Variables.LOCKGATE_GITHUB_API, Variables.LOCKGATE_GITHUB_TOKEN], ['https://api.github.com', '/lockgate/github/token']);
+  }
 });
 
 test('with keys of one\'s own, ledger, releases and notifications are encrypted with one that rotates', () => {
@@ -281,7 +417,10 @@ test('with keys of one\'s own, ledger, releases and notifications are encrypted 
       .ServerSideEncryptionByDefault.KMSMasterKeyID,
     `<${id}.Arn>`,
   );
-  assert.equal(smallestPipeline.one('AWS::SNS::Topic').Properties.KmsMasterKeyId, `<${id}.Arn>`);
+  assert.deepEqual(
+    smallestPipeline.all('AWS::SNS::Topic').map((topic) => topic.Properties.KmsMasterKeyId),
+    [`<${id}.Arn>`, `<${id}.Arn>`],
+  );
   assert.deepEqual(pipeline.all('AWS::KMS::Key'), []);
 });
 

@@ -14,6 +14,7 @@ export interface SweepProps {
   readonly gate: RustFunction;
   readonly build: RustFunction;
   readonly deploy: RustFunction;
+  readonly approval: RustFunction;
   readonly report: RustFunction;
 }
 
@@ -35,13 +36,14 @@ export class Sweep extends Construct {
         LOCKGATE_WAKE_GATE: props.gate.live.functionArn,
         LOCKGATE_WAKE_BUILD: props.build.live.functionArn,
         LOCKGATE_WAKE_DEPLOY: props.deploy.live.functionArn,
+        LOCKGATE_WAKE_APPROVAL: props.approval.live.functionArn,
         LOCKGATE_WAKE_REPORT: props.report.live.functionArn,
       },
     });
     fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
     props.ledger.grantAppend(fn);
     props.ledger.grantSearchDue(fn);
-    for (const woken of [props.gate, props.build, props.deploy, props.report]) {
+    for (const woken of [props.gate, props.build, props.deploy, props.approval, props.report]) {
       woken.grantInvoke(fn);
     }
     DeploymentMachine.grantStart(fn);
