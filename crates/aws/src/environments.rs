@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::environment_state::{EnvironmentState, Fence, Refusal};
-use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+use domain::environment_state::{EnvironmentState, Fence, Refusal, StableRelease};
+use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
 use domain::parking::StackChange;
 use jiff::Timestamp;
 
@@ -66,6 +66,32 @@ impl Ledger {
         .await
     }
 
+    /// Writes down that a release got to the end of a deployment here. The newest time it did is kept.
+    pub async fn record_stable(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        stable: &StableRelease,
+    ) -> Result<(), Error> {
+        let (pk, sk) = (partition(application, name), stable_key(&stable.release));
+        let keep = |found: &mut Option<StableRelease>| {
+            if found.as_ref().is_none_or(|found| found.since <= stable.since) {
+                *found = Some(stable.clone());
+            }
+        };
+        self.change(&pk, &sk, keep, |_| None, |_| Condition::default()).await
+    }
+
+    /// When a release got to the end of a deployment here last; nothing, where it never did.
+    pub async fn stable(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        release: &Digest,
+    ) -> Result<Option<StableRelease>, Error> {
+        self.look(&partition(application, name), &stable_key(release)).await
+    }
+
     /// The environments whose holder has not been heard of for longer than its lease.
     pub async fn overdue_environments(&self, now: Timestamp) -> Result<Vec<(RepositoryName, EnvironmentName)>, Error> {
         let found = self.due(LEASE, now).await?;
@@ -91,6 +117,10 @@ fn owned(deployment: &DeploymentId, fence: Fence) -> Condition {
             (":nothing".to_owned(), AttributeValue::S("NULL".to_owned())),
         ]),
     }
+}
+
+fn stable_key(release: &Digest) -> String {
+    format!("stable#{release}")
 }
 
 pub(crate) fn partition(application: &RepositoryName, name: &EnvironmentName) -> String {
