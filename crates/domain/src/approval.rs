@@ -5,17 +5,17 @@
 //! the decision. A link's token ([`Token`]) holds for one approver, one approval and one release, and is used up when
 //! its approver has a ballot in the record.
 
-mod checklist;
+pub mod checklist;
 mod contributors;
 mod policy;
 mod record;
-mod token;
+pub mod token;
 
-pub use self::checklist::ChecklistItem;
-pub use self::contributors::{Contributor, Role};
+pub use self::checklist::{ChecklistItem, InvalidChecklist};
+pub use self::contributors::{Contributor, Role, co_authors, is_same_person};
 pub use self::policy::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When};
 pub use self::record::{
     Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Facts, IntegrationFacts, MailState, Outcome,
-    Refusal, StackFacts, Via,
+    Question, Refusal, StackFacts, Via,
 };
-pub use self::token::KeyId;
+pub use self::token::{BadToken, KeyId, Keys, Token};

@@ -47,7 +47,7 @@ pub fn first_line(text: &str, max_chars: usize) -> String {
 /// Whether a character takes no space of its own or changes how its neighbours read: `Default_Ignorable_Code_Point` of
 /// the Unicode character database (DerivedCoreProperties.txt) without the variation selectors that emoji need, and the
 /// separators and annotation marks that terminals treat as control characters.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

@@ -27,6 +27,9 @@ pub const SMOKE_TESTS: &str = "lockgate.smoke.toml";
 /// Where the questions for the people who accept a release lie in it, if its application has any.
 pub const ACCEPTANCE: &str = "lockgate.uat.md";
 
+/// Where the commands that test a whole environment lie in a release, if its application has any: a buildspec of CodeBuild.
+pub const INTEGRATION_TESTS: &str = "lockgate.integration.yml";
+
 /// The key of a file's content in the artifacts bucket.
 pub fn object_key(sha256: &Digest) -> String {
     format!("objects/{sha256}")

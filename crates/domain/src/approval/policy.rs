@@ -1,6 +1,6 @@
 //! Who is asked, and how many of them have to agree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -203,14 +203,25 @@ pub struct Duty {
 
 impl ApprovalPolicy {
     /// The most people that one policy asks: with all their comments the record fits into one item of the ledger.
-    pub const MOST_PEOPLE: usize = 25;
+    pub const MOST_PEOPLE: usize = 20;
 
     /// Whether these people's acceptance meets every duty, each of them counting for one place of one duty only.
     ///
     /// A policy without duties, or with one that needs nobody, is met by nobody: nothing is accepted by default.
     pub fn met_by(&self, accepted: &BTreeSet<Approver>) -> bool {
-        let _ = accepted;
-        false
+        let places: u64 = self.duties.iter().map(|duty| u64::from(duty.need)).sum();
+        if self.duties.is_empty() || self.duties.iter().any(|duty| duty.need == 0) || places > accepted.len() as u64 {
+            return false;
+        }
+        let mut matching = Matching {
+            duties: &self.duties,
+            placed: BTreeMap::new(),
+        };
+        let filled = accepted
+            .iter()
+            .filter(|person| matching.place(person, &mut BTreeSet::new()))
+            .count();
+        filled as u64 == places
     }
 
     /// Whether the duties are met when everybody accepts. Where not, nobody could ever accept anything.
@@ -226,6 +237,39 @@ impl ApprovalPolicy {
     /// Whoever acts as this AWS principal, compared exactly.
     pub fn person_of_arn(&self, arn: &str) -> Option<&Person> {
         self.people.iter().find(|person| person.acts_as(arn))
+    }
+}
+
+/// Who stands in which duty's place, while people are put into places one by one.
+struct Matching<'a> {
+    duties: &'a [Duty],
+    placed: BTreeMap<&'a Approver, usize>,
+}
+
+impl<'a> Matching<'a> {
+    /// Finds a place for one more person, moving others to other duties where that makes room (Kuhn's algorithm).
+    fn place(&mut self, person: &'a Approver, tried: &mut BTreeSet<usize>) -> bool {
+        let duties = self.duties;
+        for (at, duty) in duties.iter().enumerate() {
+            if !duty.people.contains(person) || !tried.insert(at) {
+                continue;
+            }
+            let there: Vec<&Approver> = self.in_duty(at);
+            let has_room = (there.len() as u64) < u64::from(duty.need);
+            if has_room || there.into_iter().any(|other| self.place(other, tried)) {
+                self.placed.insert(person, at);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn in_duty(&self, duty: usize) -> Vec<&'a Approver> {
+        self.placed
+            .iter()
+            .filter(|(_, at)| **at == duty)
+            .map(|(person, _)| *person)
+            .collect()
     }
 }
 

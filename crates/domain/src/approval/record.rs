@@ -1,14 +1,18 @@
 //! One approval, from the question to its outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalPolicy, Approver, ChecklistItem, Contributor, KeyId, PrincipalArn, When};
+use super::{
+    ApprovalPolicy, Approver, ChecklistItem, Contributor, KeyId, Person, PrincipalArn, Role, When, is_same_person,
+};
 use crate::change_set::Summary;
+use crate::deployment::Deployment;
+use crate::harmless::harmless;
 use crate::names::{
     AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, InvalidName, Region, RepositoryName, StackName, name,
 };
@@ -16,6 +20,13 @@ use crate::smoke_test::Report;
 
 /// The most characters of a comment.
 pub const COMMENT_LIMIT: usize = 2000;
+
+/// When an approval is looked at again while mail is due, and at the latest.
+const SOON: SignedDuration = SignedDuration::from_mins(2);
+const LATER: SignedDuration = SignedDuration::from_mins(5);
+
+/// The most people that a sentence names.
+const NAMES_LIMIT: usize = 5;
 
 name!(
     /// The name of an approval, which its links carry. It is derived, so that asking again is asking the same.
@@ -80,6 +91,23 @@ pub struct Approval {
     pub ballots: Vec<Ballot>,
     /// How it ended; never changes.
     pub outcome: Option<Outcome>,
+}
+
+/// What is to be asked, beyond what the deployment says itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The release that is in the environment.
+    pub release: Digest,
+    /// Who is asked, and what their answers have to come to.
+    pub policy: ApprovalPolicy,
+    /// Everybody who had a part in the release; who asked for the deployment is known from it.
+    pub contributors: Vec<Contributor>,
+    /// What people are shown.
+    pub facts: Facts,
+    /// What they are to try.
+    pub checklist: Vec<ChecklistItem>,
+    /// Those whose mail address did not confirm that it wants our mail.
+    pub unconfirmed: Vec<Approver>,
 }
 
 /// What the people who are asked are shown.
@@ -265,4 +293,397 @@ pub enum Act {
     },
     /// Nothing.
     Nothing,
+}
+
+impl Approval {
+    /// Asks, from now on. Texts are made harmless, and the record is kept small enough for one item of the ledger.
+    pub fn ask(deployment: &Deployment, question: Question, now: Timestamp) -> Self {
+        let policy = question.policy;
+        let after = |seconds: u64| {
+            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+            // Whole seconds, as tokens have them.
+            Timestamp::from_second(now.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
+        };
+        Self {
+            id: ApprovalId::of(&deployment.id, policy.when),
+            deployment: deployment.id.clone(),
+            application: deployment.application.clone(),
+            environment: deployment.environment.name.clone(),
+            account: deployment.environment.account.clone(),
+            region: deployment.environment.region.clone(),
+            release: question.release,
+            commit: deployment.commit.clone(),
+            version: deployment.reference.clone(),
+            title: deployment.requested.title.clone(),
+            requested_by: deployment.requested.by.clone(),
+            contributors: concerned(&policy, &question.contributors, &deployment.requested.by),
+            facts: question.facts.fit(),
+            checklist: question.checklist,
+            asked_at: now,
+            remind_at: after(policy.within_seconds / 2),
+            deadline: after(policy.within_seconds),
+            unconfirmed: question.unconfirmed,
+            mails: BTreeMap::new(),
+            ballots: Vec::new(),
+            outcome: None,
+            policy,
+        }
+    }
+
+    /// Whether this approver's answer would count now.
+    pub fn may_answer(&self, by: &Approver, now: Timestamp) -> Result<(), Refusal> {
+        let person = self.policy.person(by).ok_or(Refusal::NotAsked)?;
+        if let Some(ballot) = self.ballot_of(person) {
+            return Err(Refusal::Answered(Box::new(ballot.clone())));
+        }
+        if let Some(outcome) = &self.outcome {
+            return Err(Refusal::Over(Box::new(outcome.clone())));
+        }
+        if let Some(contributor) = self.part_of(person) {
+            return Err(Refusal::WroteIt(Box::new(contributor.clone())));
+        }
+        if now >= self.deadline {
+            return Err(Refusal::TooLate);
+        }
+        Ok(())
+    }
+
+    /// Takes an answer. The outcome is there when this answer decided it.
+    pub fn vote(&mut self, ballot: Ballot) -> Result<Option<Outcome>, Refusal> {
+        self.may_answer(&ballot.by, ballot.at)?;
+        if let Via::Command { arn } = &ballot.via
+            && !self
+                .policy
+                .person(&ballot.by)
+                .is_some_and(|person| person.acts_as(arn.as_str()))
+        {
+            return Err(Refusal::NotAsked);
+        }
+        let comment = comment(&ballot.comment)?;
+        if ballot.decision == Choice::Reject && comment.is_empty() {
+            return Err(Refusal::CommentMissing);
+        }
+        let ticked: BTreeSet<usize> = ballot
+            .ticked
+            .into_iter()
+            .filter(|at| *at < self.checklist.len())
+            .collect();
+        let ballot = Ballot {
+            comment,
+            ticked: ticked.into_iter().collect(),
+            ..ballot
+        };
+        let (decision, at) = (ballot.decision, ballot.at);
+        let rejected = Outcome::Rejected {
+            by: ballot.by.clone(),
+            comment: ballot.comment.clone(),
+            at,
+        };
+        self.ballots.push(ballot);
+        self.outcome = match decision {
+            Choice::Reject => Some(rejected),
+            Choice::Accept => self
+                .policy
+                .met_by(&self.accepted_by())
+                .then_some(Outcome::Accepted { at }),
+        };
+        Ok(self.outcome.clone())
+    }
+
+    /// Ends it where its deadline has passed.
+    pub fn expire(&mut self, now: Timestamp) -> bool {
+        now >= self.deadline && self.end(Outcome::Expired { at: now })
+    }
+
+    /// Ends it because a newer deployment takes its place.
+    pub fn supersede(&mut self, by: DeploymentId, now: Timestamp) -> bool {
+        by != self.deployment && self.end(Outcome::Superseded { by, at: now })
+    }
+
+    /// Ends it where too few are left who may accept.
+    pub fn give_up_unreachable(&mut self, now: Timestamp) -> bool {
+        !self.reachable() && self.end(Outcome::Unreachable { at: now })
+    }
+
+    /// Whether the duties are met when everybody accepts who has accepted or still may.
+    pub fn reachable(&self) -> bool {
+        let mut may = self.accepted_by();
+        may.extend(
+            self.policy
+                .people
+                .iter()
+                .filter(|person| self.part_of(person).is_none() && self.ballot_of(person).is_none())
+                .map(|person| person.name.clone()),
+        );
+        self.policy.met_by(&may)
+    }
+
+    /// Those who have accepted.
+    pub fn accepted_by(&self) -> BTreeSet<Approver> {
+        self.ballots
+            .iter()
+            .filter(|ballot| ballot.decision == Choice::Accept)
+            .map(|ballot| ballot.by.clone())
+            .collect()
+    }
+
+    /// Those who may not answer because they had a part in it.
+    pub fn excluded(&self) -> Vec<Approver> {
+        let people = self
+            .policy
+            .people
+            .iter()
+            .filter(|person| self.part_of(person).is_some());
+        people.map(|person| person.name.clone()).collect()
+    }
+
+    /// Those whose answer is still awaited; nobody's, when it is over.
+    pub fn awaited(&self) -> Vec<Approver> {
+        if self.outcome.is_some() {
+            Vec::new()
+        } else {
+            self.silent()
+        }
+    }
+
+    /// What is due now; `newer` is a deployment that waits to take this one's place.
+    pub fn next_act(&self, newer: Option<&DeploymentId>, now: Timestamp) -> Act {
+        if self.outcome.is_some() {
+            return Act::Nothing;
+        }
+        if let Some(newer) = newer.filter(|newer| **newer != self.deployment) {
+            return Act::Supersede(newer.clone());
+        }
+        if now >= self.deadline {
+            return Act::Expire;
+        }
+        if !self.reachable() {
+            return Act::GiveUp;
+        }
+        let (ask, remind) = self.mail_due(now);
+        if ask.is_empty() && remind.is_empty() {
+            Act::Nothing
+        } else {
+            Act::Mail { ask, remind }
+        }
+    }
+
+    /// Remembers that mail went to somebody. Who is asked for the first time at half time needs no reminder.
+    pub fn note_mailed(&mut self, approver: &Approver, now: Timestamp) {
+        let next = match self.mails.get(approver) {
+            None if now < self.remind_at => MailState::Asked,
+            _ => MailState::Reminded,
+        };
+        self.mails.insert(approver.clone(), next);
+    }
+
+    /// Remembers which addresses want our mail by now, and says whether that is news.
+    pub fn note_confirmed(&mut self, confirmed: &BTreeSet<Approver>) -> bool {
+        let before = self.unconfirmed.len();
+        self.unconfirmed.retain(|approver| !confirmed.contains(approver));
+        self.unconfirmed.len() < before
+    }
+
+    /// When to look again: something may be due then, or half done.
+    pub fn look_at(&self, now: Timestamp) -> Timestamp {
+        let within = |patience| now.checked_add(patience).unwrap_or(Timestamp::MAX);
+        if self.outcome.is_some() {
+            return within(SOON);
+        }
+        let (ask, remind) = self.mail_due(now);
+        let patience = if ask.is_empty() && remind.is_empty() {
+            LATER
+        } else {
+            SOON
+        };
+        let reminder = (self.remind_at > now).then_some(self.remind_at);
+        let soonest = reminder.unwrap_or(self.deadline).min(self.deadline);
+        within(patience).min(soonest)
+    }
+
+    /// How it ended, or how it stands, in one sentence.
+    pub fn cause(&self) -> String {
+        let accepted: Vec<Approver> = self.accepted_by().into_iter().collect();
+        let silent = self.silent();
+        let until = self.deadline.strftime("%Y-%m-%d %H:%M UTC");
+        match &self.outcome {
+            None if silent.is_empty() => "everybody who may answer has accepted it, which is not enough".to_owned(),
+            None => format!("the answer of {} is awaited until {until}", named(&silent, "or")),
+            Some(Outcome::Accepted { .. }) => format!("{} accepted it", named(&accepted, "and")),
+            Some(Outcome::Rejected { by, comment, .. }) => format!("{by} rejected it: {comment}"),
+            Some(Outcome::Expired { .. }) => {
+                let silent = match silent.as_slice() {
+                    [] => format!("nobody else was there to answer until {until}"),
+                    some => format!("no answer came until {until} from {}", named(some, "or")),
+                };
+                match accepted.as_slice() {
+                    [] => silent,
+                    some => format!("{} accepted it, which is not enough, and {silent}", named(some, "and")),
+                }
+            }
+            Some(Outcome::Superseded { by, .. }) => format!("the newer deployment {by} took its place"),
+            Some(Outcome::Unreachable { .. }) => match self.excluded().as_slice() {
+                [] => "the people who are asked are too few for what the policy needs".to_owned(),
+                some => format!(
+                    "too few are left who may accept it, since nobody accepts what they wrote or asked for themselves, \
+                     as {} did",
+                    named(some, "and")
+                ),
+            },
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) -> bool {
+        let ends = self.outcome.is_none();
+        if ends {
+            self.outcome = Some(outcome);
+        }
+        ends
+    }
+
+    /// Somebody's answer, under whatever name of theirs.
+    fn ballot_of(&self, person: &Person) -> Option<&Ballot> {
+        self.ballots.iter().find(|ballot| {
+            ballot.by == person.name
+                || self
+                    .policy
+                    .person(&ballot.by)
+                    .is_some_and(|other| other.in_common(person).is_some())
+        })
+    }
+
+    fn part_of(&self, person: &Person) -> Option<&Contributor> {
+        self.contributors
+            .iter()
+            .find(|contributor| is_same_person(person, contributor))
+    }
+
+    /// Those who could have answered and did not.
+    fn silent(&self) -> Vec<Approver> {
+        let people = self.policy.people.iter();
+        people
+            .filter(|person| self.part_of(person).is_none() && self.ballot_of(person).is_none())
+            .map(|person| person.name.clone())
+            .collect()
+    }
+
+    /// Who is to be asked and who to be reminded. An address that is not confirmed would get nothing.
+    fn mail_due(&self, now: Timestamp) -> (Vec<Approver>, Vec<Approver>) {
+        let reachable = |approver: &Approver| approver.mail().is_some() && !self.unconfirmed.contains(approver);
+        let (mut ask, mut remind) = (Vec::new(), Vec::new());
+        for approver in self.awaited().into_iter().filter(reachable) {
+            match self.mails.get(&approver) {
+                None => ask.push(approver),
+                Some(MailState::Asked) if now >= self.remind_at => remind.push(approver),
+                Some(MailState::Asked | MailState::Reminded) => {}
+            }
+        }
+        (ask, remind)
+    }
+}
+
+impl Facts {
+    /// The most commits that are listed.
+    pub const COMMITS_LIMIT: usize = 100;
+
+    /// The most bytes of all facts as JSON. With these, 64 KiB of checklist and everybody's longest comment, the record
+    /// stays below the 400 KB of an item.
+    pub const SIZE_LIMIT: usize = 80 * 1024;
+
+    /// The same facts, in harmless texts and without what there is no room for.
+    fn fit(mut self) -> Self {
+        for commit in &mut self.commits {
+            commit.title = harmless(&commit.title, 100);
+            commit.author = harmless(&commit.author, 100);
+        }
+        self.compare_url = self.compare_url.filter(|url| url.len() <= 1000);
+        self.keep_commits(Self::COMMITS_LIMIT);
+        while serde_json::to_vec(&self).is_ok_and(|json| json.len() > Self::SIZE_LIMIT) && self.drop_some() {}
+        self
+    }
+
+    fn keep_commits(&mut self, most: usize) {
+        let over = self.commits.len().saturating_sub(most);
+        self.commits.truncate(most);
+        self.more_commits = self
+            .more_commits
+            .saturating_add(u32::try_from(over).unwrap_or(u32::MAX));
+    }
+
+    /// Leaves out what is missed least, and says whether there was anything left to leave out.
+    fn drop_some(&mut self) -> bool {
+        let most_losses = self.summaries().map(|summary| summary.losses.len()).max().unwrap_or(0);
+        if self.commits.len() > 25 {
+            self.keep_commits(25);
+        } else if most_losses > 0 {
+            for summary in self.summaries() {
+                let over = summary.losses.len().saturating_sub(most_losses / 2);
+                summary.losses.truncate(most_losses / 2);
+                summary.truncated = summary
+                    .truncated
+                    .saturating_add(u32::try_from(over).unwrap_or(u32::MAX));
+            }
+        } else if !self.commits.is_empty() {
+            self.keep_commits(0);
+        } else if let Some(report) = self.smoke_tests.as_mut().filter(|report| !report.checks.is_empty()) {
+            report.checks.clear();
+        } else {
+            self.stacks.truncate(self.stacks.len() / 2);
+            return !self.stacks.is_empty();
+        }
+        true
+    }
+
+    fn summaries(&mut self) -> impl Iterator<Item = &mut Summary> {
+        self.stacks.iter_mut().filter_map(|stack| stack.summary.as_mut())
+    }
+}
+
+/// Of those who had a part in a release, the ones who are asked: one for each person and part, so that the list is short
+/// and nobody gets off it by having too many spellings.
+fn concerned(policy: &ApprovalPolicy, contributors: &[Contributor], requested_by: &str) -> Vec<Contributor> {
+    let requester = Contributor::requester(requested_by);
+    let mut found = Vec::new();
+    for person in &policy.people {
+        for role in [Role::Author, Role::Committer, Role::CoAuthor, Role::Requester] {
+            let mut parts = contributors.iter().chain([&requester]).filter(|part| part.role == role);
+            if let Some(part) = parts
+                .find(|part| is_same_person(person, part))
+                .map(Contributor::harmless)
+                && !found.contains(&part)
+            {
+                found.push(part);
+            }
+        }
+    }
+    found
+}
+
+/// One harmless paragraph, of a text that may be of any length.
+fn comment(text: &str) -> Result<String, Refusal> {
+    // Four bytes a character, and as much again of white space and what is dropped; more is not even read.
+    if text.len() > 8 * COMMENT_LIMIT {
+        return Err(Refusal::CommentTooLong);
+    }
+    let comment = harmless(text, COMMENT_LIMIT + 1);
+    if comment.chars().count() > COMMENT_LIMIT {
+        return Err(Refusal::CommentTooLong);
+    }
+    Ok(comment)
+}
+
+/// People in a sentence.
+fn named(people: &[Approver], last: &str) -> String {
+    let (shown, others) = people.split_at(people.len().min(NAMES_LIMIT));
+    let mut names: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    match others.len() {
+        0 => {}
+        1 => names.push("one more".to_owned()),
+        count => names.push(format!("{count} more")),
+    }
+    match names.split_last() {
+        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
+        Some((end, _)) => end.clone(),
+        None => "nobody".to_owned(),
+    }
 }
