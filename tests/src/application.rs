@@ -2,89 +2,138 @@
 
 use domain::names::Digest;
 use local::{REGION, Repository, Trouble};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// An application of one stack or two, in the state the next commit gives it.
+/// The stack that the smoke test asks.
+const WEB: &str = "web";
+
+/// An application in the state the next commit gives it.
 #[derive(Debug, Clone)]
 pub struct Application {
     /// Its name; stacks are named after it.
     pub name: String,
     /// The account it is for.
     pub account: String,
-    /// What its function answers as `status`; the smoke test wants `ok`.
+    /// Its stacks; the one called `web` has the function that the smoke test asks.
+    pub stacks: Vec<Stack>,
+    /// What the function answers as `status`; the smoke test wants `ok`.
     pub answers: String,
-    /// What its topic is described as: changing it changes the stack.
+    /// What every stack's topic is described as: changing it changes all stacks.
     pub description: String,
-    /// Resources beside the usual ones.
-    pub more: Value,
     /// What the build says before it fails; nothing lets it succeed.
     pub build_fails: Option<String>,
-    /// The template's text, where it is not to be a valid one.
-    pub template: Option<String>,
     /// How long the smoke test is tried again.
     pub smoke_within: String,
     /// What else the build runs, first.
     pub build_runs: String,
 }
 
+/// One stack of an application.
+#[derive(Debug, Clone)]
+pub struct Stack {
+    /// Its name within the application.
+    pub name: &'static str,
+    /// The stack that has to be there before it.
+    pub after: Option<&'static str>,
+    /// Resources beside the usual ones.
+    pub more: Value,
+    /// The template's text, where it is not to be a valid one.
+    pub template: Option<String>,
+}
+
+impl Stack {
+    /// A good one that depends on no other.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            after: None,
+            more: json!({}),
+            template: None,
+        }
+    }
+
+    /// A good one that depends on another.
+    pub fn after(other: &'static str, name: &'static str) -> Self {
+        Self {
+            after: Some(other),
+            ..Self::new(name)
+        }
+    }
+}
+
 impl Application {
-    /// A good one.
+    /// A good one, of one stack.
     pub fn new(name: &str, account: &str) -> Self {
         Self {
             name: name.to_owned(),
             account: account.to_owned(),
+            stacks: vec![Stack::new(WEB)],
             answers: "ok".to_owned(),
             description: "first".to_owned(),
-            more: json!({}),
             build_fails: None,
-            template: None,
             smoke_within: "2 seconds".to_owned(),
             build_runs: "echo building".to_owned(),
         }
     }
 
-    /// The stack's name.
-    pub fn stack(&self) -> String {
-        format!("{}-web", self.name)
+    /// The stack that every application has.
+    pub fn web(&mut self) -> &mut Stack {
+        let web = self.stacks.iter_mut().find(|stack| stack.name == WEB);
+        web.expect("the application has a stack called web")
+    }
+
+    /// The name that CloudFormation knows a stack by.
+    pub fn stack_name(&self, stack: &str) -> String {
+        format!("{}-{stack}", self.name)
     }
 
     /// Writes everything for the next commit.
     pub fn write(&self, repository: &Repository) -> Result<(), Trouble> {
-        let template = self
-            .template
-            .clone()
-            .unwrap_or_else(|| self.good_template().to_string());
-        let hash = Digest::of(template.as_bytes());
-        repository.write("cdk.out/web.template.json", &template)?;
-        repository.write("cdk.out/web.assets.json", self.assets(hash.as_str()).to_string())?;
-        repository.write("cdk.out/manifest.json", self.manifest(hash.as_str()).to_string())?;
+        let mut artifacts = Map::new();
+        for stack in &self.stacks {
+            let template = stack
+                .template
+                .clone()
+                .unwrap_or_else(|| self.good_template(stack).to_string());
+            let hash = Digest::of(template.as_bytes());
+            let file = |kind: &str| format!("cdk.out/{}.{kind}.json", stack.name);
+            repository.write(&file("template"), &template)?;
+            repository.write(&file("assets"), self.assets(stack, hash.as_str()).to_string())?;
+            artifacts.extend(self.artifacts(stack, hash.as_str()));
+        }
+        let manifest = json!({ "version": "50.0.0", "artifacts": artifacts });
+        repository.write("cdk.out/manifest.json", manifest.to_string())?;
         repository.write("lockgate.smoke.toml", self.smoke_tests())?;
         repository.write("buildspec.yml", self.build_specification())
     }
 
-    fn good_template(&self) -> Value {
-        let code = format!(
-            "def handler(event, context):\n    return {{'status': '{}'}}\n",
-            self.answers
-        );
+    fn good_template(&self, stack: &Stack) -> Value {
         let mut resources = json!({
             "Topic": { "Type": "AWS::SNS::Topic", "Properties": { "DisplayName": self.description } },
             "Role": { "Type": "AWS::IAM::Role", "Properties": { "AssumeRolePolicyDocument": { "Version": "2012-10-17", "Statement": [
                 { "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole" }] } } },
-            "Function": { "Type": "AWS::Lambda::Function", "Properties": {
-                "Runtime": "python3.13", "Handler": "index.handler", "Role": { "Fn::GetAtt": ["Role", "Arn"] },
-                "Code": { "ZipFile": code } } },
         });
-        if let (Some(resources), Some(more)) = (resources.as_object_mut(), self.more.as_object()) {
+        let mut outputs = json!({ "Description": { "Value": self.description } });
+        if stack.name == WEB {
+            let code = format!(
+                "def handler(event, context):\n    return {{'status': '{}'}}\n",
+                self.answers
+            );
+            resources["Function"] = json!({ "Type": "AWS::Lambda::Function", "Properties": {
+                "Runtime": "python3.13", "Handler": "index.handler", "Role": { "Fn::GetAtt": ["Role", "Arn"] },
+                "Code": { "ZipFile": code } } });
+            outputs["FunctionName"] = json!({ "Value": { "Ref": "Function" } });
+        }
+        if let (Some(resources), Some(more)) = (resources.as_object_mut(), stack.more.as_object()) {
             resources.extend(more.clone());
         }
-        json!({ "Resources": resources, "Outputs": { "FunctionName": { "Value": { "Ref": "Function" } } } })
+        json!({ "Resources": resources, "Outputs": outputs })
     }
 
-    fn assets(&self, hash: &str) -> Value {
+    fn assets(&self, stack: &Stack, hash: &str) -> Value {
         json!({ "version": "50.0.0", "dockerImages": {}, "files": { hash: {
-            "displayName": "web template",
-            "source": { "path": "web.template.json", "packaging": "file" },
+            "displayName": format!("{} template", stack.name),
+            "source": { "path": format!("{}.template.json", stack.name), "packaging": "file" },
             "destinations": { "target": {
                 "bucketName": format!("cdk-hnb659fds-assets-{}-{REGION}", self.account),
                 "objectKey": format!("{hash}.json"),
@@ -94,30 +143,37 @@ impl Application {
         } } })
     }
 
-    fn manifest(&self, hash: &str) -> Value {
+    /// What the manifest says of a stack.
+    fn artifacts(&self, stack: &Stack, hash: &str) -> Map<String, Value> {
         let role = |kind: &str| {
             format!(
                 "arn:${{AWS::Partition}}:iam::{0}:role/cdk-hnb659fds-{kind}-role-{0}-{REGION}",
                 self.account
             )
         };
-        json!({ "version": "50.0.0", "artifacts": {
-            "web.assets": { "type": "cdk:asset-manifest", "properties": { "file": "web.assets.json", "requiresBootstrapStackVersion": 6 } },
-            "web": {
-                "type": "aws:cloudformation:stack",
-                "environment": format!("aws://{}/{REGION}", self.account),
-                "dependencies": ["web.assets"],
-                "properties": {
-                    "templateFile": "web.template.json",
-                    "stackName": self.stack(),
-                    "assumeRoleArn": role("deploy"),
-                    "cloudFormationExecutionRoleArn": role("cfn-exec"),
-                    "stackTemplateAssetObjectUrl": format!("s3://cdk-hnb659fds-assets-{}-{REGION}/{hash}.json", self.account),
-                    "requiresBootstrapStackVersion": 6,
-                    "bootstrapStackVersionSsmParameter": "/cdk-bootstrap/hnb659fds/version",
-                },
+        let name = stack.name;
+        let assets = format!("{name}.assets");
+        let mut dependencies = vec![assets.as_str()];
+        dependencies.extend(stack.after);
+        let described = json!({
+            "type": "aws:cloudformation:stack",
+            "environment": format!("aws://{}/{REGION}", self.account),
+            "dependencies": dependencies,
+            "properties": {
+                "templateFile": format!("{name}.template.json"),
+                "stackName": self.stack_name(name),
+                "assumeRoleArn": role("deploy"),
+                "cloudFormationExecutionRoleArn": role("cfn-exec"),
+                "stackTemplateAssetObjectUrl": format!("s3://cdk-hnb659fds-assets-{}-{REGION}/{hash}.json", self.account),
+                "requiresBootstrapStackVersion": 6,
+                "bootstrapStackVersionSsmParameter": "/cdk-bootstrap/hnb659fds/version",
             },
-        } })
+        });
+        let of_assets = json!({ "file": format!("{assets}.json"), "requiresBootstrapStackVersion": 6 });
+        Map::from_iter([
+            (name.to_owned(), described),
+            (assets, json!({ "type": "cdk:asset-manifest", "properties": of_assets })),
+        ])
     }
 
     fn smoke_tests(&self) -> String {
@@ -125,7 +181,7 @@ impl Application {
             "within = \"{}\"\n\n[[lambda]]\nname = \"it answers\"\nfunction = \"${{{}.FunctionName}}\"\npayload = {{}}\n\
              expect = {{ json = {{ \"$.status\" = \"ok\" }} }}\n",
             self.smoke_within,
-            self.stack()
+            self.stack_name(WEB)
         )
     }
 

@@ -6,21 +6,25 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, Parameter};
-use domain::names::{DeploymentId, RepositoryName};
+use domain::environment_state::EnvironmentState;
+use domain::ledger::Entry;
+use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
 use local::deliveries::{Delivery, Push};
 use local::executions::Ended;
 use local::{Account, Emulator, Pipeline, REGION, Repository, TOOLS, emulator, pipeline, workspace};
 use serde_json::Value;
+use tokio::process::Command;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::Application;
+use crate::outcome::deployed;
 
 /// How long a test waits for a deployment: far longer than any takes, so that a hang and nothing else is found by it.
 const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Every test that deploys, by the name of its application. The position gives the account.
-const SCENARIOS: [&str; 14] = [
+const SCENARIOS: [&str; 19] = [
     "life",
     "burst",
     "copies",
@@ -35,6 +39,11 @@ const SCENARIOS: [&str; 14] = [
     "altered",
     "slow",
     "halfway",
+    "one-wave",
+    "three-waves",
+    "way-back-fails",
+    "stuck",
+    "turned-away",
 ];
 
 /// The local AWS, with Lockgate in it.
@@ -135,6 +144,29 @@ impl Laboratory {
             account,
         }
     }
+
+    /// The subjects of the mails about an application, oldest first.
+    pub async fn subjects(&self, application: &str) -> Vec<String> {
+        let mails = self.emulator.mails(TOOLS).await.expect("there is an inbox");
+        let about = format!(" acme/{application} ");
+        mails
+            .into_iter()
+            .map(|mail| mail.subject)
+            .filter(|subject| subject.contains(&about))
+            .collect()
+    }
+
+    /// How many executions an application's deployments have.
+    pub async fn executions(&self, application: &str) -> usize {
+        let machine = self.pipeline.tools.aws.step_functions();
+        let listed = machine.list_executions().state_machine_arn(&self.pipeline.machine);
+        let listed = listed.send().await.expect("a list");
+        let beginning = format!("{application}-dev-");
+        let executions = listed.executions().iter();
+        executions
+            .filter(|execution| execution.name().starts_with(&beginning))
+            .count()
+    }
 }
 
 impl Scenario {
@@ -183,16 +215,86 @@ impl Scenario {
             .expect("the deployment ends")
     }
 
+    /// Pushes, and waits for the end of the deployment.
+    pub async fn push_to_the_end(&self, message: &str) -> Ended {
+        self.end_of(&self.push(message).await).await
+    }
+
+    /// Pushes what has to end as deployed.
+    pub async fn deploys(&self, message: &str) -> Ended {
+        let ended = self.push_to_the_end(message).await;
+        deployed(&ended);
+        ended
+    }
+
+    /// A deployment's record so far.
+    pub async fn entries(&self, deployment: &DeploymentId) -> Vec<Entry> {
+        let entries = self.laboratory.pipeline.ledger.entries(deployment).await;
+        entries.expect("the ledger answers")
+    }
+
+    /// The ledger's names for the application and its environment.
+    pub fn place(&self) -> (RepositoryName, EnvironmentName) {
+        let application = self.repository.name.parse().expect("a repository's name");
+        (application, "dev".parse().expect("an environment's name"))
+    }
+
     /// The environment's lock and queue, as they are now.
-    pub async fn environment(&self) -> domain::environment_state::EnvironmentState {
-        let application: RepositoryName = self.repository.name.parse().expect("a repository's name");
-        let dev = "dev".parse().expect("an environment's name");
+    pub async fn environment(&self) -> EnvironmentState {
+        let (application, dev) = self.place();
         self.laboratory
             .pipeline
             .ledger
             .environment(&application, &dev)
             .await
             .expect("the ledger answers")
+    }
+
+    /// Nobody has the lock, nothing is in flight, nobody waits, and nobody is kept out.
+    pub async fn is_at_rest(&self) -> EnvironmentState {
+        let state = self.environment().await;
+        assert_eq!(
+            (&state.holder, &state.operation, state.queue.len(), &state.quarantine),
+            (&None, &None, 0, &None)
+        );
+        state
+    }
+
+    /// Waits until somebody has the environment's lock.
+    pub async fn is_held(&self) {
+        self.eventually("it is admitted", async || self.environment().await.holder.is_some())
+            .await;
+    }
+
+    /// The status of one of the application's stacks; nothing, where there is none.
+    pub async fn stack_status(&self, stack: &str) -> Option<String> {
+        self.account.stack_status(&self.application.stack_name(stack)).await
+    }
+
+    /// What one of the application's stacks is described as.
+    pub async fn description(&self, stack: &str) -> String {
+        let outputs = self.account.outputs(&self.application.stack_name(stack)).await;
+        let mut outputs = outputs.expect("the stack is there");
+        outputs.remove("Description").expect("every stack has a description")
+    }
+
+    /// An operator opens the environment with `lockgate release`, and reads this.
+    pub async fn release(&self, why: &str) -> String {
+        let program = workspace().join("target/lambda/lockgate-cli/lockgate");
+        let (application, dev) = self.place();
+        let run = Command::new(&program)
+            .args(["release", application.as_str(), dev.as_str(), "--why", why])
+            .env("AWS_ENDPOINT_URL", &self.laboratory.emulator.endpoint)
+            .env("AWS_ACCESS_KEY_ID", TOOLS)
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_REGION", REGION)
+            .env_remove("AWS_PROFILE")
+            .env_remove("AWS_SESSION_TOKEN")
+            .output()
+            .await
+            .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).expect("it prints text")
     }
 
     /// Takes a permission away from a role of the target account whose name begins so.

@@ -5,6 +5,8 @@
 
 mod application;
 mod laboratory;
+pub mod outcome;
+pub mod resources;
 
-pub use application::Application;
+pub use application::{Application, Stack};
 pub use laboratory::{Laboratory, Scenario, in_the_laboratory};

@@ -1,0 +1,129 @@
+//! What becomes of pushes where nothing goes wrong.
+
+use domain::life::Ending;
+use end_to_end::outcome::deployed;
+use end_to_end::{in_the_laboratory, resources};
+
+#[test]
+fn a_push_is_built_deployed_tested_and_recorded_and_so_is_the_next() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("life").await;
+        let first = scenario.deploys("Sell tea").await;
+        assert_eq!(scenario.stack_status("web").await.as_deref(), Some("CREATE_COMPLETE"));
+        let stable = scenario.is_at_rest().await.stable.expect("the release is stable");
+        assert_eq!(
+            (Some(&stable.release), &stable.deployment),
+            (first.head.status.release.as_ref(), &first.deployment)
+        );
+        assert!(
+            domain::ledger::verify(&first.deployment, &first.entries).is_ok(),
+            "the chain of entries holds"
+        );
+
+        let arn = laboratory.pipeline.execution_arn(&first.deployment);
+        let counted = laboratory
+            .emulator
+            .transitions(&arn)
+            .await
+            .expect("the emulator counts");
+        assert!(counted.transitions <= 50, "{counted:#?}");
+
+        scenario.application.description = "second".to_owned();
+        scenario.deploys("Sell more tea").await;
+        assert_eq!(scenario.stack_status("web").await.as_deref(), Some("UPDATE_COMPLETE"));
+
+        let third = scenario.push_to_the_end("Change nothing").await;
+        assert_eq!(third.head.status.ending, Some(Ending::NothingToDeploy), "{third:#?}");
+        assert_eq!(third.status, "SUCCEEDED");
+
+        let subjects = laboratory.subjects("life").await;
+        assert_eq!(subjects.len(), 6, "{subjects:?}");
+        assert!(subjects[5].ends_with("changed nothing"), "{subjects:?}");
+    });
+}
+
+#[test]
+fn of_a_burst_the_first_and_the_newest_are_deployed_and_the_one_between_is_superseded() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("burst").await;
+        scenario.application.build_runs = "sleep 3".to_owned();
+        let mut first = scenario.commit("One").await;
+        scenario.application.description = "two".to_owned();
+        let mut second = scenario.commit("Two").await;
+        scenario.application.description = "three".to_owned();
+        let mut third = scenario.commit("Three").await;
+        first.pushed_at -= 20;
+        (second.before, second.pushed_at) = (first.after.to_string(), second.pushed_at - 10);
+        third.before = second.after.to_string();
+
+        let one = scenario.deliver(&first).await;
+        scenario.is_held().await;
+        let two = scenario.deliver(&second).await;
+        scenario
+            .eventually("the second waits", async || {
+                !scenario.environment().await.queue.is_empty()
+            })
+            .await;
+        let three = scenario.deliver(&third).await;
+
+        let (one, two, three) = (
+            scenario.end_of(&one).await,
+            scenario.end_of(&two).await,
+            scenario.end_of(&three).await,
+        );
+        deployed(&one);
+        assert_eq!(
+            two.head.status.ending,
+            Some(Ending::Superseded {
+                by: three.deployment.clone()
+            }),
+            "{two:#?}"
+        );
+        deployed(&three);
+        assert_eq!(
+            scenario.is_at_rest().await.stable.map(|stable| stable.deployment),
+            Some(three.deployment)
+        );
+    });
+}
+
+#[test]
+fn a_stack_that_takes_longer_costs_no_more_transitions() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("slow").await;
+        let mut counted = Vec::new();
+        for seconds in [0, 9] {
+            scenario.application.web().more = resources::slow(seconds);
+            let ended = scenario.deploys("Take your time").await;
+            let arn = laboratory.pipeline.execution_arn(&ended.deployment);
+            let transitions = laboratory
+                .emulator
+                .transitions(&arn)
+                .await
+                .expect("the emulator counts");
+            let update = transitions
+                .states
+                .iter()
+                .find(|state| state.state == "Execute change set")
+                .expect("it was executed");
+            counted.push((
+                transitions.transitions,
+                update.milliseconds().expect("it is over") >= f64::from(seconds) * 1000.0,
+            ));
+        }
+        assert_eq!(counted[0], counted[1], "the same number, and each really took its time");
+    });
+}
+
+#[test]
+fn a_lost_event_costs_a_sweep_and_no_deployment() {
+    in_the_laboratory(async |laboratory| {
+        let scenario = laboratory.scenario("lost-event").await;
+        laboratory
+            .emulator
+            .lose_events(&scenario.account.id, "aws.cloudformation", true)
+            .await
+            .expect("events can be lost");
+        scenario.deploys("Be heard late").await;
+    });
+}
