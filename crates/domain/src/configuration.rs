@@ -3,6 +3,7 @@
 //! This is its only parser. It is read once, before anything is created; every default is filled in, so that what
 //! travels on (to the CDK app, and from there to the functions) needs no second reading.
 
+mod approval;
 mod document;
 mod problem;
 mod read;
@@ -40,6 +41,8 @@ pub struct Pipeline {
     pub smoke_test_addresses: Vec<String>,
     /// Whether data at rest is encrypted with keys of the operator's own.
     pub customer_managed_keys: bool,
+    /// Where GitHub's API is.
+    pub github_api: String,
 }
 
 /// One GitHub repository and the ladder it climbs.

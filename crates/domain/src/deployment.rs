@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
+use crate::approval::ApprovalPolicy;
 use crate::names::{AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, Qualifier, Region, RepositoryName};
 
 /// What an execution is given.
@@ -65,6 +66,9 @@ pub enum Cause {
 }
 
 /// A rung of the ladder, with its policy.
+///
+/// What versions before this one did not know is left out where it is nothing special: the entries of the ledger are
+/// hashed as they are written, and those of before have to come out the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
@@ -88,6 +92,15 @@ pub struct Environment {
     pub without_stable: WithoutStable,
     /// Whether a stack whose first creation failed, and of which nothing is left, may be deleted and made again.
     pub replace_failed_stacks: bool,
+    /// Whether the repository's integration tests are run here, if it has any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub integration_tests: bool,
+    /// Whom it asks whether a release is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalPolicy>,
+    /// Whether the environment that `after` names asks people, so that a release has to be accepted there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_acceptance: bool,
 }
 
 /// What happens to deployments that wait for an environment.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Approver;
 use crate::deployment::{Deployment, Leg, QueuePolicy};
 use crate::names::{CommitSha, DeploymentId, Digest, StackName};
 
@@ -89,6 +90,18 @@ pub struct StableRelease {
     pub deployment: DeploymentId,
     /// Since when.
     pub since: Timestamp,
+    /// Who accepted it, where people were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Acceptance>,
+}
+
+/// That people accepted a release.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// Who.
+    pub by: Vec<Approver>,
+    /// When the last of them did.
+    pub at: Timestamp,
 }
 
 /// Why nothing is admitted.
@@ -223,6 +236,16 @@ impl EnvironmentState {
             Some(newest) if newest.deployment != *deployment => Standing::Superseded(newest.deployment.clone()),
             _ => Standing::Unknown,
         }
+    }
+
+    /// The newer deployment that makes this one superfluous while it holds the lock and people are asked; nothing, where
+    /// none waits that supersedes others.
+    pub fn newer_waiting(&self, deployment: &DeploymentId) -> Option<&DeploymentId> {
+        self.holder.as_ref().filter(|holder| holder.deployment == *deployment)?;
+        self.queue
+            .iter()
+            .find(|waiting| waiting.queue == QueuePolicy::Newest)
+            .map(|waiting| &waiting.deployment)
     }
 
     /// Leaves the queue: for a deployment that ended while it waited.
@@ -574,6 +597,42 @@ mod tests {
             Standing::Holds(2)
         );
         assert_eq!(state.lift(at(6)), Err(Refusal::NotQuarantined));
+    }
+
+    #[test]
+    fn only_what_supersedes_others_makes_the_holder_superfluous() {
+        let mut state = EnvironmentState::default();
+        state.admit(candidate("d1", 1, QueuePolicy::Newest), at(1));
+        assert_eq!(state.newer_waiting(&id("d1")), None, "nobody waits");
+        state.admit(candidate("d2", 2, QueuePolicy::Every), at(2));
+        assert_eq!(state.newer_waiting(&id("d1")), None, "this one waits its turn");
+        state.admit(candidate("d3", 3, QueuePolicy::Newest), at(3));
+        assert_eq!(state.newer_waiting(&id("d1")), Some(&id("d3")));
+        assert_eq!(
+            state.newer_waiting(&id("d2")),
+            None,
+            "it is not asked for whoever waits"
+        );
+        state.admit(candidate("d4", 4, QueuePolicy::Newest), at(4));
+        assert_eq!(
+            state.newer_waiting(&id("d1")),
+            Some(&id("d4")),
+            "d3 was superseded in turn"
+        );
+        state.admit(candidate("d0", 0, QueuePolicy::Newest), at(5));
+        assert_eq!(
+            state.newer_waiting(&id("d1")),
+            Some(&id("d4")),
+            "an older one is no reason"
+        );
+    }
+
+    #[test]
+    fn a_state_that_the_version_before_wrote_is_read() {
+        let json = r#"{"fence":3,"holder":null,"operation":null,"queue":[],"stable":{"release":"3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d","commit":"2222222222222222222222222222222222222222","deployment":"shop-dev-22222222-c1f57357f043341e","since":"2026-11-23T12:00:00Z"},"newest":null,"quarantine":null}"#;
+        let state: EnvironmentState = serde_json::from_str(json).unwrap();
+        assert_eq!(state.stable.as_ref().unwrap().accepted, None);
+        assert_eq!(serde_json::to_string(&state).unwrap(), json);
     }
 
     #[test]

@@ -12,9 +12,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::Application;
-use crate::deployment::{Cause, Deployment, Request};
-use crate::harmless::harmless;
+use crate::deployment::{Cause, Deployment, Environment, Request};
+use crate::harmless::{first_line, harmless};
 use crate::names::{CommitSha, DeploymentId, RepositoryName};
+
+/// How many characters of a commit's title are kept.
+const TITLE_LIMIT: usize = 100;
+/// The most bytes of a tag: GitHub takes no longer name of a branch or tag (GitHub Docs, "Dealing with special characters
+/// in branch and tag names" and the errors of the refs API).
+const TAG_LIMIT: usize = 255;
 
 /// GitHub's name for one delivery (`X-GitHub-Delivery`), which a redelivery keeps. GitHub writes a GUID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,7 +86,7 @@ pub enum Event {
     /// A branch or tag moved.
     Push(Push),
     /// A GitHub release or pre-release changed.
-    Release(RepositoryName),
+    Release(Release),
     /// Everything else that GitHub can be told to send.
     Other,
 }
@@ -106,6 +112,65 @@ pub struct Push {
     pub title: String,
 }
 
+/// A GitHub release or pre-release changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The repository it happened in.
+    pub repository: RepositoryName,
+    /// Whether that repository is somebody's fork of another one.
+    pub fork: bool,
+    /// GitHub's number of the release, which stays whatever is edited.
+    pub id: u64,
+    /// The tag, as GitHub sent it; what it stands for has to be asked.
+    pub tag: String,
+    /// Whether only those who may write to the repository see it.
+    pub draft: bool,
+    /// Whether it is a pre-release.
+    pub prerelease: bool,
+    /// What happened to it.
+    pub action: ReleaseAction,
+    /// Who did that, made harmless.
+    pub by: String,
+    /// The release's title, made harmless.
+    pub name: String,
+    /// When it was published, or made where GitHub does not say, in whole seconds.
+    pub at: Option<Timestamp>,
+}
+
+/// What happens to releases.
+///
+/// One act of a person comes as several events, and which ones depends on the way: a pre-release that is published from a
+/// draft comes as `published` alone, another one as `created`, `published` and `prereleased` (GitHub Docs, "Webhook events
+/// and payloads", `release`). What is asked for is therefore read off the release, and the same whichever of them comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReleaseAction {
+    /// It, or its draft, was made.
+    Created,
+    /// It became visible.
+    Published,
+    /// It became visible as a pre-release.
+    Prereleased,
+    /// It became a release, perhaps having been a pre-release.
+    Released,
+    /// Its texts changed.
+    Edited,
+    /// It became a draft again.
+    Unpublished,
+    /// It is gone.
+    Deleted,
+    /// Something that is newer than this program.
+    Other,
+}
+
+/// What a tag stands for, as GitHub said when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The commit, annotated tags peeled.
+    pub commit: CommitSha,
+    /// Its message, or the first line of it.
+    pub title: String,
+}
+
 impl Event {
     /// Reads a delivery's body as the event that its `X-GitHub-Event` names.
     pub fn read(event: &str, body: &[u8]) -> Result<Self, Malformed> {
@@ -117,8 +182,61 @@ impl Event {
         match self {
             Self::Push(push) if push.fork => Err(Reason::Fork),
             Self::Push(push) => push.branch().map(|_| &push.repository),
-            Self::Release(_) => Err(Reason::ReleasesStartNothing),
+            Self::Release(release) => release.cause().map(|_| &release.repository),
             Self::Ping | Self::Other => Err(Reason::AsksForNothing),
+        }
+    }
+
+    /// The repository and the tag whose commit [`asks`] has to be told; nothing, where no environment of the application
+    /// waits for it, so that GitHub is asked only about what matters.
+    pub fn needs_commit(&self, application: Option<&Application>) -> Option<(&RepositoryName, &str)> {
+        let Self::Release(release) = self else { return None };
+        release.environments(application).ok()?;
+        Some((&release.repository, &release.tag))
+    }
+}
+
+impl Release {
+    /// What it asks as.
+    pub fn cause(&self) -> Result<Cause, Reason> {
+        if self.fork {
+            return Err(Reason::Fork);
+        }
+        if self.draft {
+            return Err(Reason::DraftRelease);
+        }
+        match self.action {
+            ReleaseAction::Published | ReleaseAction::Prereleased | ReleaseAction::Released => {}
+            ReleaseAction::Created => return Err(Reason::CreatedRelease),
+            ReleaseAction::Edited => return Err(Reason::EditedRelease),
+            ReleaseAction::Unpublished | ReleaseAction::Deleted => return Err(Reason::WithdrawnRelease),
+            ReleaseAction::Other => return Err(Reason::AsksForNothing),
+        }
+        if self.tag.is_empty() || self.tag.len() > TAG_LIMIT {
+            return Err(Reason::TagMissing);
+        }
+        Ok(if self.prerelease {
+            Cause::Prerelease
+        } else {
+            Cause::Release
+        })
+    }
+
+    /// The environments of the application that it starts; at least one.
+    fn environments<'a>(&self, application: Option<&'a Application>) -> Result<(Cause, Vec<&'a Environment>), Reason> {
+        let cause = self.cause()?;
+        let application = application
+            .filter(|application| application.repository == self.repository)
+            .ok_or(Reason::UnknownRepository)?;
+        let environments = started_by(application, cause);
+        if environments.is_empty() {
+            Err(if cause == Cause::Prerelease {
+                Reason::NoEnvironmentByPrerelease
+            } else {
+                Reason::NoEnvironmentByRelease
+            })
+        } else {
+            Ok((cause, environments))
         }
     }
 }
@@ -168,8 +286,20 @@ pub enum Reason {
     Fork,
     /// No environment of the application has `on = "push"`.
     NoEnvironmentByPush,
-    /// A release event.
-    ReleasesStartNothing,
+    /// No environment of the application has `on = "prerelease"`.
+    NoEnvironmentByPrerelease,
+    /// No environment of the application has `on = "release"`.
+    NoEnvironmentByRelease,
+    /// A release that is not published.
+    DraftRelease,
+    /// A release was made; that it is published is an event of its own.
+    CreatedRelease,
+    /// The texts of a release changed.
+    EditedRelease,
+    /// A release was taken back or deleted.
+    WithdrawnRelease,
+    /// GitHub knows no such tag.
+    TagMissing,
     /// An event that starts nothing in any version.
     AsksForNothing,
 }
@@ -188,7 +318,15 @@ impl Reason {
             Self::UnknownRepository => "lockgate.toml has no application for this repository.",
             Self::Fork => "Commits of forks are never deployed.",
             Self::NoEnvironmentByPush => "No environment of this application has on = \"push\".",
-            Self::ReleasesStartNothing => "No environment of this version is started by releases yet.",
+            Self::NoEnvironmentByPrerelease => "No environment of this application has on = \"prerelease\".",
+            Self::NoEnvironmentByRelease => "No environment of this application has on = \"release\".",
+            Self::DraftRelease => "A draft starts nothing; that it is published is an event of its own.",
+            Self::CreatedRelease => {
+                "That a release was made starts nothing; that it is published is an event of its own."
+            }
+            Self::EditedRelease => "Editing a release's texts starts nothing.",
+            Self::WithdrawnRelease => "A release that is gone leaves nothing to deploy; what it brought stays.",
+            Self::TagMissing => "GitHub knows no commit behind this release's tag.",
             Self::AsksForNothing => "Events of this kind start nothing; take them off the webhook to save deliveries.",
         }
     }
@@ -254,14 +392,23 @@ impl Delivery {
     }
 }
 
-/// Decides what an event asks for.
+/// Decides what an event asks for; `resolved` is what [`Event::needs_commit`] asked about.
 ///
 /// A deployment's id is derived from the push itself (branch, commit before and commit after), so that a redelivery or
 /// a replay asks for the same deployment again, and a later push that goes back to an older commit asks for a new one.
-pub fn asks(event: &Event, application: Option<&Application>, delivery: &DeliveryId, now: Timestamp) -> Decision {
+/// Of a release it is derived from the release, its tag and whether it is a pre-release, and not from the event: all the
+/// events of one release ask for one deployment.
+pub fn asks(
+    event: &Event,
+    application: Option<&Application>,
+    delivery: &DeliveryId,
+    resolved: Option<&Resolved>,
+    now: Timestamp,
+) -> Decision {
     match event {
         Event::Push(push) => asked_by_push(push, application, delivery, now),
-        _ => Err(event.needs_configuration_of().err().unwrap_or(Reason::AsksForNothing)),
+        Event::Release(release) => asked_by_release(release, application, delivery, resolved, now),
+        Event::Ping | Event::Other => Err(Reason::AsksForNothing),
     }
     .map_or_else(Decision::Ignored, Decision::Ask)
 }
@@ -283,10 +430,12 @@ fn asked_by_push(
         return Err(Reason::OtherBranch);
     }
     let before = push.before.as_ref().map_or("", CommitSha::as_str);
-    let deployments: Vec<Deployment> = application
-        .environments
-        .iter()
-        .filter(|environment| environment.on.contains(&Cause::Push))
+    let environments = started_by(application, Cause::Push);
+    if environments.is_empty() {
+        return Err(Reason::NoEnvironmentByPush);
+    }
+    Ok(environments
+        .into_iter()
         .map(|environment| Deployment {
             id: DeploymentId::derive(
                 &push.repository,
@@ -309,12 +458,56 @@ fn asked_by_push(
                 title: push.title.clone(),
             },
         })
-        .collect();
-    if deployments.is_empty() {
-        Err(Reason::NoEnvironmentByPush)
-    } else {
-        Ok(deployments)
-    }
+        .collect())
+}
+
+fn asked_by_release(
+    release: &Release,
+    application: Option<&Application>,
+    delivery: &DeliveryId,
+    resolved: Option<&Resolved>,
+    now: Timestamp,
+) -> Result<Vec<Deployment>, Reason> {
+    let (cause, environments) = release.environments(application)?;
+    let Resolved { commit, title } = resolved.ok_or(Reason::TagMissing)?;
+    let title = match first_line(title, TITLE_LIMIT) {
+        // A commit can be without a message.
+        none if none.is_empty() => harmless(&release.name, TITLE_LIMIT),
+        title => title,
+    };
+    Ok(environments
+        .into_iter()
+        .map(|environment| Deployment {
+            id: DeploymentId::derive(
+                &release.repository,
+                &environment.name,
+                commit,
+                &["release", &release.id.to_string(), &release.tag, &cause.to_string()],
+            ),
+            application: release.repository.clone(),
+            environment: environment.clone(),
+            commit: commit.clone(),
+            reference: harmless(&release.tag, 255),
+            release: None,
+            requested: Request {
+                by: release.by.clone(),
+                at: now,
+                happened_at: release.at.unwrap_or(now),
+                because: cause,
+                delivery: Some(delivery.to_string()),
+                before: None,
+                title: title.clone(),
+            },
+        })
+        .collect())
+}
+
+fn started_by(application: &Application, cause: Cause) -> Vec<&Environment> {
+    application
+        .environments
+        .iter()
+        .filter(|environment| environment.on.contains(&cause))
+        .collect()
 }
 
 #[cfg(test)]

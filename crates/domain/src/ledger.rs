@@ -74,7 +74,11 @@ impl Head {
         // tells more than the status keeps.
         let tells_more = matches!(
             what,
-            Event::Published { .. } | Event::SmokeTested { .. } | Event::Building { .. }
+            Event::Published { .. }
+                | Event::SmokeTested { .. }
+                | Event::Building { .. }
+                | Event::IntegrationTesting { .. }
+                | Event::IntegrationTested { .. }
         );
         if status == self.status && self.sequence > 0 && !tells_more {
             return Ok(None);
@@ -119,4 +123,41 @@ pub fn verify(deployment: &DeploymentId, entries: &[Entry]) -> Result<Head, Brok
         };
     }
     Ok(head)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use super::*;
+
+    /// What the version before this one wrote, before environments asked people.
+    const ENTRY: &str = r#"{"deployment":"shop-dev-22222222-c1f57357f043341e","sequence":1,"at":"2026-11-23T12:00:00Z","what":{"event":"requested","deployment":{"id":"shop-dev-22222222-c1f57357f043341e","application":"acme/shop","environment":{"name":"dev","account":"222222222222","region":"eu-west-1","on":["push"],"after":null,"queue":"newest","stacks":[],"qualifier":"hnb659fds","without_stable":"give_back","replace_failed_stacks":true},"commit":"2222222222222222222222222222222222222222","reference":"main","release":null,"requested":{"by":"ann","at":"2026-11-23T12:00:00Z","happened_at":"2019-05-15T15:20:57Z","because":"push","delivery":"72d3162e-cc78-11e3-81ab-4c9367dc0958","before":"1111111111111111111111111111111111111111","title":"Add prices"}}},"previous":"3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"}"#;
+    const HEAD: &str = r#"{"deployment":"shop-dev-22222222-c1f57357f043341e","sequence":9,"hash":"3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d","status":{"phase":"testing","leg":"forward","fence":4,"release":"3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d","back_to":null,"because":null,"stacks":{"shop-dev-web":"updated"},"ending":null}}"#;
+
+    #[test]
+    fn an_entry_that_the_version_before_wrote_is_read_and_hashes_as_it_did() {
+        let entry: Entry = serde_json::from_str(ENTRY).unwrap();
+        assert_eq!(entry.hash(), Digest::of(ENTRY.as_bytes()));
+        let Event::Requested { deployment } = entry.what else {
+            panic!("{entry:?}")
+        };
+        let environment = deployment.environment;
+        assert_eq!(
+            (
+                environment.integration_tests,
+                environment.approval,
+                environment.after_acceptance
+            ),
+            (false, None, false)
+        );
+    }
+
+    #[test]
+    fn a_deployment_that_the_version_before_began_goes_on_to_its_end() {
+        let head: Head = serde_json::from_str(HEAD).unwrap();
+        assert!(!head.status.asks && head.status.accepted.is_none());
+        let ended = Event::Ended(crate::verdict::ending_of(&head.status));
+        let (_, head) = head.append(ended, Timestamp::UNIX_EPOCH).unwrap().unwrap();
+        assert_eq!(head.status.ending, Some(crate::life::Ending::Deployed));
+    }
 }

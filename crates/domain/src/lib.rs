@@ -19,6 +19,7 @@ pub mod life;
 pub mod message;
 pub mod names;
 pub mod parking;
+pub mod promotion;
 pub mod release;
 pub mod root_cause;
 pub mod signature;

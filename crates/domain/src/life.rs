@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use jiff::Timestamp;
+
+use crate::approval::{ApprovalId, Approver, Ballot, Choice, Outcome};
 use crate::change_set::Summary;
 use crate::deployment::{Deployment, Leg};
-use crate::environment_state::Fence;
+use crate::environment_state::{Acceptance, Fence};
 use crate::failure::{Class, Failure};
 use crate::names::{DeploymentId, Digest, StackName};
 use crate::smoke_test::Report;
@@ -101,6 +104,45 @@ pub enum Event {
         /// What it answered.
         report: Report,
     },
+    /// The repository's integration tests run.
+    IntegrationTesting {
+        /// CodeBuild's id of the build that runs them.
+        build: String,
+        /// Where their log can be read.
+        log: String,
+    },
+    /// The repository's integration tests have ended.
+    IntegrationTested {
+        /// Whether they passed.
+        passed: bool,
+        /// Why not.
+        cause: Option<String>,
+        /// Where their log can be read; empty, where the release has none to run.
+        log: String,
+    },
+    /// People are asked whether they accept it.
+    ApprovalAsked {
+        /// What they are asked.
+        approval: ApprovalId,
+        /// Who.
+        people: Vec<Approver>,
+        /// Until when.
+        deadline: Timestamp,
+        /// Those of them whose mail address was not confirmed, and who got no mail therefore.
+        unconfirmed: Vec<Approver>,
+        /// Those of them who may not answer, because they had a part in it.
+        excluded: Vec<Approver>,
+    },
+    /// One of them answered.
+    Voted {
+        /// The answer.
+        ballot: Ballot,
+    },
+    /// It is decided.
+    Decided {
+        /// How.
+        outcome: Outcome,
+    },
     /// It goes back to the last stable release.
     GoingBack {
         /// To this release.
@@ -120,7 +162,7 @@ pub enum Ending {
     Deployed,
     /// The environment had this release already.
     NothingToDeploy,
-    /// A newer deployment made it superfluous before it began.
+    /// A newer deployment made it superfluous, before it began or while people were asked.
     Superseded {
         /// The newer one.
         by: DeploymentId,
@@ -152,6 +194,8 @@ pub enum WayBack {
     },
     /// It was changed, and there is no stable release yet to go back to.
     NoStableRelease,
+    /// It keeps the release that was not accepted.
+    Stays,
 }
 
 /// The four endings of the state machine.
@@ -200,6 +244,8 @@ pub enum Phase {
     Deploying,
     /// The environment is being tested.
     Testing,
+    /// People are asked.
+    Accepting,
     /// Over.
     Ended,
 }
@@ -221,6 +267,18 @@ pub struct Status {
     pub because: Option<Failure>,
     /// The stacks of both legs, and how far each is.
     pub stacks: BTreeMap<StackName, Progress>,
+    /// Whether its environment asks people, so that it is not deployed before they accepted it.
+    #[serde(default)]
+    pub asks: bool,
+    /// What each of those who answered decided.
+    #[serde(default)]
+    pub votes: BTreeMap<Approver, Choice>,
+    /// What the answers came to.
+    #[serde(default)]
+    pub decided: Option<Outcome>,
+    /// Who accepted it, once enough of them have.
+    #[serde(default)]
+    pub accepted: Option<Acceptance>,
     /// How it ended.
     pub ending: Option<Ending>,
 }
@@ -271,6 +329,11 @@ impl Event {
             Self::Updated { .. } => "updated",
             Self::NotUpdated { .. } => "not_updated",
             Self::SmokeTested { .. } => "smoke_tested",
+            Self::IntegrationTesting { .. } => "integration_testing",
+            Self::IntegrationTested { .. } => "integration_tested",
+            Self::ApprovalAsked { .. } => "approval_asked",
+            Self::Voted { .. } => "voted",
+            Self::Decided { .. } => "decided",
             Self::GoingBack { .. } => "going_back",
             Self::Ended(_) => "ended",
         }
@@ -289,32 +352,8 @@ impl Status {
             phase: self.phase,
             event: event.name(),
         };
-        let allowed = match event {
-            Event::Requested { .. } | Event::Queued { .. } => self.phase <= Phase::Queued,
-            Event::Admitted { .. } | Event::Ended(Ending::Superseded { .. }) => self.phase <= Phase::Admitted,
-            Event::Building { .. } => (Phase::Admitted..=Phase::Building).contains(&self.phase),
-            Event::Released { .. } => (Phase::Admitted..=Phase::Released).contains(&self.phase),
-            Event::Planned { leg: Leg::Forward, .. } => {
-                self.phase >= Phase::Released && self.phase <= Phase::Deploying && self.back_to.is_none()
-            }
-            Event::Planned { leg: Leg::Back, .. } => self.back_to.is_some() && self.phase <= Phase::Deploying,
-            Event::Published { leg, .. } | Event::Compared { leg, .. } | Event::Executing { leg, .. } => {
-                self.phase == Phase::Deploying && self.leg == Some(*leg)
-            }
-            // What is seen of a stack may be seen late: the test may have been reached by another stack's wake.
-            Event::Updated { leg, .. } | Event::NotUpdated { leg, .. } | Event::SmokeTested { leg, .. } => {
-                (Phase::Deploying..=Phase::Testing).contains(&self.phase) && self.leg == Some(*leg)
-            }
-            Event::GoingBack { .. } => {
-                (Phase::Deploying..=Phase::Testing).contains(&self.phase) && self.leg == Some(Leg::Forward)
-            }
-            Event::Ended(Ending::Deployed | Ending::NothingToDeploy) => {
-                self.phase == Phase::Testing && self.leg == Some(Leg::Forward) && self.back_to.is_none()
-            }
-            Event::Ended(_) => self.phase != Phase::Ended,
-        };
-        if !allowed {
-            return if self.ending.is_some() && self.would_repeat(event) {
+        if !self.allows(event) {
+            return if self.knows(event) {
                 Ok(self.clone())
             } else {
                 Err(illegal())
@@ -325,7 +364,10 @@ impl Status {
             next.stacks.insert(stack.clone(), progress);
         };
         match event {
-            Event::Requested { deployment } => next.release.clone_from(&deployment.release),
+            Event::Requested { deployment } => {
+                next.release.clone_from(&deployment.release);
+                next.asks = deployment.environment.approval.is_some();
+            }
             Event::Queued { .. } => next.phase = Phase::Queued,
             Event::Admitted { fence } => {
                 next.phase = Phase::Admitted;
@@ -368,6 +410,18 @@ impl Status {
             }
             Event::NotUpdated { stack, .. } => step(&mut next, stack, Progress::NotUpdated),
             Event::SmokeTested { .. } => next.phase = Phase::Testing,
+            Event::IntegrationTesting { .. } | Event::IntegrationTested { .. } => {}
+            Event::ApprovalAsked { .. } => next.phase = Phase::Accepting,
+            Event::Voted { ballot } => {
+                next.votes.insert(ballot.by.clone(), ballot.decision);
+            }
+            Event::Decided { outcome } => {
+                if let Outcome::Accepted { at } = outcome {
+                    let by = next.voters(Choice::Accept).cloned().collect();
+                    next.accepted = Some(Acceptance { by, at: *at });
+                }
+                next.decided = Some(outcome.clone());
+            }
             Event::GoingBack { to, because } => {
                 next.phase = Phase::Released;
                 next.back_to = Some(to.clone());
@@ -395,7 +449,359 @@ impl Status {
             .any(|progress| matches!(progress, Progress::Executing | Progress::Stuck))
     }
 
-    fn would_repeat(&self, event: &Event) -> bool {
-        matches!(event, Event::Ended(ending) if self.ending.as_ref() == Some(ending))
+    /// Whether an event can have happened now for the first time, or harmlessly once more.
+    fn allows(&self, event: &Event) -> bool {
+        let forward = self.leg == Some(Leg::Forward) && self.back_to.is_none();
+        match event {
+            Event::Requested { .. } | Event::Queued { .. } => self.phase <= Phase::Queued,
+            Event::Admitted { .. } => self.phase <= Phase::Admitted,
+            Event::Building { .. } => (Phase::Admitted..=Phase::Building).contains(&self.phase),
+            Event::Released { .. } => (Phase::Admitted..=Phase::Released).contains(&self.phase),
+            Event::Planned { leg: Leg::Forward, .. } => {
+                self.phase >= Phase::Released && self.phase <= Phase::Deploying && self.back_to.is_none()
+            }
+            Event::Planned { leg: Leg::Back, .. } => self.back_to.is_some() && self.phase <= Phase::Deploying,
+            Event::Published { leg, .. } | Event::Compared { leg, .. } | Event::Executing { leg, .. } => {
+                self.phase == Phase::Deploying && self.leg == Some(*leg)
+            }
+            // What is seen of a stack may be seen late: the test may have been reached by another stack's wake.
+            Event::Updated { leg, .. } | Event::NotUpdated { leg, .. } | Event::SmokeTested { leg, .. } => {
+                (Phase::Deploying..=Phase::Testing).contains(&self.phase) && self.leg == Some(*leg)
+            }
+            Event::IntegrationTesting { .. } | Event::IntegrationTested { .. } => {
+                self.phase == Phase::Testing && forward
+            }
+            Event::ApprovalAsked { .. } => {
+                (Phase::Testing..=Phase::Accepting).contains(&self.phase)
+                    && forward
+                    && self.asks
+                    && self.decided.is_none()
+            }
+            Event::Voted { ballot } => self.is_asking() && !self.votes.contains_key(&ballot.by),
+            Event::Decided { outcome } => self.is_asking() && self.can_come_to(outcome),
+            // Who was superseded leaves the environment to the newer one.
+            Event::GoingBack { .. } => {
+                (Phase::Deploying..=Phase::Accepting).contains(&self.phase)
+                    && self.leg == Some(Leg::Forward)
+                    && !matches!(self.decided, Some(Outcome::Superseded { .. }))
+            }
+            Event::Ended(Ending::Deployed | Ending::NothingToDeploy) if self.asks => {
+                self.phase == Phase::Accepting && forward && self.accepted.is_some()
+            }
+            Event::Ended(Ending::Deployed | Ending::NothingToDeploy) => self.phase == Phase::Testing && forward,
+            Event::Ended(Ending::Superseded { by }) => match &self.decided {
+                Some(Outcome::Superseded { by: newer, .. }) => self.phase == Phase::Accepting && newer == by,
+                _ => self.phase <= Phase::Admitted,
+            },
+            Event::Ended(_) => self.phase != Phase::Ended,
+        }
+    }
+
+    /// Whether people are asked and nothing is decided.
+    fn is_asking(&self) -> bool {
+        self.phase == Phase::Accepting && self.decided.is_none()
+    }
+
+    /// Whether the answers so far can have come to this.
+    fn can_come_to(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Accepted { .. } => {
+                self.voters(Choice::Accept).next().is_some() && self.voters(Choice::Reject).next().is_none()
+            }
+            Outcome::Rejected { by, .. } => self.votes.get(by) == Some(&Choice::Reject),
+            Outcome::Expired { .. } | Outcome::Superseded { .. } | Outcome::Unreachable { .. } => true,
+        }
+    }
+
+    fn voters(&self, decision: Choice) -> impl Iterator<Item = &Approver> {
+        self.votes
+            .iter()
+            .filter(move |(_, decided)| **decided == decision)
+            .map(|(by, _)| by)
+    }
+
+    /// Whether that happened already. What follows from a decision is done again until all of it is done.
+    fn knows(&self, event: &Event) -> bool {
+        match event {
+            Event::Voted { ballot } => self.votes.get(&ballot.by) == Some(&ballot.decision),
+            Event::Decided { outcome } => self.decided.as_ref() == Some(outcome),
+            Event::Ended(ending) => self.ending.as_ref() == Some(ending),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use super::*;
+    use crate::approval::{PrincipalArn, Via, When};
+    use crate::failure::Name;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn id(name: &str) -> DeploymentId {
+        name.parse().unwrap()
+    }
+
+    /// A deployment whose environment asks people, forward and tested.
+    fn tested(asks: bool) -> Status {
+        Status {
+            phase: Phase::Testing,
+            leg: Some(Leg::Forward),
+            fence: Some(1),
+            release: Some(Digest::of(b"candidate")),
+            asks,
+            ..Status::default()
+        }
+    }
+
+    fn asked() -> Event {
+        Event::ApprovalAsked {
+            approval: ApprovalId::of(&id("d1"), When::After),
+            people: vec!["qa@acme.example".parse().unwrap(), "lead@acme.example".parse().unwrap()],
+            deadline: NOW,
+            unconfirmed: vec![],
+            excluded: vec![],
+        }
+    }
+
+    fn voted(by: &str, decision: Choice) -> Event {
+        let arn: PrincipalArn = "arn:aws:iam::111111111111:user/qa".parse().unwrap();
+        Event::Voted {
+            ballot: Ballot {
+                by: by.parse().unwrap(),
+                via: Via::Command { arn },
+                decision,
+                comment: "looked at it".to_owned(),
+                ticked: vec![],
+                at: NOW,
+            },
+        }
+    }
+
+    fn decided(outcome: Outcome) -> Event {
+        Event::Decided { outcome }
+    }
+
+    fn accepted() -> Event {
+        decided(Outcome::Accepted { at: NOW })
+    }
+
+    fn rejected() -> Event {
+        decided(Outcome::Rejected {
+            by: "qa@acme.example".parse().unwrap(),
+            comment: "no".to_owned(),
+            at: NOW,
+        })
+    }
+
+    fn superseded() -> Event {
+        decided(Outcome::Superseded { by: id("d2"), at: NOW })
+    }
+
+    fn going_back() -> Event {
+        Event::GoingBack {
+            to: Digest::of(b"stable"),
+            because: Failure::new(Name::NotAccepted, "no"),
+        }
+    }
+
+    fn deployed() -> Event {
+        Event::Ended(Ending::Deployed)
+    }
+
+    fn ended_superseded(by: &str) -> Event {
+        Event::Ended(Ending::Superseded { by: id(by) })
+    }
+
+    /// The status after all of these, or the first that cannot have happened.
+    fn after(status: Status, events: &[Event]) -> Result<Status, &'static str> {
+        events
+            .iter()
+            .try_fold(status, |status, event| status.next(event))
+            .map_err(|illegal| illegal.event)
+    }
+
+    #[test]
+    fn which_way_an_acceptance_may_go() {
+        let qa = |decision| voted("qa@acme.example", decision);
+        let lead = |decision| voted("lead@acme.example", decision);
+        let (accept, reject) = (Choice::Accept, Choice::Reject);
+        let expired = || decided(Outcome::Expired { at: NOW });
+        let executing = Event::Executing {
+            leg: Leg::Forward,
+            stack: "web".parse().unwrap(),
+            change_set: String::new(),
+        };
+        let cases: Vec<(&str, Vec<Event>, Result<(), &str>)> = vec![
+            ("accepted", vec![asked(), qa(accept), accepted(), deployed()], Ok(())),
+            ("nobody was asked", vec![deployed()], Err("ended")),
+            ("nobody has answered", vec![asked(), deployed()], Err("ended")),
+            (
+                "one has, and it is not decided",
+                vec![asked(), qa(accept), deployed()],
+                Err("ended"),
+            ),
+            ("accepted by nobody", vec![asked(), accepted()], Err("decided")),
+            (
+                "accepted and rejected",
+                vec![asked(), lead(accept), qa(reject), accepted()],
+                Err("decided"),
+            ),
+            ("rejected by nobody", vec![asked(), rejected()], Err("decided")),
+            (
+                "rejected by who accepted",
+                vec![asked(), qa(accept), rejected()],
+                Err("decided"),
+            ),
+            (
+                "rejected, and goes back",
+                vec![asked(), qa(reject), rejected(), going_back()],
+                Ok(()),
+            ),
+            (
+                "rejected, and deployed",
+                vec![asked(), qa(reject), rejected(), deployed()],
+                Err("ended"),
+            ),
+            (
+                "expired, and deployed",
+                vec![asked(), qa(accept), expired(), deployed()],
+                Err("ended"),
+            ),
+            (
+                "expired, and then accepted",
+                vec![asked(), qa(accept), expired(), accepted()],
+                Err("decided"),
+            ),
+            ("an answer before the question", vec![qa(accept)], Err("voted")),
+            (
+                "an answer after the decision",
+                vec![asked(), qa(accept), accepted(), lead(accept)],
+                Err("voted"),
+            ),
+            (
+                "another answer of the same person",
+                vec![asked(), qa(accept), qa(reject)],
+                Err("voted"),
+            ),
+            (
+                "everything told twice",
+                vec![
+                    asked(),
+                    asked(),
+                    qa(accept),
+                    qa(accept),
+                    accepted(),
+                    qa(accept),
+                    accepted(),
+                    deployed(),
+                    accepted(),
+                    deployed(),
+                ],
+                Ok(()),
+            ),
+            (
+                "asked again after the decision",
+                vec![asked(), qa(accept), accepted(), asked()],
+                Err("approval_asked"),
+            ),
+            (
+                "superseded",
+                vec![asked(), superseded(), ended_superseded("d2")],
+                Ok(()),
+            ),
+            (
+                "superseded by another than it says",
+                vec![asked(), superseded(), ended_superseded("d3")],
+                Err("ended"),
+            ),
+            (
+                "superseded undecided",
+                vec![asked(), ended_superseded("d2")],
+                Err("ended"),
+            ),
+            (
+                "f42 superseded, and then accepted",
+                vec![asked(), qa(accept), superseded(), accepted()],
+                Err("decided"),
+            ),
+            (
+                "superseded, and goes back into the newer one's environment",
+                vec![asked(), superseded(), going_back()],
+                Err("going_back"),
+            ),
+            ("a change while people look", vec![asked(), executing], Err("executing")),
+            (
+                "an answer on the way back",
+                vec![asked(), qa(reject), rejected(), going_back(), lead(accept)],
+                Err("voted"),
+            ),
+        ];
+        for (what, events, expected) in cases {
+            assert_eq!(after(tested(true), &events).map(drop), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn who_accepted_and_when_is_kept() {
+        let status = after(
+            tested(true),
+            &[
+                asked(),
+                voted("qa@acme.example", Choice::Accept),
+                voted("lead@acme.example", Choice::Accept),
+                accepted(),
+            ],
+        )
+        .unwrap();
+        let Acceptance { by, at } = status.accepted.unwrap();
+        assert_eq!(
+            by.iter().map(Approver::as_str).collect::<Vec<_>>(),
+            ["lead@acme.example", "qa@acme.example"]
+        );
+        assert_eq!(at, NOW);
+    }
+
+    #[test]
+    fn where_nobody_is_asked_nobody_answers_and_tests_are_the_end() {
+        assert!(after(tested(false), &[deployed()]).is_ok());
+        assert_eq!(after(tested(false), &[asked()]), Err("approval_asked"));
+    }
+
+    #[test]
+    fn integration_tests_run_on_the_way_forward_and_before_people_are_asked() {
+        let testing = || Event::IntegrationTesting {
+            build: "b:1".to_owned(),
+            log: String::new(),
+        };
+        let passed = || Event::IntegrationTested {
+            passed: true,
+            cause: None,
+            log: String::new(),
+        };
+        assert!(after(tested(false), &[testing(), passed(), deployed()]).is_ok());
+        assert!(after(tested(true), &[testing(), passed(), asked()]).is_ok());
+        assert_eq!(after(tested(true), &[asked(), testing()]), Err("integration_testing"));
+        let back = Status {
+            leg: Some(Leg::Back),
+            back_to: Some(Digest::of(b"stable")),
+            ..tested(false)
+        };
+        assert_eq!(after(back, &[passed()]), Err("integration_tested"));
+    }
+
+    #[test]
+    fn a_deployment_knows_from_the_beginning_whether_people_are_asked() {
+        let json = r#"{"id":"d1","application":"acme/shop","environment":{"name":"test","account":"333333333333","region":"eu-west-1","on":["prerelease"],"after":"dev","queue":"newest","stacks":[],"qualifier":"hnb659fds","without_stable":"give_back","replace_failed_stacks":true,"integration_tests":true,"approval":{"when":"after","people":[{"name":"qa@acme.example"}],"duties":[{"group":null,"people":["qa@acme.example"],"need":1}],"within_seconds":259200,"on_reject":"stay"},"after_acceptance":false},"commit":"2222222222222222222222222222222222222222","reference":"v1","release":null,"requested":{"by":"ann","at":"2026-11-23T12:00:00Z","happened_at":"2019-05-15T15:20:57Z","because":"prerelease","delivery":null,"before":null,"title":""}}"#;
+        let mut deployment: Deployment = serde_json::from_str(json).unwrap();
+        let asks = |deployment: &Deployment| {
+            let deployment = Box::new(deployment.clone());
+            Status::default().next(&Event::Requested { deployment }).unwrap().asks
+        };
+        assert!(asks(&deployment));
+        deployment.environment.approval = None;
+        assert!(!asks(&deployment));
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::approval::{Approver, Choice, Outcome};
 use crate::deployment::{Cause, Deployment};
 use crate::failure::Failure;
 use crate::ledger::Entry;
@@ -88,6 +89,9 @@ fn way(way_back: &WayBack) -> String {
     match way_back {
         WayBack::NothingChanged => "Nothing was changed in the environment.".to_owned(),
         WayBack::WentBack { to } => format!("The environment went back to its last stable release {}.", to.short()),
+        WayBack::Stays => {
+            "The environment keeps the release that was not accepted; the next one takes its place.".to_owned()
+        }
         WayBack::NoStableRelease => {
             "The environment has no stable release yet to go back to, so it was left as it is; the next push may mend it."
                 .to_owned()
@@ -145,6 +149,11 @@ pub fn duration(duration: SignedDuration) -> String {
     }
 }
 
+/// A moment as people read it, to the minute.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// What happened, as one line.
 pub fn sentence(event: &Event) -> String {
     match event {
@@ -192,6 +201,35 @@ pub fn sentence(event: &Event) -> String {
                 failed => format!("smoke tests failed: {}", failed.join(", ")),
             }
         }
+        Event::IntegrationTesting { build, .. } => format!("integration tests run: {build}"),
+        Event::IntegrationTested { passed: true, log, .. } if log.is_empty() => "no integration tests".to_owned(),
+        Event::IntegrationTested { passed: true, .. } => "integration tests passed".to_owned(),
+        Event::IntegrationTested { cause, .. } => format!(
+            "integration tests failed: {}",
+            cause.as_deref().unwrap_or("nobody says why")
+        ),
+        Event::ApprovalAsked { people, deadline, .. } => format!(
+            "asked {} until {}",
+            people.iter().map(Approver::as_str).collect::<Vec<_>>().join(", "),
+            minute(*deadline)
+        ),
+        Event::Voted { ballot } => {
+            let did = match ballot.decision {
+                Choice::Accept => "accepts",
+                Choice::Reject => "rejects",
+            };
+            match ballot.comment.as_str() {
+                "" => format!("{} {did}", ballot.by),
+                comment => format!("{} {did}: {comment}", ballot.by),
+            }
+        }
+        Event::Decided { outcome } => match outcome {
+            Outcome::Accepted { .. } => "accepted".to_owned(),
+            Outcome::Rejected { by, .. } => format!("rejected by {by}"),
+            Outcome::Expired { .. } => "not accepted in time".to_owned(),
+            Outcome::Superseded { by, .. } => format!("superseded by {by} while people were asked"),
+            Outcome::Unreachable { .. } => "too few are left who may accept".to_owned(),
+        },
         Event::GoingBack { to, because } => format!("going back to {}: {because}", to.short()),
         Event::Ended(Ending::Deployed) => "deployed".to_owned(),
         Event::Ended(Ending::NothingToDeploy) => "nothing to deploy".to_owned(),
@@ -225,6 +263,9 @@ mod tests {
                 qualifier: "hnb659fds".parse().unwrap(),
                 without_stable: WithoutStable::GiveBack,
                 replace_failed_stacks: true,
+                integration_tests: false,
+                approval: None,
+                after_acceptance: false,
             },
             commit: "1a2b3c4d".repeat(5).parse().unwrap(),
             reference: "main".to_owned(),

@@ -7,6 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::approval::ApprovalId;
 use crate::deployment::Leg;
 use crate::environment_state::Fence;
 use crate::names::{
@@ -64,6 +65,24 @@ pub enum WaitsFor {
     ChangeSet(StackChange),
     /// A change set to be executed.
     StackUpdate(StackChange),
+    /// Integration tests.
+    Integration {
+        /// The application.
+        application: RepositoryName,
+        /// The environment that is tested.
+        environment: EnvironmentName,
+        /// CodeBuild's id of the build that runs them; nothing before it was started.
+        build: Option<String>,
+    },
+    /// People to decide.
+    Approval {
+        /// What they are asked.
+        approval: ApprovalId,
+        /// The application.
+        application: RepositoryName,
+        /// The environment.
+        environment: EnvironmentName,
+    },
 }
 
 /// One stack's change by one deployment.
@@ -114,6 +133,16 @@ impl Key {
         Self(format!("stack/{account}/{region}/{stack}"))
     }
 
+    /// The key of a deployment whose integration tests run.
+    pub fn integration(deployment: &DeploymentId) -> Self {
+        Self(format!("integration/{deployment}"))
+    }
+
+    /// The key of a deployment that waits for people.
+    pub fn approval(deployment: &DeploymentId) -> Self {
+        Self(format!("approval/{deployment}"))
+    }
+
     /// The key that a stack's ARN stands for (`arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`).
     pub fn of_stack_arn(arn: &str) -> Option<Self> {
         let mut parts = arn.splitn(6, ':');
@@ -141,6 +170,8 @@ impl WaitsFor {
             Self::ChangeSet(change) | Self::StackUpdate(change) => {
                 Key::stack(&change.account, &change.region, &change.stack)
             }
+            Self::Integration { .. } => Key::integration(deployment),
+            Self::Approval { .. } => Key::approval(deployment),
         }
     }
 
@@ -151,8 +182,8 @@ impl WaitsFor {
     pub fn patience(&self) -> SignedDuration {
         match self {
             Self::ChangeSet(_) => SignedDuration::from_secs(30),
-            Self::StackUpdate(_) | Self::Build { .. } => SignedDuration::from_secs(90),
-            Self::Lock { .. } => SignedDuration::from_mins(2),
+            Self::StackUpdate(_) | Self::Build { .. } | Self::Integration { .. } => SignedDuration::from_secs(90),
+            Self::Lock { .. } | Self::Approval { .. } => SignedDuration::from_mins(2),
         }
     }
 }

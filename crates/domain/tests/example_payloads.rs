@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use domain::configuration::{Application, Configuration};
-use domain::intake::{Decision, Event, asks};
+use domain::intake::{Decision, Event, Resolved, asks};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -48,6 +48,14 @@ branch = "master"
 [application."Codertocat/Hello-World".environment.dev]
 account = "222222222222"
 on = "push"
+[application."Codertocat/Hello-World".environment.test]
+account = "333333333333"
+on = "prerelease"
+after = "dev"
+[application."Codertocat/Hello-World".environment.production]
+account = "444444444444"
+on = "release"
+after = "test"
 "#;
     Configuration::read(text)
         .expect("the configuration is right")
@@ -60,6 +68,10 @@ fn every_example_payload_is_classified() {
     let application = application();
     let delivery = "72d3162e-cc78-11e3-81ab-4c9367dc0958".parse().expect("a delivery's id");
     let now = "2026-11-23T12:00:00Z".parse().expect("a time");
+    let resolved = Resolved {
+        commit: "6113728f27ae82c7b1a177c8d03f9e96e0adf246".parse().expect("a commit"),
+        title: "Initial commit".to_owned(),
+    };
     let mut classes: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     let mut other_events = BTreeSet::new();
     let mut count = 0;
@@ -69,7 +81,7 @@ fn every_example_payload_is_classified() {
         let class = match &event {
             Err(malformed) => format!("malformed: {malformed}"),
             Ok(Event::Ping) => "pong".to_owned(),
-            Ok(event) => match asks(event, Some(&application), &delivery, now) {
+            Ok(event) => match asks(event, Some(&application), &delivery, Some(&resolved), now) {
                 Decision::Ask(deployments) => format!("asks_for_{}", deployments[0].environment.name),
                 Decision::Ignored(reason) => reason.to_string(),
             },
@@ -101,7 +113,7 @@ fn every_example_payload_is_classified() {
     other events: 681 asks_for_nothing
     ping: 11 pong
     push: 2 asks_for_dev, 6 deletion, 6 tag
-    release: 20 releases_start_nothing
+    release: 11 asks_for_production, 2 asks_for_test, 3 created_release, 2 edited_release, 2 withdrawn_release
     726 payloads; other events are of 61 kinds
     ");
 }

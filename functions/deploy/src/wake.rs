@@ -71,7 +71,10 @@ async fn look(context: &Context, parked: &Parked, by_event: bool) -> Result<(), 
             };
             update.settle(waits, by_event).await
         }
-        (WaitsFor::Lock { .. } | WaitsFor::Build { .. }, _) => {
+        (
+            WaitsFor::Lock { .. } | WaitsFor::Build { .. } | WaitsFor::Integration { .. } | WaitsFor::Approval { .. },
+            _,
+        ) => {
             tracing::warn!("what waits there is not a stack");
             Ok(())
         }

@@ -55,8 +55,8 @@ pub async fn verdict(
     Ok(assess_failure(
         failure,
         status,
+        &deployment.environment,
         environment.stable.as_ref(),
-        deployment.environment.without_stable,
         in_flight,
     ))
 }

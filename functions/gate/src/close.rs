@@ -62,6 +62,7 @@ async fn hand_on(
             commit: deployment.commit.clone(),
             deployment: deployment.id.clone(),
             since: now,
+            accepted: status.accepted.clone(),
         }),
         _ => None,
     };

@@ -98,8 +98,10 @@ async fn wake_parked(context: &Context, now: Timestamp) -> Result<(usize, usize)
     for parked in context.ledger.overdue_tasks(now).await? {
         let function = match parked.waits_for {
             WaitsFor::Lock { .. } => &context.gate,
-            WaitsFor::Build { .. } => &context.build,
+            WaitsFor::Build { .. } | WaitsFor::Integration { .. } => &context.build,
             WaitsFor::ChangeSet(_) | WaitsFor::StackUpdate(_) => &context.deploy,
+            // Nobody asks people yet.
+            WaitsFor::Approval { .. } => continue,
         };
         keys.insert((function, parked.waits_for.key(&parked.deployment)));
     }

@@ -139,7 +139,12 @@ async fn carry_out(webhook: &Webhook, delivery: &SignedDelivery, now: Timestamp)
         Ok(repository) => webhook.applications.find(repository, now).await?,
         Err(_) => None,
     };
-    let decision = asks(&delivery.event, application.as_deref(), &delivery.id, now);
+    if delivery.event.needs_commit(application.as_deref()).is_some() {
+        // Nothing is claimed, so that GitHub can deliver it again once tags are resolved.
+        tracing::error!(delivery.id = %delivery.id, "what a release's tag stands for is not asked yet");
+        return Ok(Answer::Unavailable);
+    }
+    let decision = asks(&delivery.event, application.as_deref(), &delivery.id, None, now);
     let record = Delivery::new(delivery.id.clone(), &delivery.kind, decision, now);
     // A delivery that was claimed before keeps what was decided then, whatever the configuration says by now.
     let (record, is_new) = match webhook.ledger.claim_delivery(&record).await? {

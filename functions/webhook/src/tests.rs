@@ -396,8 +396,13 @@ async fn what_asks_for_nothing_is_recorded_with_its_reason() {
         ),
         (
             "release",
-            "{\"repository\":{\"full_name\":\"acme/shop\"}}".to_owned(),
-            "releases_start_nothing",
+            json!({
+                "action": "edited",
+                "release": { "id": 1, "tag_name": "v1", "draft": false, "prerelease": true },
+                "repository": { "full_name": "acme/shop" },
+            })
+            .to_string(),
+            "edited_release",
             1,
         ),
         ("star", "{}".to_owned(), "asks_for_nothing", 1),

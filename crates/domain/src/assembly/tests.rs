@@ -94,6 +94,9 @@ fn environment(account: &str, region: &str, stacks: &[&str]) -> Environment {
         qualifier: "hnb659fds".parse().unwrap(),
         without_stable: WithoutStable::GiveBack,
         replace_failed_stacks: false,
+        integration_tests: false,
+        approval: None,
+        after_acceptance: false,
     }
 }
 

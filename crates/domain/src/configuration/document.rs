@@ -26,6 +26,12 @@ pub(super) struct Section<'d> {
     mistaken: bool,
 }
 
+/// One of a list: a text, or a table.
+pub(super) enum Item<'d> {
+    Text(At<&'d str>),
+    Table(Section<'d>),
+}
+
 /// The problems found so far, and what is needed to say where they are.
 pub(super) struct Findings<'t> {
     text: &'t str,
@@ -176,6 +182,47 @@ impl<'t> Findings<'t> {
         texts
     }
 
+    /// A list of texts and tables, or one text; none where the key is absent or something else.
+    pub(super) fn items<'d>(&mut self, section: &Section<'d>, key: &str) -> Vec<Item<'d>> {
+        let list = match section.get(key) {
+            Some((_, value)) if value.get_ref().is_array() => value.get_ref().as_array(),
+            _ => return self.text(section, key).into_iter().map(Item::Text).collect(),
+        };
+        let path = section.path_of(key);
+        let mut items = Vec::new();
+        for item in list.into_iter().flatten() {
+            let offset = item.span().start;
+            match item.get_ref() {
+                DeValue::String(text) => items.push(Item::Text(At {
+                    value: text.as_ref(),
+                    offset,
+                })),
+                DeValue::Table(table) => items.push(Item::Table(Section {
+                    table: Some(table),
+                    path: path.clone(),
+                    offset,
+                    mistaken: false,
+                })),
+                _ => self.wrong_type(&path, item, "a text in quotes or a table"),
+            }
+        }
+        items
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, section: &Section<'_>, key: &str) -> Option<At<i64>> {
+        let (_, value) = section.get(key)?;
+        let offset = value.span().start;
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
+        if number.is_none() {
+            self.wrong_type(&section.path_of(key), value, "a whole number");
+        }
+        number.map(|value| At { value, offset })
+    }
+
     /// A text, or a list of texts.
     pub(super) fn text_or_texts<'d>(&mut self, section: &Section<'d>, key: &str) -> Vec<At<&'d str>> {
         match section.get(key) {
@@ -264,6 +311,16 @@ impl<'d> Section<'d> {
         let (_, value) = self.get(key)?;
         let list = value.get_ref().as_array()?;
         list.is_empty().then(|| value.span().start)
+    }
+
+    /// Where the value of this key stands; where the section begins, if it is absent.
+    pub(super) fn offset_of(&self, key: &str) -> usize {
+        self.get(key).map_or(self.offset, |(_, value)| value.span().start)
+    }
+
+    /// The keys, in the order of the file.
+    pub(super) fn names(&self) -> Vec<&'d str> {
+        self.keys().into_iter().map(|(key, _)| key).collect()
     }
 
     /// The keys and where they stand, in the order of the file (the table itself is sorted by name).

@@ -6,14 +6,19 @@ use globset::Glob;
 use strum::VariantNames as _;
 use toml::de::DeTable;
 
+use super::approval::{self, People};
 use super::document::{At, Findings, Section, suggestion};
 use super::{Application, Configuration, Pipeline, Problems};
+use crate::approval::ApprovalPolicy;
 use crate::deployment::{Cause, Environment, QueuePolicy, WithoutStable};
 use crate::names::{AccountId, EnvironmentName, Qualifier, Region, RepositoryName};
 
 /// The keys that DESIGN.md describes and that this version does not act on. To ignore them would be to deploy without
-/// the approval or the bake that somebody asked for.
-const LATER: &[&str] = &["approval", "bake", "freeze", "watch", "alarms", "hold"];
+/// the bake or the freeze that somebody asked for.
+const LATER: &[&str] = &["bake", "freeze", "watch", "alarms", "hold"];
+
+/// Where GitHub's API is, for who has no server of their own.
+const DEFAULT_GITHUB_API: &str = "https://api.github.com";
 
 /// The qualifier of an ordinary `cdk bootstrap`.
 const DEFAULT_QUALIFIER: &str = "hnb659fds";
@@ -73,6 +78,7 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
         "notify",
         "smoke_test_addresses",
         "customer_managed_keys",
+        "github_api",
     ];
     findings.only(&section, &known, LATER);
 
@@ -109,6 +115,15 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
         }
     }
     let customer_managed_keys = findings.flag(&section, "customer_managed_keys").unwrap_or(false);
+    let github_api = findings.text(&section, "github_api");
+    if let Some(At { value, offset }) = &github_api
+        && !is_api(value)
+    {
+        let message = format!(
+            "{value:?} is not the address of a GitHub API; write such as \"{DEFAULT_GITHUB_API}\" or \"https://github.acme.example/api/v3\""
+        );
+        findings.problem(*offset, &section.path_of("github_api"), message);
+    }
 
     let pipeline = account
         .zip(region.clone())
@@ -120,6 +135,10 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
             notify: owned(&notify),
             smoke_test_addresses: owned(&addresses),
             customer_managed_keys,
+            github_api: github_api
+                .map_or(DEFAULT_GITHUB_API, |text| text.value)
+                .trim_end_matches('/')
+                .to_owned(),
         });
     (pipeline, region)
 }
@@ -145,11 +164,13 @@ struct EnvironmentDraft<'d> {
     qualifier: Option<Qualifier>,
     without_stable: Option<WithoutStable>,
     replace_failed_stacks: Option<bool>,
+    integration_tests: Option<bool>,
+    approval: Option<ApprovalPolicy>,
 }
 
 impl<'d> ApplicationDraft<'d> {
     fn read(findings: &mut Findings<'_>, name: &'d str, section: Section<'d>, region: Option<&Region>) -> Self {
-        findings.only(&section, &["branch", "environment"], LATER);
+        findings.only(&section, &["branch", "people", "groups", "environment"], LATER);
         let key = At {
             value: name,
             offset: section.offset,
@@ -162,11 +183,12 @@ impl<'d> ApplicationDraft<'d> {
             let message = format!("{value:?} cannot be a branch of Git (see `git help check-ref-format`)");
             findings.problem(*offset, &section.path_of("branch"), message);
         }
+        let mut people = People::read(findings, &section);
         let parent = findings.section(&section, "environment");
         let environments: Vec<EnvironmentDraft<'_>> = findings
             .sections(&parent)
             .into_iter()
-            .map(|(name, section)| EnvironmentDraft::read(findings, name, section, region))
+            .map(|(name, section)| EnvironmentDraft::read(findings, name, section, region, &mut people))
             .collect();
         if parent.is_empty() && !findings.is_broken() {
             let message = format!("has no environment; write [{}.environment.dev]", section.path);
@@ -185,10 +207,19 @@ impl<'d> ApplicationDraft<'d> {
     fn finish(self, findings: &mut Findings<'_>) -> Option<Application> {
         let environments: Option<Vec<Environment>> =
             self.environments.into_iter().map(EnvironmentDraft::finish).collect();
+        let mut environments = environments?;
+        let asking: Vec<EnvironmentName> = environments
+            .iter()
+            .filter(|environment| environment.approval.is_some())
+            .map(|environment| environment.name.clone())
+            .collect();
+        for environment in &mut environments {
+            environment.after_acceptance = environment.after.as_ref().is_some_and(|after| asking.contains(after));
+        }
         let application = Application {
             repository: self.repository?,
             branch: self.branch?.value.to_owned(),
-            environments: environments?,
+            environments,
         };
         let size = serde_json::to_string(&application).map_or(usize::MAX, |json| json.len());
         if size > PARAMETER_LIMIT {
@@ -202,7 +233,13 @@ impl<'d> ApplicationDraft<'d> {
 }
 
 impl<'d> EnvironmentDraft<'d> {
-    fn read(findings: &mut Findings<'_>, name: &'d str, section: Section<'d>, region: Option<&Region>) -> Self {
+    fn read(
+        findings: &mut Findings<'_>,
+        name: &'d str,
+        section: Section<'d>,
+        region: Option<&Region>,
+        people: &mut People<'d>,
+    ) -> Self {
         let known = [
             "account",
             "region",
@@ -213,6 +250,8 @@ impl<'d> EnvironmentDraft<'d> {
             "qualifier",
             "without_stable",
             "replace_failed_stacks",
+            "integration_tests",
+            "approval",
         ];
         findings.only(&section, &known, LATER);
         let key = At {
@@ -254,6 +293,8 @@ impl<'d> EnvironmentDraft<'d> {
             .text(&section, "without_stable")
             .and_then(|text| findings.choose(&section.path_of("without_stable"), &text, WithoutStable::VARIANTS));
         let replace_failed_stacks = findings.flag(&section, "replace_failed_stacks");
+        let integration_tests = findings.flag(&section, "integration_tests");
+        let approval = approval::read(findings, &section, people);
         Self {
             section,
             name,
@@ -266,6 +307,8 @@ impl<'d> EnvironmentDraft<'d> {
             qualifier,
             without_stable,
             replace_failed_stacks,
+            integration_tests,
+            approval,
         }
     }
 
@@ -289,27 +332,29 @@ impl<'d> EnvironmentDraft<'d> {
 
     /// The environment with its defaults, if all of it could be read.
     fn finish(self) -> Option<Environment> {
-        // What is pushed often and can be made again is put right by the next push; the rest waits for a person.
-        let by_push = self.on.contains(&Cause::Push);
+        // What is asked for often and can be made again is put right by the next one; the rest waits for a person.
+        let often = self.on.contains(&Cause::Push) || self.on.contains(&Cause::Prerelease);
         Some(Environment {
             name: self.name?,
             account: self.account?.value,
             region: self.region?,
             on: self.on,
             after: self.after.map(|after| after.value),
-            queue: self.queue.unwrap_or(if by_push {
-                QueuePolicy::Newest
-            } else {
-                QueuePolicy::Every
-            }),
+            queue: self
+                .queue
+                .unwrap_or(if often { QueuePolicy::Newest } else { QueuePolicy::Every }),
             stacks: owned(&self.stacks),
             qualifier: self.qualifier?,
-            without_stable: self.without_stable.unwrap_or(if by_push {
+            without_stable: self.without_stable.unwrap_or(if often {
                 WithoutStable::GiveBack
             } else {
                 WithoutStable::CallOperator
             }),
-            replace_failed_stacks: self.replace_failed_stacks.unwrap_or(by_push),
+            replace_failed_stacks: self.replace_failed_stacks.unwrap_or(often),
+            // Who asks people spares them what a machine can find.
+            integration_tests: self.integration_tests.unwrap_or(self.approval.is_some()),
+            approval: self.approval,
+            after_acceptance: false,
         })
     }
 }
@@ -469,7 +514,7 @@ fn is_external_id(text: &str) -> bool {
 }
 
 /// Plausible is enough: SNS asks the address itself for confirmation.
-fn is_mail_address(text: &str) -> bool {
+pub(super) fn is_mail_address(text: &str) -> bool {
     let domain_label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')
@@ -510,6 +555,37 @@ fn check_address_range(text: &str) -> Result<(), String> {
             "{text:?} has bits set behind its first {length}; write the range's first address"
         ))
     }
+}
+
+/// Whether requests with our token may go there: over TLS, or to this very machine.
+fn is_api(text: &str) -> bool {
+    let is_part = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, "443"),
+    };
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let address: Option<IpAddr> = literal.unwrap_or(host).parse().ok();
+    let is_host = match literal {
+        Some(_) => address.is_some_and(|address| address.is_ipv6()),
+        None => !host.is_empty() && is_part(host),
+    };
+    let here = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+    let is_port = port
+        .parse()
+        .is_ok_and(|number: u16| number > 0 && number.to_string() == port);
+    is_host
+        && is_port
+        && path.split('/').all(is_part)
+        && match scheme {
+            "https" => true,
+            "http" => here,
+            _ => false,
+        }
 }
 
 /// The rules of `git help check-ref-format` for the part of a reference after `refs/heads/`.

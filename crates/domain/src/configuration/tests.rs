@@ -56,7 +56,8 @@ on = "push"
         "external_id": "0123456789abcdef0123456789abcdef",
         "notify": [],
         "smoke_test_addresses": [],
-        "customer_managed_keys": false
+        "customer_managed_keys": false,
+        "github_api": "https://api.github.com"
       },
       "applications": [
         {
@@ -72,11 +73,11 @@ on = "push"
                 "manual"
               ],
               "after": "dev",
-              "queue": "every",
+              "queue": "newest",
               "stacks": [],
               "qualifier": "hnb659fds",
-              "without_stable": "call_operator",
-              "replace_failed_stacks": false
+              "without_stable": "give_back",
+              "replace_failed_stacks": true
             },
             {
               "name": "dev",
@@ -204,12 +205,11 @@ colour = "red"
     lockgate.toml:23:9: application."acme/shop".environment.test.after: dve is no environment of this application
     lockgate.toml:24:11: application."acme/shop".environment.test.stacks: "shop-[" is not a pattern of stack names; write such as "shop-*"
     lockgate.toml:24:21: application."acme/shop".environment.test.stacks: "" is not a pattern of stack names; write such as "shop-*"
-    lockgate.toml:25:1: application."acme/shop".environment.test.approval: is not supported by this version
     lockgate.toml:26:1: application."acme/shop".environment.test.bake: is not supported by this version
     lockgate.toml:31:9: application."acme/shop".environment.production.after: tset is no environment of this application, did you mean test?
     lockgate.toml:32:18: application."acme/shop".environment.production.without_stable: "giveback" is none of give_back, call_operator, did you mean give_back?
     lockgate.toml:33:1: application."acme/shop".environment.production.colour: is no key of this table
-    29 problems; nothing was created.
+    28 problems; nothing was created.
     "#);
 }
 

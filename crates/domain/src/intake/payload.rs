@@ -10,14 +10,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Event, Malformed, Push};
+use super::{Event, Malformed, Push, Release, ReleaseAction, TITLE_LIMIT};
 use crate::harmless::{first_line, harmless};
 use crate::names::{CommitSha, RepositoryName};
 
 /// How many characters of a login are kept. GitHub's have at most 39, those of enterprises and apps a suffix.
 const LOGIN_LIMIT: usize = 80;
-/// How many characters of a commit's title are kept.
-const TITLE_LIMIT: usize = 100;
 /// The commit that GitHub writes where there is none.
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
@@ -26,9 +24,7 @@ pub(super) fn read(event: &str, body: &[u8]) -> Result<Event, Malformed> {
     match event {
         "ping" => Ok(Event::Ping),
         "push" => parse::<WebhookPush<'_>>(body)?.event(),
-        "release" => Ok(Event::Release(
-            parse::<WebhookRelease<'_>>(body)?.repository.full_name()?,
-        )),
+        "release" => parse::<WebhookRelease<'_>>(body)?.event(),
         _ => Ok(Event::Other),
     }
 }
@@ -69,7 +65,29 @@ struct WebhookPush<'a> {
 #[derive(Deserialize)]
 struct WebhookRelease<'a> {
     #[serde(borrow)]
+    action: Cow<'a, str>,
+    #[serde(borrow)]
+    release: WebhookReleaseItself<'a>,
+    #[serde(borrow)]
     repository: WebhookRepository<'a>,
+    #[serde(borrow)]
+    sender: Option<WebhookSender<'a>>,
+}
+
+#[derive(Deserialize)]
+struct WebhookReleaseItself<'a> {
+    id: u64,
+    #[serde(borrow)]
+    tag_name: Cow<'a, str>,
+    draft: bool,
+    prerelease: bool,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+    /// `null` in a draft.
+    published_at: Option<WholeSeconds>,
+    created_at: Option<WholeSeconds>,
+    #[serde(borrow)]
+    author: Option<WebhookSender<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +95,7 @@ struct WebhookRepository<'a> {
     #[serde(borrow)]
     full_name: Cow<'a, str>,
     fork: Option<bool>,
-    pushed_at: Option<PushedAt>,
+    pushed_at: Option<WholeSeconds>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +130,7 @@ impl WebhookPush<'_> {
             fork: self.repository.fork.unwrap_or(false),
             before: commit("before", &self.before)?,
             after: after.filter(|_| !self.deleted),
-            pushed_at: self.repository.pushed_at.map(|PushedAt(at)| at),
+            pushed_at: self.repository.pushed_at.map(|WholeSeconds(at)| at),
             by: harmless(&by, LOGIN_LIMIT),
             title: self
                 .head_commit
@@ -120,6 +138,39 @@ impl WebhookPush<'_> {
                 .unwrap_or_default(),
             reference: self.reference.into_owned(),
         }))
+    }
+}
+
+impl WebhookRelease<'_> {
+    fn event(self) -> Result<Event, Malformed> {
+        let release = self.release;
+        // The sender is the account that acted; the author made the release, perhaps as a draft and long ago.
+        let by = self.sender.or(release.author).map(|sender| sender.login);
+        Ok(Event::Release(Release {
+            repository: self.repository.full_name()?,
+            fork: self.repository.fork.unwrap_or(false),
+            id: release.id,
+            draft: release.draft,
+            prerelease: release.prerelease,
+            action: action(&self.action),
+            by: harmless(&by.unwrap_or_default(), LOGIN_LIMIT),
+            name: harmless(&release.name.unwrap_or_default(), TITLE_LIMIT),
+            at: release.published_at.or(release.created_at).map(|WholeSeconds(at)| at),
+            tag: release.tag_name.into_owned(),
+        }))
+    }
+}
+
+fn action(word: &str) -> ReleaseAction {
+    match word {
+        "created" => ReleaseAction::Created,
+        "published" => ReleaseAction::Published,
+        "prereleased" => ReleaseAction::Prereleased,
+        "released" => ReleaseAction::Released,
+        "edited" => ReleaseAction::Edited,
+        "unpublished" => ReleaseAction::Unpublished,
+        "deleted" => ReleaseAction::Deleted,
+        _ => ReleaseAction::Other,
     }
 }
 
@@ -140,35 +191,35 @@ fn commit(field: &str, text: &str) -> Result<Option<CommitSha>, Malformed> {
         .map_err(|_| Malformed(format!("{field} is not a commit")))
 }
 
-/// `repository.pushed_at` counts seconds in push events and is a date in all others (the examples of
+/// A time. `repository.pushed_at` counts seconds in push events and is a date in all others (the examples of
 /// `@octokit/webhooks-examples`); kept in whole seconds, so that both say the same.
-struct PushedAt(Timestamp);
+struct WholeSeconds(Timestamp);
 
-impl<'de> Deserialize<'de> for PushedAt {
+impl<'de> Deserialize<'de> for WholeSeconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visit;
 
         impl Visitor<'_> for Visit {
-            type Value = PushedAt;
+            type Value = WholeSeconds;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("seconds since 1970 or a date")
             }
 
-            fn visit_i64<E: Error>(self, seconds: i64) -> Result<PushedAt, E> {
+            fn visit_i64<E: Error>(self, seconds: i64) -> Result<WholeSeconds, E> {
                 Timestamp::from_second(seconds)
-                    .map(PushedAt)
-                    .map_err(|_| E::custom("pushed_at is out of range"))
+                    .map(WholeSeconds)
+                    .map_err(|_| E::custom("the time is out of range"))
             }
 
-            fn visit_u64<E: Error>(self, seconds: u64) -> Result<PushedAt, E> {
+            fn visit_u64<E: Error>(self, seconds: u64) -> Result<WholeSeconds, E> {
                 i64::try_from(seconds)
-                    .map_err(|_| E::custom("pushed_at is out of range"))
+                    .map_err(|_| E::custom("the time is out of range"))
                     .and_then(|s| self.visit_i64(s))
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<PushedAt, E> {
-                let at: Timestamp = text.parse().map_err(|_| E::custom("pushed_at is not a date"))?;
+            fn visit_str<E: Error>(self, text: &str) -> Result<WholeSeconds, E> {
+                let at: Timestamp = text.parse().map_err(|_| E::custom("the time is not a date"))?;
                 self.visit_i64(at.as_second())
             }
         }

@@ -7,6 +7,8 @@ use strum::VariantArray as _;
 use super::*;
 use crate::configuration::Configuration;
 
+mod releases;
+
 const BEFORE: &str = "1111111111111111111111111111111111111111";
 const AFTER: &str = "2222222222222222222222222222222222222222";
 const NONE: &str = "0000000000000000000000000000000000000000";
@@ -26,9 +28,14 @@ on = "push"
 [application."acme/shop".environment.preview]
 account = "333333333333"
 on = ["manual", "push"]
+[application."acme/shop".environment.test]
+account = "555555555555"
+on = "prerelease"
+after = "dev"
 [application."acme/shop".environment.production]
 account = "444444444444"
-on = "release"
+on = ["release", "manual"]
+after = "test"
 "#;
     Configuration::read(text).unwrap().applications.remove(0)
 }
@@ -58,7 +65,7 @@ fn now() -> Timestamp {
 
 fn decide(payload: &Value, application: Option<&Application>) -> Decision {
     let event = Event::read("push", payload.to_string().as_bytes()).unwrap();
-    asks(&event, application, &DELIVERY.parse().unwrap(), now())
+    asks(&event, application, &DELIVERY.parse().unwrap(), None, now())
 }
 
 fn asked(payload: &Value) -> Vec<Deployment> {
@@ -116,7 +123,7 @@ fn a_push_to_the_branch_asks_for_every_environment_that_pushes_start() {
 fn f05_the_same_push_asks_for_the_same_deployments_whatever_brought_it() {
     let event = Event::read("push", push().to_string().as_bytes()).unwrap();
     let later = now() + SignedDuration::from_hours(30 * 24);
-    let Decision::Ask(again) = asks(&event, Some(&application()), &"abc".parse().unwrap(), later) else {
+    let Decision::Ask(again) = asks(&event, Some(&application()), &"abc".parse().unwrap(), None, later) else {
         panic!()
     };
     assert_eq!(ids(&again), ids(&asked(&push())));
@@ -205,15 +212,15 @@ fn other_events_need_no_configuration() {
     let repository = json!({ "repository": { "full_name": "acme/shop" } }).to_string();
     for (event, body, reason) in [
         ("ping", "{\"zen\":\"x\"}", Reason::AsksForNothing),
-        ("release", repository.as_str(), Reason::ReleasesStartNothing),
         ("pull_request", repository.as_str(), Reason::AsksForNothing),
         ("something_new", "[]", Reason::AsksForNothing),
         ("", "{}", Reason::AsksForNothing),
     ] {
         let event = Event::read(event, body.as_bytes()).unwrap();
         assert_eq!(event.needs_configuration_of(), Err(reason));
-        let decision = asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), now());
+        let decision = asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), None, now());
         assert_eq!(decision, Decision::Ignored(reason));
+        assert_eq!(event.needs_commit(Some(&application())), None);
     }
 }
 
@@ -387,7 +394,7 @@ proptest! {
         let end = (start + length).min(body.len());
         let mutilated = [&body[..start], &put, &body[end..]].concat();
         if let Ok(event) = Event::read("push", &mutilated) {
-            asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), now());
+            asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), None, now());
         }
     }
 

@@ -230,12 +230,11 @@ impl Pipeline {
             .operation
             .as_ref()
             .is_some_and(|operation| operation.deployment == *self.id(d));
-        let policy = self.given.deployments[d].environment.without_stable;
         assess_failure(
             failure,
             w.runs[d].status(),
+            &self.given.deployments[d].environment,
             environment.stable.as_ref(),
-            policy,
             in_flight,
         )
     }
@@ -304,6 +303,7 @@ impl Pipeline {
                 commit: self.given.deployments[d].commit.clone(),
                 deployment: self.id(d).clone(),
                 since: NOW,
+                accepted: w.runs[d].status().accepted.clone(),
             }),
             _ => None,
         };

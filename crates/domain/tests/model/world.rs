@@ -212,11 +212,12 @@ impl Hash for Known {
 }
 
 fn way_back_code(way_back: &domain::life::WayBack) -> u8 {
-    use domain::life::WayBack::{NoStableRelease, NothingChanged, WentBack};
+    use domain::life::WayBack::{NoStableRelease, NothingChanged, Stays, WentBack};
     match way_back {
         NothingChanged => 0,
         WentBack { .. } => 1,
         NoStableRelease => 2,
+        Stays => 3,
     }
 }
 
@@ -293,6 +294,7 @@ impl Given {
                 &push(scope, release, "refs/heads/main"),
                 Some(&application),
                 &delivery,
+                None,
                 NOW,
             );
             let Decision::Ask(asked) = decided else {
@@ -310,7 +312,7 @@ impl Given {
                 .iter()
                 .map(|name| name.parse().expect("a stack's name"))
                 .collect(),
-            ignored: intake::asks(&tag, Some(&application), &delivery, NOW),
+            ignored: intake::asks(&tag, Some(&application), &delivery, None, NOW),
         }
     }
 }
@@ -342,6 +344,9 @@ fn application(scope: &Scope) -> Application {
         qualifier: "hnb659fds".parse().expect("a qualifier"),
         without_stable: *without_stable,
         replace_failed_stacks: true,
+        integration_tests: false,
+        approval: None,
+        after_acceptance: false,
     };
     Application {
         repository: "acme/shop".parse().expect("a repository"),
