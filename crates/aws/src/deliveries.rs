@@ -5,7 +5,7 @@ use domain::intake::{Delivery, DeliveryId};
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind, during};
-use crate::ledger::{Ledger, item, mark_due, read};
+use crate::ledger::{Item, Ledger, item, mark_due, read};
 
 /// The index's name for deliveries that were claimed and not yet started.
 const RECEIVED: &str = "delivery";
@@ -79,20 +79,22 @@ impl Ledger {
         }
     }
 
-    /// The deliveries that were claimed a while ago and still are half-way, oldest first.
+    /// The deliveries that were claimed a while ago and still are half-way, oldest first. One that cannot be read stands
+    /// in no other's way.
     ///
     /// The index lags behind: what it names is read again, and what is finished by now is left out.
-    pub async fn unfinished_deliveries(&self, now: Timestamp) -> Result<Vec<Delivery>, Error> {
+    pub async fn unfinished_deliveries(&self, now: Timestamp) -> Result<Vec<Result<Delivery, Error>>, Error> {
         let mut unfinished = Vec::new();
         for item in self.due(RECEIVED, now).await? {
-            let found: Delivery = read(item, "dynamodb:Query")?;
-            unfinished.extend(
-                self.delivery(&found.id)
-                    .await?
-                    .filter(|delivery| delivery.look_at().is_some()),
-            );
+            unfinished.extend(self.still_unfinished(item).await.transpose());
         }
         Ok(unfinished)
+    }
+
+    async fn still_unfinished(&self, found: Item) -> Result<Option<Delivery>, Error> {
+        let found: Delivery = read(found, "dynamodb:Query")?;
+        let delivery = self.delivery(&found.id).await?;
+        Ok(delivery.filter(|delivery| delivery.look_at().is_some()))
     }
 }
 

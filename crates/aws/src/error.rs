@@ -24,7 +24,7 @@ pub struct Error {
 pub enum Kind {
     /// AWS asked to be called less often; nothing happened.
     Throttled,
-    /// AWS answered with a fault of its own, or was not reached; nothing happened.
+    /// AWS was not reached, or answered with a fault of its own, after which nobody knows whether the call has acted.
     Unavailable,
     /// No answer came: the call may have acted. Safe to repeat only with a client token or a condition.
     Unanswered,
@@ -122,6 +122,8 @@ where
         | "SlowDown"
         | "ProvisionedThroughputExceededException"
         | "LimitExceededException"
+        | "AccountLimitExceededException"
+        | "ExecutionLimitExceeded"
         | "RequestThrottled"
         | "TransactionInProgressException" => Kind::Throttled,
         "AccessDenied"
@@ -129,6 +131,7 @@ where
         | "UnauthorizedOperation"
         | "AuthFailure"
         | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
         | "SignatureDoesNotMatch"
         | "ExpiredToken"
         | "ExpiredTokenException"
@@ -142,6 +145,7 @@ where
         | "ParameterNotFound"
         | "ExecutionDoesNotExist"
         | "TaskDoesNotExist" => Kind::NotFound,
+        "RequestTimeout" | "RequestTimeoutException" => Kind::Unavailable,
         "ConditionalCheckFailedException"
         | "TransactionCanceledException"
         | "TransactionConflictException"

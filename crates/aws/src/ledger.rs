@@ -32,7 +32,7 @@ pub struct Ledger {
 }
 
 /// A record that changes, as its item holds it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Record<State> {
     revision: u64,
     state: State,
@@ -170,6 +170,7 @@ impl Ledger {
         State: Serialize + DeserializeOwned + Default + Clone + PartialEq,
     {
         let operation = "dynamodb:PutItem";
+        let mut tried: Option<(Record<State>, Answer)> = None;
         for attempt in 0..ATTEMPTS {
             let record: Record<State> = match self.get(pk, sk).await? {
                 Some(item) => read(item, "dynamodb:GetItem")?,
@@ -178,6 +179,12 @@ impl Ledger {
                     state: State::default(),
                 },
             };
+            // A condition fails as well where the SDK repeated a call that had written and whose answer got lost.
+            if let Some((written, answer)) = tried.take()
+                && written == record
+            {
+                return Ok(answer);
+            }
             let mut state = record.state.clone();
             let answer = change(&mut state);
             if state == record.state {
@@ -185,15 +192,11 @@ impl Ledger {
             }
             let more = condition(&record.state);
             let due = due(&state);
-            let mut item = item(
-                pk,
-                sk,
-                &Record {
-                    revision: record.revision + 1,
-                    state,
-                },
-                operation,
-            )?;
+            let next = Record {
+                revision: record.revision + 1,
+                state,
+            };
+            let mut item = item(pk, sk, &next, operation)?;
             if let Some((kind, at)) = due {
                 mark_due(&mut item, kind, at);
             }
@@ -222,7 +225,10 @@ impl Ledger {
                 .map_err(during(operation))
             {
                 Ok(_) => return Ok(answer),
-                Err(error) if error.is(Kind::Conflict) => back_off(attempt).await,
+                Err(error) if error.is(Kind::Conflict) => {
+                    tried = Some((next, answer));
+                    back_off(attempt).await;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -95,7 +95,16 @@ pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
 
 async fn wake_parked(context: &Context, now: Timestamp) -> Result<(usize, usize), aws::Error> {
     let mut keys: BTreeSet<(&str, Key)> = BTreeSet::new();
+    let mut unreadable = 0;
     for parked in context.ledger.overdue_tasks(now).await? {
+        let parked = match parked {
+            Ok(parked) => parked,
+            Err(error) => {
+                unreadable += 1;
+                missed(&error);
+                continue;
+            }
+        };
         let function = match parked.waits_for {
             WaitsFor::Lock { .. } => &context.gate,
             WaitsFor::Build { .. } | WaitsFor::Integration { .. } => &context.build,
@@ -105,14 +114,15 @@ async fn wake_parked(context: &Context, now: Timestamp) -> Result<(usize, usize)
         };
         keys.insert((function, parked.waits_for.key(&parked.deployment)));
     }
-    each(keys, async |(function, key)| {
+    let (woken, failed) = each(keys, async |(function, key)| {
         context
             .functions
             .wake(function, &json!({ "do": "wake", "key": key }))
             .await?;
         Ok(true)
     })
-    .await
+    .await?;
+    Ok((woken, failed + unreadable))
 }
 
 async fn look_at_holders(context: &Context, now: Timestamp) -> Result<(usize, usize), aws::Error> {
@@ -152,7 +162,7 @@ async fn look_at_holder(
 
 async fn complete_deliveries(context: &Context, now: Timestamp) -> Result<(usize, usize), aws::Error> {
     let unfinished = context.ledger.unfinished_deliveries(now).await?;
-    each(unfinished, async |delivery| complete(context, &delivery, now).await).await
+    each(unfinished, async |delivery| complete(context, &delivery?, now).await).await
 }
 
 /// Starts what a delivery asks for. What was started before is found under its own name.
@@ -198,7 +208,7 @@ where
             Ok(false) => {}
             Err(error) => {
                 failed += 1;
-                tracing::warn!(error.cause = %error, "not looked after this time");
+                missed(&error);
             }
         }
     }
@@ -213,7 +223,14 @@ fn tally(result: Result<(usize, usize), aws::Error>, counted: &mut usize, failed
         }
         Err(error) => {
             *failed += 1;
-            tracing::warn!(error.cause = %error, "not looked after this time");
+            missed(&error);
         }
     }
 }
+
+fn missed(error: &aws::Error) {
+    tracing::warn!(error.cause = %error, "not looked after this time");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! What AWS refuses, and the question whether the call could have acted.
+
+use aws::Kind;
+use domain::failure::Name;
+use fake_aws::{FakeAws, Fate};
+
+use crate::{id, ledger, now, patient_ledger};
+
+#[tokio::test]
+async fn a_refusal_is_classified_by_whether_the_call_could_have_acted() {
+    for (fate, kind, name) in [
+        (Fate::Refused("ThrottlingException"), Kind::Throttled, Name::Throttled),
+        (
+            Fate::Refused("ProvisionedThroughputExceededException"),
+            Kind::Throttled,
+            Name::Throttled,
+        ),
+        (
+            Fate::Refused("TooManyRequestsException"),
+            Kind::Throttled,
+            Name::Throttled,
+        ),
+        (Fate::Refused("SlowDown"), Kind::Throttled, Name::Throttled),
+        (
+            Fate::Refused("AccountLimitExceededException"),
+            Kind::Throttled,
+            Name::Throttled,
+        ),
+        (
+            Fate::Refused("ExecutionLimitExceeded"),
+            Kind::Throttled,
+            Name::Throttled,
+        ),
+        (Fate::Faulted, Kind::Unavailable, Name::Unavailable),
+        (
+            Fate::Refused("ServiceUnavailable"),
+            Kind::Unavailable,
+            Name::Unavailable,
+        ),
+        (Fate::Refused("RequestTimeout"), Kind::Unavailable, Name::Unavailable),
+        (Fate::Unanswered, Kind::Unanswered, Name::Unavailable),
+        (Fate::Unsent("no such host"), Kind::Unavailable, Name::Unavailable),
+        (
+            Fate::Unsent("AccessDenied: not authorized to perform sts:AssumeRole"),
+            Kind::AccessDenied,
+            Name::AccessDenied,
+        ),
+        (
+            Fate::Refused("AccessDeniedException"),
+            Kind::AccessDenied,
+            Name::AccessDenied,
+        ),
+        (
+            Fate::Refused("UnrecognizedClientException"),
+            Kind::AccessDenied,
+            Name::AccessDenied,
+        ),
+        (
+            Fate::Refused("ExpiredTokenException"),
+            Kind::AccessDenied,
+            Name::AccessDenied,
+        ),
+        (
+            Fate::Refused("ResourceNotFoundException"),
+            Kind::NotFound,
+            Name::Unexpected,
+        ),
+        (
+            Fate::Refused("ConditionalCheckFailedException"),
+            Kind::Conflict,
+            Name::Unexpected,
+        ),
+        (Fate::Refused("ValidationException"), Kind::Invalid, Name::Unexpected),
+        (Fate::Refused("SomethingNew"), Kind::Invalid, Name::Unexpected),
+    ] {
+        let aws = FakeAws::default();
+        aws.fates("PutItem", [fate]);
+        let error = ledger(&aws).await.owe_report(&id(1), now()).await.unwrap_err();
+        assert_eq!((error.kind, error.name()), (kind, name), "{error}");
+        assert_eq!(error.operation, "dynamodb:PutItem");
+        assert!(error.failure().cause.starts_with("dynamodb:PutItem: "), "{error}");
+        assert_eq!(aws.count("PutItem"), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_acted_is_told_apart_by_looking() {
+    for (fate, acted) in [
+        (Fate::Unanswered, true),
+        (Fate::Faulted, true),
+        (Fate::Unsent("no such host"), false),
+        (Fate::Refused("ThrottlingException"), false),
+    ] {
+        let aws = FakeAws::default();
+        aws.fates("PutItem", [fate]);
+        let ledger = ledger(&aws).await;
+        ledger.owe_report(&id(1), now()).await.unwrap_err();
+        assert_eq!(!ledger.overdue_reports(now()).await.unwrap().is_empty(), acted);
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_call_is_tried_again_and_in_the_end_transient() {
+    let throttled = |times| (0..times).map(|_| Fate::Refused("ThrottlingException"));
+    let aws = FakeAws::default();
+    let ledger = patient_ledger(&aws).await;
+    aws.fates("PutItem", throttled(3));
+    ledger.owe_report(&id(1), now()).await.unwrap();
+    assert_eq!(aws.count("PutItem"), 4);
+
+    aws.fates("PutItem", throttled(4));
+    let error = ledger.owe_report(&id(2), now()).await.unwrap_err();
+    assert_eq!(error.name(), Name::Throttled);
+    assert_eq!(aws.count("PutItem"), 8);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_not_tried_again() {
+    let aws = FakeAws::default();
+    aws.fates("PutItem", [Fate::Refused("AccessDeniedException")]);
+    let refused = patient_ledger(&aws).await.owe_report(&id(1), now()).await;
+    assert_eq!(refused.unwrap_err().name(), Name::AccessDenied);
+    assert_eq!(aws.count("PutItem"), 1);
+}
+
+#[tokio::test]
+async fn a_throttled_transaction_is_no_lost_race() {
+    let aws = FakeAws::default();
+    aws.fates("TransactWriteItems", [Fate::Refused("ThrottlingException")]);
+    let event = domain::life::Event::Queued { before: 0 };
+    let error = ledger(&aws).await.record(&id(1), event, now()).await.unwrap_err();
+    assert_eq!(error.name(), Name::Throttled);
+    assert_eq!(aws.count("TransactWriteItems"), 1);
+}

@@ -1,0 +1,279 @@
+//! AWS in memory, behind the SDK's own HTTP client, for tests.
+//!
+//! Requests are real and nothing listens on a port. What is kept (the table, tasks, executions, builds, objects,
+//! parameters, mail, functions) behaves as the API references say; what CloudFormation says, a test writes down. Any
+//! call can be given another [`Fate`]: refused, lost on its way back, overtaken. Whatever the fake does not know stops the
+//! test, and so does a fate that no call met.
+
+mod expression;
+pub mod sample;
+mod services;
+mod table;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::byte_stream::ByteStream;
+use serde_json::{Map, Value};
+
+pub use table::{Item, TABLE, Table};
+use wire::{Answer, Asked, Refusal};
+
+/// An AWS of one's own. Copies of it are the same one.
+#[derive(Clone, Default)]
+pub struct FakeAws(Arc<Mutex<State>>);
+
+/// What AWS holds, and what became of it.
+#[derive(Default)]
+pub struct State {
+    /// The ledger.
+    pub table: Table,
+    /// Every object, by bucket and key with a slash between.
+    pub objects: BTreeMap<String, Vec<u8>>,
+    /// The buckets that can be written to.
+    pub buckets: BTreeSet<String>,
+    /// Objects whose stored checksum is not that of what they are named by.
+    pub altered: BTreeSet<String>,
+    /// SSM's parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// Executions of the state machine, by name.
+    pub executions: BTreeMap<String, Execution>,
+    /// The tokens of tasks that nobody waits for any more; every other token is waited for.
+    pub gone: BTreeSet<String>,
+    /// What tasks were answered: the token, and the output or the error with its cause.
+    pub answers: Vec<(String, Value)>,
+    /// CodeBuild's builds as CodeBuild tells them, by id.
+    pub builds: BTreeMap<String, Value>,
+    /// What was published.
+    pub mails: Vec<Mail>,
+    /// The functions that were invoked.
+    pub invocations: Vec<Invocation>,
+    starts: BTreeMap<String, String>,
+    says: HashMap<&'static str, VecDeque<(u16, String)>>,
+    fates: BTreeMap<&'static str, VecDeque<Fate>>,
+    calls: Vec<(String, Map<String, Value>)>,
+}
+
+/// An execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// What it was given.
+    pub input: Value,
+    /// How it stands, as Step Functions calls it.
+    pub status: String,
+}
+
+/// Something that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The topic's ARN.
+    pub topic: String,
+    /// The subject.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
+
+/// A function that was invoked and not waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// The function.
+    pub function: String,
+    /// Its input.
+    pub payload: Value,
+}
+
+/// What becomes of one call.
+pub enum Fate {
+    /// It is done and answered.
+    Done,
+    /// It is refused under this code, and nothing is done.
+    Refused(&'static str),
+    /// It is done, and AWS answers with a fault of its own.
+    Faulted,
+    /// It is done, and no answer comes.
+    Unanswered,
+    /// It is not sent: there is no connection, or no credentials.
+    Unsent(&'static str),
+    /// Just before, this happens; somebody else was faster.
+    After(Box<dyn FnOnce(&mut State) + Send>),
+}
+
+impl Fate {
+    /// Just before, this happens.
+    pub fn after(happens: impl FnOnce(&mut State) + Send + 'static) -> Self {
+        Self::After(Box::new(happens))
+    }
+}
+
+impl FakeAws {
+    /// What it holds.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        // A call that the fake does not know has stopped the test already, with a better sentence.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way into it. No call is tried again by the SDK, so that every call of a test is one of ours.
+    pub async fn config(&self) -> SdkConfig {
+        self.tried(RetryConfig::disabled()).await
+    }
+
+    /// The same with as many attempts as a function's own configuration has, and next to no time between them.
+    pub async fn patient_config(&self) -> SdkConfig {
+        let retries = RetryConfig::standard()
+            .with_max_attempts(4)
+            .with_initial_backoff(Duration::from_millis(1))
+            .with_max_backoff(Duration::from_millis(1));
+        self.tried(retries).await
+    }
+
+    async fn tried(&self, retries: RetryConfig) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new("eu-west-1"))
+            .endpoint_url("http://aws.test")
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .retry_config(retries)
+            .load()
+            .await
+    }
+
+    /// Lets AWS answer an operation so (status and body), in this order; the last answer stands for all that follow.
+    pub fn says(&self, operation: &'static str, answers: impl IntoIterator<Item = (u16, String)>) {
+        self.state().says.insert(operation, answers.into_iter().collect());
+    }
+
+    /// Decides what becomes of the next calls of an operation; those that follow are done and answered.
+    pub fn fates(&self, operation: &'static str, fates: impl IntoIterator<Item = Fate>) {
+        self.state().fates.entry(operation).or_default().extend(fates);
+    }
+
+    /// The input of every call of an operation so far.
+    pub fn calls(&self, operation: &str) -> Vec<Map<String, Value>> {
+        let state = self.state();
+        let of_operation = state.calls.iter().filter(|(name, _)| name == operation);
+        of_operation.map(|(_, input)| input.clone()).collect()
+    }
+
+    /// How often an operation was called.
+    pub fn count(&self, operation: &str) -> usize {
+        self.state().calls.iter().filter(|(name, _)| name == operation).count()
+    }
+
+    /// Every operation that was called, in order.
+    pub fn operations(&self) -> Vec<String> {
+        self.state().calls.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget_calls(&self) {
+        self.state().calls.clear();
+    }
+
+    /// What tasks were answered so far.
+    pub fn answers(&self) -> Vec<(String, Value)> {
+        self.state().answers.clone()
+    }
+
+    /// An item of the ledger, as DynamoDB writes it.
+    pub fn item(&self, pk: &str, sk: &str) -> Option<Item> {
+        self.state().table.items.get(&(pk.to_owned(), sk.to_owned())).cloned()
+    }
+
+    /// The ledger as it will be when others have written: `write` is given an AWS of its own, with the same ledger.
+    pub async fn others(&self, write: impl AsyncFnOnce(Self)) -> Fate {
+        let elsewhere = Self::default();
+        elsewhere.state().table.items.clone_from(&self.state().table.items);
+        write(elsewhere.clone()).await;
+        let items = elsewhere.state().table.items.clone();
+        Fate::after(move |state| state.table.items = items)
+    }
+
+    /// From now on the index shows what it shows now, whatever is written.
+    pub fn index_lags(&self) {
+        let mut state = self.state();
+        state.table.index = Some(state.table.items.clone());
+    }
+}
+
+impl fmt::Debug for FakeAws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeAws")
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let left: Vec<&str> = self
+            .fates
+            .iter()
+            .filter(|(_, fates)| !fates.is_empty())
+            .map(|(of, _)| *of)
+            .collect();
+        assert!(
+            left.is_empty() || std::thread::panicking(),
+            "no call met what was to become of {left:?}"
+        );
+    }
+}
+
+impl HttpConnector for FakeAws {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let aws = self.clone();
+        HttpConnectorFuture::new(async move {
+            let body = ByteStream::new(request.take_body()).collect().await;
+            let body = body.map_err(|error| ConnectorError::io(error.into()))?.to_vec();
+            aws.state().meet(Asked::read(&request, body))
+        })
+    }
+}
+
+impl State {
+    fn meet(&mut self, asked: Asked) -> Result<HttpResponse, ConnectorError> {
+        self.calls.push((asked.operation.clone(), asked.input.clone()));
+        let fate = self
+            .fates
+            .get_mut(asked.operation.as_str())
+            .and_then(VecDeque::pop_front);
+        let protocol = asked.protocol;
+        let answer = match fate.unwrap_or(Fate::Done) {
+            Fate::Done => self.answer(&asked),
+            Fate::Refused(code) => Answer::refusal(protocol, Refusal::new(code)),
+            Fate::Faulted => {
+                self.answer(&asked);
+                Answer::refusal(protocol, Refusal::new("InternalServerError"))
+            }
+            Fate::Unanswered => {
+                self.answer(&asked);
+                return Err(ConnectorError::timeout("no answer came".into()));
+            }
+            Fate::Unsent(why) => return Err(ConnectorError::other(why.into(), None)),
+            Fate::After(happens) => {
+                happens(self);
+                self.answer(&asked)
+            }
+        };
+        Ok(answer.into_response())
+    }
+
+    fn answer(&mut self, asked: &Asked) -> Answer {
+        match self.says.get_mut(asked.operation.as_str()) {
+            Some(answers) if answers.len() > 1 => answers.pop_front(),
+            Some(answers) => answers.front().cloned(),
+            None => None,
+        }
+        .map_or_else(|| self.act(asked), |(status, body)| Answer::new(status, body))
+    }
+}

@@ -1,0 +1,209 @@
+//! The services beside the table: tasks and executions, builds, parameters, objects, mail, functions, roles.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use domain::names::Digest;
+use serde_json::{Value, json};
+
+use crate::wire::{Answer, Asked, Protocol, Refusal};
+use crate::{Execution, Invocation, Mail, State};
+
+type Answered<T> = Result<T, Refusal>;
+
+impl State {
+    /// Does what is asked. An operation that the fake does not know stops the test.
+    pub(crate) fn act(&mut self, asked: &Asked) -> Answer {
+        let answered = match asked.protocol {
+            Protocol::Json => self.json(asked).map(|answer| Answer::json(&answer)),
+            Protocol::Query => Ok(self.query(asked)),
+            Protocol::Lambda => Ok(self.invoke(asked)),
+            Protocol::Bucket => self.bucket(asked),
+        };
+        answered.unwrap_or_else(|refusal| Answer::refusal(asked.protocol, refusal))
+    }
+
+    fn json(&mut self, asked: &Asked) -> Answered<Value> {
+        let input = Value::Object(asked.input.clone());
+        match asked.operation.as_str() {
+            "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" | "TransactWriteItems" => {
+                self.table.answer(&asked.operation, &input)
+            }
+            "SendTaskHeartbeat" | "SendTaskSuccess" | "SendTaskFailure" => self.answer_task(&asked.operation, &input),
+            "StartExecution" => self.start_execution(&input),
+            "DescribeExecution" => self.describe_execution(&input),
+            "StartBuild" => Ok(self.start_build(&input)),
+            "BatchGetBuilds" => {
+                let asked = input["ids"].as_array().into_iter().flatten();
+                let (known, unknown): (Vec<&Value>, Vec<&Value>) =
+                    asked.partition(|id| self.builds.contains_key(said(id)));
+                let known: Vec<&Value> = known.into_iter().map(|id| &self.builds[said(id)]).collect();
+                Ok(json!({ "builds": known, "buildsNotFound": unknown }))
+            }
+            "GetParameter" => match self.parameters.get(said(&input["Name"])) {
+                Some(value) => Ok(json!({ "Parameter": { "Name": input["Name"], "Value": value } })),
+                None => Err(Refusal::new("ParameterNotFound")),
+            },
+            other => panic!("the fake does not know {other}; does the test say what it answers?"),
+        }
+    }
+
+    fn answer_task(&mut self, operation: &str, input: &Value) -> Answered<Value> {
+        let token = said(&input["taskToken"]).to_owned();
+        if self.gone.contains(&token) {
+            return Err(Refusal::new("TaskTimedOut"));
+        }
+        let answer = match operation {
+            "SendTaskHeartbeat" => return Ok(json!({})),
+            "SendTaskSuccess" => serde_json::from_str(said(&input["output"])).expect("a task's output is JSON"),
+            _ => json!({ "error": input["error"], "cause": input["cause"] }),
+        };
+        self.gone.insert(token.clone());
+        self.answers.push((token, answer));
+        Ok(json!({}))
+    }
+
+    /// A name is taken for ninety days; while its execution runs, the same input is the same execution.
+    fn start_execution(&mut self, input: &Value) -> Answered<Value> {
+        let name = said(&input["name"]).to_owned();
+        let arn = format!(
+            "{}:{name}",
+            said(&input["stateMachineArn"]).replacen(":stateMachine:", ":execution:", 1)
+        );
+        let given: Value = serde_json::from_str(said(&input["input"])).expect("an execution's input is JSON");
+        let execution = self.executions.entry(name).or_insert_with(|| Execution {
+            input: given.clone(),
+            status: "RUNNING".to_owned(),
+        });
+        if execution.status != "RUNNING" || execution.input != given {
+            return Err(Refusal::new("ExecutionAlreadyExists"));
+        }
+        Ok(json!({ "executionArn": arn, "startDate": 1_795_000_000 }))
+    }
+
+    fn describe_execution(&mut self, input: &Value) -> Answered<Value> {
+        let arn = said(&input["executionArn"]);
+        let name = arn.rsplit(':').next().unwrap_or_default();
+        let execution = self
+            .executions
+            .get(name)
+            .ok_or_else(|| Refusal::new("ExecutionDoesNotExist"))?;
+        let machine = arn.replacen(":execution:", ":stateMachine:", 1);
+        Ok(json!({
+            "executionArn": arn, "stateMachineArn": machine, "name": name, "status": execution.status,
+            "startDate": 1_795_000_000,
+        }))
+    }
+
+    /// A start with a token that was seen before is the same build.
+    fn start_build(&mut self, input: &Value) -> Value {
+        let token = said(&input["idempotencyToken"]).to_owned();
+        let next = format!("{}:{}", said(&input["projectName"]), self.builds.len() + 1);
+        let id = self.starts.entry(token).or_insert(next).clone();
+        let build = self.builds.entry(id.clone()).or_insert_with(|| {
+            json!({
+                "id": id, "arn": format!("arn:aws:codebuild:eu-west-1:111111111111:build/{id}"),
+                "projectName": input["projectName"], "sourceVersion": input["sourceVersion"],
+                "buildStatus": "IN_PROGRESS", "currentPhase": "SUBMITTED",
+                "environment": {
+                    "type": "ARM_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL",
+                    "environmentVariables": input["environmentVariablesOverride"],
+                },
+                "logs": { "deepLink": format!("https://logs.test/{id}") },
+            })
+        });
+        json!({ "build": build })
+    }
+
+    fn query(&mut self, asked: &Asked) -> Answer {
+        match asked.operation.as_str() {
+            "AssumeRole" => {
+                let credentials = "<Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                                   <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+                Answer::result("AssumeRole", credentials)
+            }
+            "GetCallerIdentity" => Answer::result("GetCallerIdentity", "<Account>111111111111</Account>"),
+            "Publish" => {
+                let part = |name: &str| asked.input.get(name).map(said).unwrap_or_default().to_owned();
+                self.mails.push(Mail {
+                    topic: part("TopicArn"),
+                    subject: part("Subject"),
+                    body: part("Message"),
+                });
+                Answer::result("Publish", "<MessageId>m</MessageId>")
+            }
+            other => panic!("nobody wrote down what AWS answers to {other}"),
+        }
+    }
+
+    fn invoke(&mut self, asked: &Asked) -> Answer {
+        assert_eq!(asked.input["InvocationType"], "Event", "the fake runs no function");
+        self.invocations.push(Invocation {
+            function: said(&asked.input["FunctionName"]).to_owned(),
+            payload: serde_json::from_slice(&asked.body).expect("a function's input is JSON"),
+        });
+        Answer::new(202, "")
+    }
+
+    fn bucket(&mut self, asked: &Asked) -> Answered<Answer> {
+        let bucket = said(&asked.input["Bucket"]);
+        let path = asked
+            .input
+            .get("Key")
+            .map(|key| format!("{bucket}/{}", said(key)))
+            .unwrap_or_default();
+        match asked.operation.as_str() {
+            "HeadBucket" if self.buckets.contains(bucket) => Ok(Answer::new(200, "")),
+            "HeadBucket" => Ok(Answer::new(404, "")),
+            "HeadObject" => Ok(match self.objects.get(&path) {
+                Some(bytes) => {
+                    let content: &[u8] = if self.altered.contains(&path) { b"other" } else { bytes };
+                    Answer::new(200, "")
+                        .with("x-amz-checksum-sha256", checksum(content))
+                        .with("content-length", bytes.len().to_string())
+                }
+                None => Answer::new(404, ""),
+            }),
+            "GetObject" => match self.objects.get(&path) {
+                Some(bytes) => Ok(Answer::new(200, bytes.clone())),
+                None => Err(Refusal::new("NoSuchKey")),
+            },
+            _ if !self.buckets.contains(bucket) => Err(Refusal::new("NoSuchBucket")),
+            "PutObject" => {
+                assert_eq!(
+                    asked.input["IfNoneMatch"], "*",
+                    "the bucket's policy refuses a write without a condition"
+                );
+                if self.objects.contains_key(&path) {
+                    return Err(Refusal::new("PreconditionFailed"));
+                }
+                if asked.input["ChecksumSHA256"] != checksum(&asked.body) {
+                    return Err(Refusal::new("BadDigest"));
+                }
+                self.objects.insert(path, asked.body.clone());
+                Ok(Answer::new(200, ""))
+            }
+            _ => {
+                let source = said(&asked.input["CopySource"]);
+                let bytes = self
+                    .objects
+                    .get(source)
+                    .cloned()
+                    .ok_or_else(|| Refusal::new("NoSuchKey"))?;
+                let sum = checksum(&bytes);
+                self.objects.insert(path, bytes);
+                let result = format!("<CopyObjectResult><ChecksumSHA256>{sum}</ChecksumSHA256></CopyObjectResult>");
+                Ok(Answer::new(200, result))
+            }
+        }
+    }
+}
+
+/// S3 writes checksums in base64.
+fn checksum(bytes: &[u8]) -> String {
+    let digest = hex::decode(Digest::of(bytes).as_str()).expect("a digest is hexadecimal");
+    BASE64_STANDARD.encode(digest)
+}
+
+fn said(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
