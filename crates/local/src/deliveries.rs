@@ -27,6 +27,31 @@ pub struct Push {
     pub title: String,
 }
 
+/// What happened to a GitHub release, before it is signed.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// `owner/name`.
+    pub repository: String,
+    /// GitHub's number of the release.
+    pub id: u64,
+    /// What happened: `published`, `prereleased`, `released`, `created`, `edited`, `unpublished` or `deleted`.
+    pub action: String,
+    /// The tag.
+    pub tag: String,
+    /// The release's title.
+    pub name: String,
+    /// Whether it is a draft.
+    pub draft: bool,
+    /// Whether it is a pre-release.
+    pub prerelease: bool,
+    /// The branch that GitHub made the tag on, or a commit. Where the tag was there before, it says nothing.
+    pub target_commitish: String,
+    /// The login of who did it.
+    pub by: String,
+    /// When it was published; nothing in a draft.
+    pub published_at: Option<jiff::Timestamp>,
+}
+
 /// A delivery, signed.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -56,18 +81,14 @@ impl Push {
     /// The example payload of a push, with what this push has of its own.
     pub fn delivery(&self) -> Result<Delivery, Trouble> {
         let mut payload = example("push")?;
-        let (owner, name) = self.repository.split_once('/').unwrap_or(("", &self.repository));
+        name_repository(&mut payload, &self.repository);
         payload["ref"] = json!(format!("refs/heads/{}", self.branch));
         payload["before"] = json!(self.before);
         payload["after"] = json!(self.after);
         payload["created"] = json!(false);
         payload["deleted"] = json!(false);
         payload["forced"] = json!(false);
-        payload["repository"]["name"] = json!(name);
-        payload["repository"]["full_name"] = json!(self.repository);
-        payload["repository"]["owner"]["login"] = json!(owner);
-        payload["repository"]["owner"]["name"] = json!(owner);
-        payload["repository"]["fork"] = json!(false);
+        payload["repository"]["owner"]["name"] = payload["repository"]["owner"]["login"].clone();
         payload["repository"]["pushed_at"] = json!(self.pushed_at);
         payload["head_commit"] = json!({
             "id": self.after,
@@ -79,6 +100,85 @@ impl Push {
         let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
         Ok(Delivery::sign(&fresh_id(&body), "push", body))
     }
+}
+
+impl Release {
+    /// A pre-release that is published now from a draft, of which GitHub sends this one event.
+    pub fn prereleased(repository: &str, tag: &str, by: &str) -> Self {
+        let now = jiff::Timestamp::now();
+        Self {
+            repository: repository.to_owned(),
+            // Greater for a later one, as GitHub's are.
+            id: u64::try_from(now.as_millisecond()).unwrap_or_default(),
+            action: "published".to_owned(),
+            tag: tag.to_owned(),
+            name: tag.to_owned(),
+            draft: false,
+            prerelease: true,
+            target_commitish: "main".to_owned(),
+            by: by.to_owned(),
+            published_at: Some(now),
+        }
+    }
+
+    /// A release that is published now.
+    pub fn released(repository: &str, tag: &str, by: &str) -> Self {
+        Self {
+            action: "released".to_owned(),
+            prerelease: false,
+            ..Self::prereleased(repository, tag, by)
+        }
+    }
+
+    /// The same release, of which something else is told.
+    #[must_use]
+    pub fn told_as(&self, action: &str) -> Self {
+        Self {
+            action: action.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The example payload of such an event, with what this release has of its own.
+    pub fn delivery(&self) -> Result<Delivery, Trouble> {
+        let mut payload = example_of("release", &self.action)?;
+        name_repository(&mut payload, &self.repository);
+        payload["action"] = json!(self.action);
+        let page = format!(
+            "{}/releases/tag/{}",
+            payload["repository"]["html_url"].as_str().unwrap_or_default(),
+            self.tag
+        );
+        let release = &mut payload["release"];
+        release["id"] = json!(self.id);
+        release["tag_name"] = json!(self.tag);
+        release["name"] = json!(self.name);
+        release["draft"] = json!(self.draft);
+        release["prerelease"] = json!(self.prerelease);
+        release["target_commitish"] = json!(self.target_commitish);
+        release["html_url"] = json!(page);
+        release["published_at"] = json!(self.published_at.map(whole_seconds));
+        release["created_at"] = json!(whole_seconds(self.published_at.unwrap_or_else(jiff::Timestamp::now)));
+        release["author"]["login"] = json!(self.by);
+        payload["sender"]["login"] = json!(self.by);
+        let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
+        Ok(Delivery::sign(&fresh_id(&body), "release", body))
+    }
+}
+
+/// A time as GitHub writes it.
+fn whole_seconds(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn name_repository(payload: &mut Value, repository: &str) {
+    let (owner, name) = repository.split_once('/').unwrap_or(("", repository));
+    let document = &mut payload["repository"];
+    document["name"] = json!(name);
+    document["full_name"] = json!(repository);
+    document["owner"]["login"] = json!(owner);
+    document["html_url"] = json!(format!("https://github.com/{repository}"));
+    document["fork"] = json!(false);
 }
 
 impl Delivery {
@@ -124,16 +224,29 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
 
 /// The first example payload of an event that GitHub's own collection has.
 pub fn example(event: &str) -> Result<Value, Trouble> {
+    let first = examples(event)?.into_iter().next();
+    first.ok_or_else(|| Trouble(format!("there is no example payload of {event}")))
+}
+
+/// The first example payload of an event with this action, or with another one where the collection has none.
+fn example_of(event: &str, action: &str) -> Result<Value, Trouble> {
+    let mut of_action = examples(event)?;
+    of_action.sort_by_key(|example| example["action"] != action);
+    let first = of_action.into_iter().next();
+    first.ok_or_else(|| Trouble(format!("there is no example payload of {event}")))
+}
+
+fn examples(event: &str) -> Result<Vec<Value>, Trouble> {
     let path = workspace().join("tests/payloads/node_modules/@octokit/webhooks-examples/api.github.com/index.json");
     let text = std::fs::read_to_string(&path)
         .map_err(|_| Trouble(format!("{} is missing: run npm ci in tests/payloads", path.display())))?;
     let mut collection: Vec<Value> =
         serde_json::from_str(&text).map_err(Trouble::during("reading example payloads"))?;
-    let examples = collection
-        .iter_mut()
-        .find(|entry| entry["name"] == event)
-        .map(|entry| entry["examples"][0].take());
-    examples.ok_or_else(|| Trouble(format!("there is no example payload of {event}")))
+    let of_event = collection.iter_mut().find(|entry| entry["name"] == event);
+    let examples = of_event.map(|entry| entry["examples"].take());
+    Ok(examples
+        .and_then(|examples| examples.as_array().cloned())
+        .unwrap_or_default())
 }
 
 /// An id as GitHub makes them, from the body and the time.
@@ -149,4 +262,42 @@ fn fresh_id(body: &[u8]) -> String {
         &hex[16..20],
         &hex[20..32]
     )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use domain::intake::{Event, ReleaseAction};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_release_is_told_as_github_tells_it() {
+        let told = Release::prereleased("acme/shop", "release/v1", "ada");
+        for (action, read) in [
+            ("published", ReleaseAction::Published),
+            ("prereleased", ReleaseAction::Prereleased),
+            ("edited", ReleaseAction::Edited),
+            // GitHub's collection has no example of it.
+            ("unpublished", ReleaseAction::Unpublished),
+        ] {
+            let delivery = told.told_as(action).delivery().unwrap();
+            assert_eq!(delivery.signature, signature(SECRET, &delivery.body));
+            let Event::Release(release) = Event::read(&delivery.event, &delivery.body).unwrap() else {
+                panic!("{action} is no release");
+            };
+            assert_eq!(release.action, read);
+            assert_eq!((release.repository.as_str(), release.fork), ("acme/shop", false));
+            assert_eq!((release.id, release.tag.as_str()), (told.id, "release/v1"));
+            assert_eq!((release.prerelease, release.draft), (true, false));
+            assert_eq!((release.by.as_str(), release.name.as_str()), ("ada", "release/v1"));
+            assert_eq!(
+                release.at.map(Timestamp::as_second),
+                told.published_at.map(Timestamp::as_second)
+            );
+        }
+        let release = Release::released("acme/shop", "v1", "ada");
+        assert_eq!((release.action.as_str(), release.prerelease), ("released", false));
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-use crate::{Account, REGION, TOOLS, Trouble, python, workspace};
+use crate::{Account, REGION, TOOLS, Trouble, python, repository, workspace};
 
 /// How to start it.
 #[derive(Debug, Clone)]
@@ -148,7 +148,7 @@ impl Emulator {
 
     /// Where builds find the repository `owner/name`.
     pub fn mirror(&self, repository: &str) -> PathBuf {
-        self.folder.join("github").join(format!("{repository}.git"))
+        repository::mirror(&self.folder, repository)
     }
 
     /// Everything it and its builds wrote.

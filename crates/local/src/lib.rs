@@ -7,6 +7,8 @@ pub mod account;
 pub mod deliveries;
 pub mod emulator;
 pub mod executions;
+pub mod github;
+pub mod http;
 pub mod pipeline;
 pub mod repository;
 
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub use account::Account;
 pub use emulator::Emulator;
+pub use github::GitHubStandIn;
 pub use pipeline::Pipeline;
 pub use repository::Repository;
 

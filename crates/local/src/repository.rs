@@ -7,6 +7,21 @@ use tokio::process::Command;
 
 use crate::{Emulator, Trouble};
 
+/// Who commits where nobody else is named.
+const ADA: Person<'_> = Person {
+    name: "Ada",
+    mail: "ada@acme.example",
+};
+
+/// Who makes a commit or a tag.
+#[derive(Debug, Clone, Copy)]
+pub struct Person<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The mail address.
+    pub mail: &'a str,
+}
+
 /// A repository.
 #[derive(Debug)]
 pub struct Repository {
@@ -19,8 +34,13 @@ pub struct Repository {
 impl Repository {
     /// Makes an empty one.
     pub async fn create(emulator: &Emulator, name: &str) -> Result<Self, Trouble> {
-        let mirror = emulator.mirror(name);
-        let work = emulator.folder().join("work").join(name);
+        Self::create_in(emulator.folder(), name).await
+    }
+
+    /// Makes an empty one below a folder, which need not be a local AWS's.
+    pub async fn create_in(folder: &Path, name: &str) -> Result<Self, Trouble> {
+        let mirror = mirror(folder, name);
+        let work = folder.join("work").join(name);
         for folder in [&mirror, &work] {
             std::fs::create_dir_all(folder).map_err(Trouble::during("making a repository"))?;
         }
@@ -36,6 +56,11 @@ impl Repository {
         .await?;
         git(&repository.work, &["init", "--quiet", "--initial-branch", "main"]).await?;
         Ok(repository)
+    }
+
+    /// Where builds clone it from.
+    pub fn mirror(&self) -> &Path {
+        &self.mirror
     }
 
     /// The folder whose content the next commit takes.
@@ -66,32 +91,77 @@ impl Repository {
 
     /// Commits everything and pushes it.
     pub async fn commit(&self, message: &str) -> Result<CommitSha, Trouble> {
+        self.commit_as(ADA, message).await
+    }
+
+    /// Commits everything as somebody, and pushes it. Further authors are named at the message's end, each in a line
+    /// `Co-authored-by: Name <mail>`.
+    pub async fn commit_as(&self, author: Person<'_>, message: &str) -> Result<CommitSha, Trouble> {
         git(&self.work, &["add", "--all"]).await?;
-        git(
+        git_as(
+            author,
             &self.work,
             &["commit", "--quiet", "--allow-empty", "--message", message],
         )
         .await?;
-        git(
-            &self.work,
-            &["push", "--quiet", &self.mirror.display().to_string(), "HEAD:main"],
-        )
-        .await?;
+        self.push("HEAD:main").await?;
         let sha = git(&self.work, &["rev-parse", "HEAD"]).await?;
         sha.trim().parse().map_err(Trouble::during("reading the commit"))
     }
+
+    /// Puts a lightweight tag on the newest commit, and pushes it.
+    pub async fn tag(&self, name: &str) -> Result<(), Trouble> {
+        git(&self.work, &["tag", name]).await?;
+        self.push_tag(name).await
+    }
+
+    /// Puts an annotated tag on the newest commit, and pushes it.
+    pub async fn annotated_tag(&self, name: &str, message: &str) -> Result<(), Trouble> {
+        git(&self.work, &["tag", "--annotate", "--message", message, name]).await?;
+        self.push_tag(name).await
+    }
+
+    /// Moves a tag to another commit, and pushes that.
+    pub async fn move_tag(&self, name: &str, to: &CommitSha) -> Result<(), Trouble> {
+        git(&self.work, &["tag", "--force", name, to.as_str()]).await?;
+        self.push_tag(name).await
+    }
+
+    async fn push_tag(&self, name: &str) -> Result<(), Trouble> {
+        self.push(&format!("+refs/tags/{name}:refs/tags/{name}")).await
+    }
+
+    async fn push(&self, what: &str) -> Result<(), Trouble> {
+        git(
+            &self.work,
+            &["push", "--quiet", &self.mirror.display().to_string(), what],
+        )
+        .await
+        .map(drop)
+    }
 }
 
-async fn git(folder: &Path, arguments: &[&str]) -> Result<String, Trouble> {
+/// Where builds, and GitHub's stand-in, find the repository `owner/name`.
+pub(crate) fn mirror(folder: &Path, repository: &str) -> PathBuf {
+    folder.join("github").join(format!("{repository}.git"))
+}
+
+pub(crate) async fn git(folder: &Path, arguments: &[&str]) -> Result<String, Trouble> {
+    git_as(ADA, folder, arguments).await
+}
+
+async fn git_as(person: Person<'_>, folder: &Path, arguments: &[&str]) -> Result<String, Trouble> {
     let output = Command::new("git")
         .current_dir(folder)
         .args([
             "-c",
-            "user.name=Ada",
+            &format!("user.name={}", person.name),
             "-c",
-            "user.email=ada@acme.example",
+            &format!("user.email={}", person.mail),
             "-c",
             "commit.gpgsign=false",
+            "-c",
+            "tag.gpgsign=false",
             "-c",
             "core.hooksPath=",
         ])

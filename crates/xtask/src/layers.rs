@@ -17,11 +17,13 @@ enum Outside {
     Nothing,
     /// No AWS SDK.
     NoAws,
+    /// No AWS SDK, except for its HTTP stack, which every function has anyway.
+    HttpStack,
     /// Whatever it needs.
     Anything,
 }
 
-const LAYERS: [Layer; 6] = [
+const LAYERS: [Layer; 7] = [
     Layer {
         folder: "crates/domain",
         may: &["workspace-hack"],
@@ -31,6 +33,11 @@ const LAYERS: [Layer; 6] = [
         folder: "crates/aws",
         may: &["domain", "workspace-hack"],
         outside: Outside::Anything,
+    },
+    Layer {
+        folder: "crates/github",
+        may: &["domain", "workspace-hack"],
+        outside: Outside::HttpStack,
     },
     Layer {
         folder: "crates/lambda",
@@ -49,12 +56,22 @@ const LAYERS: [Layer; 6] = [
     },
     Layer {
         folder: "functions",
-        may: &["domain", "aws", "lambda", "workspace-hack"],
+        may: &["domain", "aws", "github", "lambda", "workspace-hack"],
         outside: Outside::NoAws,
     },
 ];
 
-const OURS: [&str; 7] = ["domain", "aws", "lambda", "local", "cli", "xtask", "workspace-hack"];
+const OURS: [&str; 8] = [
+    "domain",
+    "aws",
+    "github",
+    "lambda",
+    "local",
+    "cli",
+    "xtask",
+    "workspace-hack",
+];
+const HTTP_STACK: [&str; 3] = ["aws-smithy-http-client", "aws-smithy-runtime-api", "aws-smithy-types"];
 const ASYNCHRONOUS: [&str; 4] = ["tokio", "futures", "reqwest", "lambda_runtime"];
 
 /// Finds every dependency that a layer may not have. Dependencies of tests are free.
@@ -99,12 +116,20 @@ fn allowed(layer: &Layer, dependency: &str) -> bool {
     match layer.outside {
         Outside::Anything => true,
         Outside::NoAws => !is_aws(dependency),
+        Outside::HttpStack => HTTP_STACK.contains(&dependency) || !is_http(dependency) && !is_aws(dependency),
         Outside::Nothing => !is_aws(dependency) && !ASYNCHRONOUS.contains(&dependency),
     }
 }
 
 fn is_aws(dependency: &str) -> bool {
     dependency.starts_with("aws-sdk-") || dependency.starts_with("aws-config") || dependency.starts_with("aws-smithy")
+}
+
+/// Other ways to speak HTTP or TLS.
+fn is_http(dependency: &str) -> bool {
+    ["reqwest", "rustls", "hyper", "native-tls", "octocrab"]
+        .iter()
+        .any(|stack| dependency.starts_with(stack))
 }
 
 /// The names in `[dependencies]`.
@@ -138,5 +163,10 @@ mod tests {
                 && !allowed(domain, "aws-sdk-s3")
         );
         assert!(allowed(functions, "aws") && !allowed(functions, "aws-sdk-s3") && !allowed(functions, "lockgate-gate"));
+        let [_, _, github, ..] = &LAYERS;
+        assert!(allowed(github, "aws-smithy-http-client") && allowed(github, "tokio") && allowed(github, "domain"));
+        for other in ["aws", "aws-sdk-ssm", "aws-config", "reqwest", "hyper-util", "rustls"] {
+            assert!(!allowed(github, other), "{other}");
+        }
     }
 }

@@ -8,9 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use local::http::{Answer, Request, serve};
 use serde_json::{Value, json};
-
-use crate::http::{Answer, Request, serve};
 
 /// Operations, and how often each was asked for.
 pub type Calls = BTreeMap<String, u32>;

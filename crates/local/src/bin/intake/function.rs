@@ -10,11 +10,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use local::Trouble;
+use local::http::{Answer, Request, serve};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
-
-use crate::http::{Answer, Request, serve};
 
 const INVOCATION: &str = "/2018-06-01/runtime/invocation/";
 /// The webhook's timeout in `PipelineStack`, after which Lambda would end it.

@@ -7,7 +7,6 @@ mod events;
 mod fake_aws;
 mod figures;
 mod function;
-mod http;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

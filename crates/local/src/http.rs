@@ -1,4 +1,4 @@
-//! Just enough of HTTP/1.1 for two clients that are known: connections that stay open, and bodies of a stated length.
+//! Just enough of HTTP/1.1 for clients that are known: connections that stay open, and bodies of a stated length.
 
 use std::future::Future;
 use std::io;
@@ -10,22 +10,29 @@ use tokio::net::{TcpListener, TcpStream};
 /// A request, read to its end.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
+    /// The method, such as `GET`.
     pub method: String,
+    /// What is asked for: the path, and the query after it.
     pub path: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
+    /// The body.
     pub body: Vec<u8>,
 }
 
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
+    /// The status.
     pub status: u16,
+    /// The headers, without the body's length.
     pub headers: Vec<(&'static str, String)>,
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Request {
+    /// A header by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()

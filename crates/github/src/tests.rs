@@ -1,0 +1,780 @@
+//! Real connections to servers on loopback, which answer as GitHub does, or worse.
+#![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use domain::approval::Role;
+use domain::failure::Name;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// A second is far more than loopback takes, and what has to end at a limit ends long before.
+const PATIENCE: Patience = Patience {
+    call: Duration::from_secs(10),
+    question: Duration::from_secs(10),
+    pause: Duration::from_millis(1),
+};
+
+/// A server on loopback that keeps what it was asked.
+struct Server {
+    url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Answers each connection by `answer`, which gets its number (from 0), the request's target and the stream.
+    async fn start<Answer>(answer: impl Fn(usize, String, TcpStream) -> Answer + Send + 'static) -> Self
+    where
+        Answer: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let kept = requests.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let Some(head) = head_from(&mut stream).await else {
+                    continue;
+                };
+                let target = head.split(' ').nth(1).unwrap().to_owned();
+                let number = {
+                    let mut kept = kept.lock().unwrap();
+                    kept.push(head);
+                    kept.len() - 1
+                };
+                tokio::spawn(answer(number, target, stream));
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// Answers each request by its number and target with a text.
+    async fn saying(answer: impl Fn(usize, &str) -> String + Send + Sync + 'static) -> Self {
+        let answer = Arc::new(answer);
+        Self::start(move |number, target, stream| {
+            let text = answer(number, &target);
+            say(stream, text)
+        })
+        .await
+    }
+
+    /// Has these documents at these targets, and nothing else.
+    async fn having(documents: impl IntoIterator<Item = (String, Value)>) -> Self {
+        let documents: BTreeMap<String, Value> = documents.into_iter().collect();
+        Self::saying(move |_, target| documents.get(target).map_or_else(not_found, ok)).await
+    }
+
+    fn github(&self) -> GitHub {
+        GitHub::new(&self.url, None).unwrap().patient(PATIENCE)
+    }
+
+    /// What was asked for, in order.
+    fn targets(&self) -> Vec<String> {
+        let requests = self.requests.lock().unwrap();
+        requests
+            .iter()
+            .map(|head| head.split(' ').nth(1).unwrap().to_owned())
+            .collect()
+    }
+
+    fn count(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+}
+
+/// Reads a request without a body; nothing, where whoever asks has gone.
+async fn head_from(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(head).ok()
+}
+
+/// Says it and hangs up; that the other side left earlier is its right.
+async fn say(mut stream: TcpStream, text: String) {
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}",
+        body.len()
+    )
+}
+
+fn ok(document: &Value) -> String {
+    answer("200 OK", "", &document.to_string())
+}
+
+fn not_found() -> String {
+    answer("404 Not Found", "", r#"{"message":"Not Found","status":"404"}"#)
+}
+
+fn repository() -> RepositoryName {
+    "acme/shop".parse().unwrap()
+}
+
+/// The commit of this number.
+fn sha(number: usize) -> CommitSha {
+    format!("{number:040x}").parse().unwrap()
+}
+
+fn object(kind: &str, number: usize) -> Value {
+    json!({ "object": { "type": kind, "sha": sha(number), "url": "https://api.github.com/…" } })
+}
+
+fn commit(number: usize) -> Value {
+    json!({
+        "sha": sha(number),
+        "node_id": "C_kw",
+        "commit": {
+            "author": { "name": "Ada", "email": "ada@acme.example", "date": "2026-11-23T12:00:00Z" },
+            "committer": { "name": "GitHub", "email": "noreply@github.com", "date": "2026-11-23T12:00:00Z" },
+            "message": format!("Change {number}\n\nCo-authored-by: Ben <ben@acme.example>"),
+            "tree": { "sha": sha(0) },
+            "verification": { "verified": false },
+        },
+        "author": { "login": "ada", "id": 1, "type": "User" },
+        "committer": { "login": "web-flow", "id": 2, "type": "User" },
+        "parents": [],
+    })
+}
+
+async fn tag(server: &Server, tag: &str) -> Result<Option<CommitSha>, Error> {
+    server.github().commit_of_tag(&repository(), tag).await
+}
+
+async fn v1(server: &Server) -> Result<Option<CommitSha>, Error> {
+    tag(server, "v1").await
+}
+
+const V1: &str = "/repos/acme/shop/git/ref/tags/v1";
+
+fn tag_object(number: usize) -> String {
+    format!("/repos/acme/shop/git/tags/{}", sha(number))
+}
+
+#[tokio::test]
+async fn a_request_is_written_as_github_asks_and_a_token_stands_in_one_header() {
+    let server = Server::having([(V1.to_owned(), object("commit", 1))]).await;
+    let token: Token = "github_pat_secret".parse().unwrap();
+    let github = server.github().bearing(Some(token));
+    github.commit_of_tag(&repository(), "v1").await.unwrap();
+    assert!(!format!("{github:?}").contains("secret"));
+    server.github().commit_of_tag(&repository(), "v1").await.unwrap();
+
+    let host = server.url.strip_prefix("http://").unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let mut expected = vec![
+        "accept: application/vnd.github+json".to_owned(),
+        "authorization: Bearer github_pat_secret".to_owned(),
+        format!("host: {host}"),
+        format!("user-agent: lockgate/{version}"),
+        "x-github-api-version: 2022-11-28".to_owned(),
+    ];
+    let requests = server.requests.lock().unwrap().clone();
+    let headers = |request: &str| {
+        let lines = request.trim_end().split("\r\n").skip(1);
+        let mut headers: Vec<String> = lines.map(str::to_owned).collect();
+        headers.sort_unstable();
+        headers
+    };
+    assert_eq!(requests[0].lines().next().unwrap(), format!("GET {V1} HTTP/1.1"));
+    assert_eq!(headers(&requests[0]), expected);
+    expected.remove(1);
+    assert_eq!(headers(&requests[1]), expected);
+}
+
+#[tokio::test]
+async fn a_tag_is_peeled_down_to_its_commit() {
+    let chain = |length: usize, end: &str| {
+        let mut documents = BTreeMap::from([(V1.to_owned(), object(if length == 0 { end } else { "tag" }, 1))]);
+        for level in 1..=length {
+            let next = object(if level == length { end } else { "tag" }, level + 1);
+            documents.insert(tag_object(level), next);
+        }
+        documents
+    };
+    for (length, end, commit) in [
+        (0, "commit", Some(1)),
+        (1, "commit", Some(2)),
+        (5, "commit", Some(6)),
+        (6, "commit", None),
+        (0, "tree", None),
+        (0, "blob", None),
+        (1, "tree", None),
+        (0, "something new", None),
+    ] {
+        let server = Server::having(chain(length, end)).await;
+        assert_eq!(v1(&server).await, Ok(commit.map(sha)), "{length} {end}");
+    }
+    // A circle, which Git cannot make.
+    let server = Server::having([(V1.to_owned(), object("tag", 1)), (tag_object(1), object("tag", 1))]).await;
+    assert_eq!(v1(&server).await, Ok(None));
+    assert_eq!(server.count(), 6);
+}
+
+#[tokio::test]
+async fn a_missing_tag_is_told_from_a_repository_that_we_may_not_see() {
+    let visible = Server::having([("/repos/acme/shop".to_owned(), json!({ "id": 1 }))]).await;
+    assert_eq!(v1(&visible).await, Ok(None));
+    assert_eq!(visible.targets(), [V1, "/repos/acme/shop"]);
+
+    let hidden = Server::having([]).await;
+    let error = v1(&hidden).await.unwrap_err();
+    assert_eq!(error.name(), Name::GitHubDenied);
+    assert_eq!(
+        error.to_string(),
+        "GitHub does not show the tag v1 of acme/shop: GitHub shows no such repository; it is private and there is no \
+         token that may read it, or it is gone"
+    );
+}
+
+#[tokio::test]
+async fn hostile_tags_lead_nowhere_else() {
+    let server = Server::saying(|_, target| {
+        if target.starts_with("/repos/acme/shop/git/ref/tags/") {
+            ok(&object("commit", 1))
+        } else {
+            not_found()
+        }
+    })
+    .await;
+    let mut targets = Vec::new();
+    for (name, path) in [
+        ("release/v1", "release/v1"),
+        ("v1#top", "v1%23top"),
+        ("%2F%2e%2e%2F%2e%2e%2Fuser", "%252F%252e%252e%252F%252e%252e%252Fuser"),
+        ("100%", "100%25"),
+        ("grüße-🚀", "gr%C3%BC%C3%9Fe-%F0%9F%9A%80"),
+        ("\u{202e}v1", "%E2%80%AEv1"),
+        ("v1&x=\"<b>'", "v1%26x%3D%22%3Cb%3E%27"),
+        ("refs/tags/v1", "refs/tags/v1"),
+        ("@", "%40"),
+    ] {
+        assert_eq!(tag(&server, name).await, Ok(Some(sha(1))), "{name}");
+        targets.push(format!("/repos/acme/shop/git/ref/tags/{path}"));
+    }
+    for name in [
+        "",
+        "../../../user",
+        "v1%2F..%2Fuser",
+        "a/../b",
+        "a?b",
+        "a b",
+        "a\r\nb",
+        "a\0b",
+        "/v1",
+        "v1/",
+        "a//b",
+        ".",
+    ] {
+        assert_eq!(tag(&server, name).await, Ok(None), "{name:?}");
+    }
+    assert_eq!(server.targets(), targets);
+}
+
+#[tokio::test]
+async fn a_commit_has_its_people_as_git_and_github_know_them() {
+    let path = |number: usize| format!("/repos/acme/shop/commits/{}?per_page=1", sha(number));
+    let mut unknown = commit(2);
+    unknown["author"] = Value::Null;
+    unknown["committer"] = json!({});
+    unknown["commit"]["author"]["name"] = json!("A\u{202e}da\u{1b}[31m");
+    unknown["commit"]["message"] = json!("\n\nA \"quoted\"\ttitle\r\nmore");
+    let mut bare = commit(3);
+    bare["commit"]["author"] = Value::Null;
+    bare["commit"]["committer"] = json!({ "name": null, "email": "" });
+    let server = Server::having([
+        (path(1), commit(1)),
+        (path(2), unknown),
+        (path(3), bare),
+        ("/repos/acme/shop".to_owned(), json!({})),
+    ])
+    .await;
+    let github = server.github();
+    let repository = repository();
+    let get = async |number: usize| github.commit(&repository, &sha(number)).await.unwrap();
+
+    let known = get(1).await.unwrap();
+    assert_eq!((known.sha, known.title.as_str()), (sha(1), "Change 1"));
+    assert!(known.message.ends_with("\n\nCo-authored-by: Ben <ben@acme.example>"));
+    let shown = |person: &domain::approval::Contributor| {
+        (
+            person.name.clone(),
+            person.login.clone(),
+            person.mail.clone(),
+            person.role,
+        )
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        shown(&known.author),
+        ("Ada".to_owned(), text("ada"), text("ada@acme.example"), Role::Author)
+    );
+    assert_eq!(
+        shown(&known.committer),
+        (
+            "GitHub".to_owned(),
+            text("web-flow"),
+            text("noreply@github.com"),
+            Role::Committer
+        )
+    );
+
+    let unknown = get(2).await.unwrap();
+    assert_eq!(unknown.title, "A \"quoted\" title");
+    assert_eq!(
+        shown(&unknown.author),
+        ("Ada [31m".to_owned(), None, text("ada@acme.example"), Role::Author)
+    );
+    assert_eq!(unknown.committer.login, None);
+
+    let bare = get(3).await.unwrap();
+    assert_eq!(shown(&bare.author), (String::new(), text("ada"), None, Role::Author));
+    assert_eq!(bare.committer.mail, None);
+    assert_eq!(get(4).await, None);
+}
+
+#[tokio::test]
+async fn a_commit_that_github_has_never_seen_is_missing() {
+    let server = Server::saying(|_, target| {
+        if target == "/repos/acme/shop" {
+            ok(&json!({}))
+        } else {
+            answer(
+                "422 Unprocessable Entity",
+                "",
+                r#"{"message":"No commit found for SHA: 1"}"#,
+            )
+        }
+    })
+    .await;
+    assert_eq!(server.github().commit(&repository(), &sha(1)).await, Ok(None));
+}
+
+fn page_of(target: &str) -> usize {
+    let (_, query) = target.split_once('?').unwrap();
+    let mut page = None;
+    for pair in query.split('&') {
+        match pair.split_once('=').unwrap() {
+            ("page", number) => page = number.parse().ok(),
+            ("per_page", size) => assert_eq!(size, "100"),
+            ("sha", head) => assert_eq!(head, sha(1_000).as_str()),
+            other => panic!("{other:?}"),
+        }
+    }
+    page.unwrap()
+}
+
+/// A comparison of so many commits, numbered from 1, oldest first, a hundred on a page, as GitHub pages them.
+async fn comparing(total: usize) -> Server {
+    Server::saying(move |_, target| {
+        let compared = format!("/repos/acme/shop/compare/{}...{}?", sha(0), sha(1_000));
+        assert!(target.starts_with(&compared), "{target}");
+        let page = page_of(target);
+        let commits: Vec<Value> = ((page - 1) * 100 + 1..=(page * 100).min(total)).map(commit).collect();
+        ok(&json!({
+            "status": "ahead", "ahead_by": total, "behind_by": 0, "total_commits": total, "commits": commits,
+            "files": [{ "filename": "a", "patch": "@@" }],
+        }))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn of_a_long_comparison_the_newest_pages_are_read() {
+    for (total, at_most, pages, complete) in [
+        (0, 100, vec![1], true),
+        (1, 100, vec![1], true),
+        (100, 100, vec![1], true),
+        (101, 100, vec![1, 2], false),
+        (150, 100, vec![1, 2], false),
+        (250, 100, vec![1, 3, 2], false),
+        (250, 50, vec![1, 3], false),
+        (250, 250, vec![1, 3, 2], true),
+        (250, 300, vec![1, 3, 2], true),
+        (200, 100, vec![1, 2], false),
+        (10, 3, vec![1], false),
+        (10, 0, vec![1], false),
+    ] {
+        let server = comparing(total).await;
+        let between = server
+            .github()
+            .commits_between(&repository(), Some(&sha(0)), &sha(1_000), at_most)
+            .await
+            .unwrap();
+        let asked: Vec<usize> = server.targets().iter().map(|target| page_of(target)).collect();
+        assert_eq!(asked, pages, "{total} {at_most}");
+        let commits: Vec<CommitSha> = between.commits.into_iter().map(|commit| commit.sha).collect();
+        let newest: Vec<CommitSha> = (1..=total).rev().take(at_most).map(sha).collect();
+        assert_eq!(commits, newest, "{total} {at_most}");
+        assert_eq!(
+            (between.complete, between.since),
+            (complete, Some(sha(0))),
+            "{total} {at_most}"
+        );
+    }
+}
+
+/// All commits up to the head, newest first; the comparison with anything fails.
+async fn listing(total: usize) -> Server {
+    Server::saying(move |_, target| {
+        if target.starts_with("/repos/acme/shop/compare/") {
+            return not_found();
+        }
+        assert!(target.starts_with("/repos/acme/shop/commits?"), "{target}");
+        let page = page_of(target);
+        let commits: Vec<Value> = (1..=total).rev().skip((page - 1) * 100).take(100).map(commit).collect();
+        let link = if page * 100 < total {
+            format!(
+                "link: <https://api.github.com/repositories/1/commits?page={}>; rel=\"next\"\r\n",
+                page + 1
+            )
+        } else {
+            String::new()
+        };
+        answer("200 OK", &link, &Value::from(commits).to_string())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn without_a_base_or_with_one_that_is_gone_all_that_lead_to_the_head_are_listed() {
+    for (base, compared) in [(None, 0), (Some(sha(0)), 1)] {
+        for (total, at_most, pages, complete) in [
+            (0, 100, 1, true),
+            (1, 100, 1, true),
+            (100, 100, 1, true),
+            (101, 100, 1, false),
+            (250, 300, 3, true),
+            (250, 250, 3, true),
+            (250, 249, 3, false),
+            (250, 50, 1, false),
+        ] {
+            let server = listing(total).await;
+            let between = server
+                .github()
+                .commits_between(&repository(), base.as_ref(), &sha(1_000), at_most)
+                .await
+                .unwrap();
+            assert_eq!(server.count(), compared + pages, "{total} {at_most}");
+            let commits: Vec<CommitSha> = between.commits.into_iter().map(|commit| commit.sha).collect();
+            let newest: Vec<CommitSha> = (1..=total).rev().take(at_most).map(sha).collect();
+            assert_eq!(commits, newest, "{total} {at_most}");
+            assert_eq!((between.complete, between.since), (complete, None), "{total} {at_most}");
+        }
+    }
+    let server = Server::having([]).await;
+    let gone = server.github().commits_between(&repository(), None, &sha(1), 100).await;
+    assert_eq!(gone.unwrap_err().name(), Name::GitHubDenied);
+}
+
+#[tokio::test]
+async fn a_page_that_is_missing_is_not_taken_for_the_end() {
+    let server = Server::saying(|number, _| {
+        if number == 0 {
+            let commits: Vec<Value> = (1..=100).map(commit).collect();
+            ok(&json!({ "total_commits": 250, "commits": commits }))
+        } else {
+            not_found()
+        }
+    })
+    .await;
+    let between = server
+        .github()
+        .commits_between(&repository(), Some(&sha(0)), &sha(1), 300)
+        .await;
+    assert_eq!(between.unwrap_err().name(), Name::GitHubUnavailable);
+    // Nor is one that is short.
+    let server = Server::saying(|_, _| ok(&json!({ "total_commits": 250, "commits": [commit(1)] }))).await;
+    let between = server
+        .github()
+        .commits_between(&repository(), Some(&sha(0)), &sha(1), 300)
+        .await
+        .unwrap();
+    assert_eq!((between.commits.len(), between.complete), (3, false));
+}
+
+#[tokio::test]
+async fn what_may_pass_is_asked_again() {
+    for (first, name) in [
+        (answer("500 Internal Server Error", "", "{}"), "500"),
+        (answer("502 Bad Gateway", "", "<html>Unicorn!</html>"), "502"),
+        (answer("503 Service Unavailable", "retry-after: 0\r\n", ""), "503"),
+        (answer("429 Too Many Requests", "retry-after: 0\r\n", "{}"), "429"),
+        (
+            answer(
+                "403 Forbidden",
+                "x-ratelimit-remaining: 0\r\nx-ratelimit-reset: 1795435200\r\ndate: Mon, 23 Nov 2026 12:00:00 GMT\r\n",
+                "{}",
+            ),
+            "limited",
+        ),
+        // Hung up without an answer, in its head, and in its body.
+        (String::new(), "nothing"),
+        ("HTTP/1.1 200 OK\r\ncontent-".to_owned(), "half a head"),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{".to_owned(),
+            "half a body",
+        ),
+        ("SSH-2.0-OpenSSH_9.6\r\n".to_owned(), "no HTTP"),
+    ] {
+        let server = Server::saying(move |number, _| {
+            if number == 0 {
+                first.clone()
+            } else {
+                ok(&object("commit", 1))
+            }
+        })
+        .await;
+        assert_eq!(v1(&server).await, Ok(Some(sha(1))), "{name}");
+        assert_eq!(server.count(), 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_given_up() {
+    let server = Server::saying(|_, _| answer("503 Service Unavailable", "", "")).await;
+    assert_eq!(
+        v1(&server).await.unwrap_err().to_string(),
+        "GitHub could not be asked for the tag v1 of acme/shop: it answers 503"
+    );
+    assert_eq!(server.count(), 4);
+}
+
+#[tokio::test]
+async fn a_limit_beyond_our_patience_is_told_with_its_end_and_not_waited_for() {
+    let reset = jiff::Timestamp::now().as_second() + 3_600;
+    for headers in [
+        format!("x-ratelimit-remaining: 0\r\nx-ratelimit-reset: {reset}\r\n"),
+        "retry-after: 3600\r\n".to_owned(),
+    ] {
+        let server =
+            Server::saying(move |_, _| answer("403 Forbidden", &headers, r#"{"message":"API rate limit"}"#)).await;
+        let error = v1(&server).await.unwrap_err();
+        assert_eq!((error.name(), server.count()), (Name::GitHubUnavailable, 1));
+        let Error::Unavailable { until: Some(until), .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert!((until.as_second() - reset).abs() <= 60, "{until}");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "GitHub could not be asked for the tag v1 of acme/shop: it asks to be called less often; it answers \
+                 again from {until}"
+            )
+        );
+        assert_eq!(until.subsec_nanosecond(), 0);
+    }
+    // Whoever asks without end gets no time at all.
+    let server =
+        Server::saying(|_, _| answer("429 Too Many Requests", "retry-after: 18446744073709551615\r\n", "")).await;
+    assert!(matches!(v1(&server).await, Err(Error::Unavailable { until: None, .. })));
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_asked_again() {
+    for (status, body, why) in [
+        (
+            "401 Unauthorized",
+            r#"{"message":"Bad credentials"}"#,
+            "the token is not valid (401 Bad credentials)",
+        ),
+        (
+            "403 Forbidden",
+            r#"{"message":"Resource not accessible by integration"}"#,
+            "403 Resource not accessible by integration",
+        ),
+    ] {
+        let server = Server::saying(move |_, _| answer(status, "x-ratelimit-remaining: 4999\r\n", body)).await;
+        let error = v1(&server).await.unwrap_err();
+        assert_eq!(error.name(), Name::GitHubDenied);
+        assert_eq!(
+            error.failure().cause,
+            format!("GitHub does not show the tag v1 of acme/shop: {why}")
+        );
+        assert_eq!(server.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_ends_at_the_limit_in_head_and_body() {
+    for (begin, dribble) in [
+        ("", ""),
+        ("HTTP/1.1 200 OK\r\n", "x: y\r\n"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n", " "),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\n \r\n"),
+    ] {
+        let server = Server::start(move |_, _, mut stream| async move {
+            let _ = stream.write_all(begin.as_bytes()).await;
+            // Always a little, so that no reading ever waits long.
+            let mut beat = tokio::time::interval(Duration::from_millis(10));
+            while stream.write_all(dribble.as_bytes()).await.is_ok() {
+                beat.tick().await;
+            }
+        })
+        .await;
+        let patience = |call: u64, question: u64| Patience {
+            call: Duration::from_millis(call),
+            question: Duration::from_millis(question),
+            pause: Duration::from_millis(1),
+        };
+        // One call's limit, and the whole question's.
+        for patience in [patience(20, 10_000), patience(10_000, 50)] {
+            let answer = server
+                .github()
+                .patient(patience)
+                .commit_of_tag(&repository(), "v1")
+                .await;
+            assert_eq!(
+                answer.unwrap_err().to_string(),
+                "GitHub could not be asked for the tag v1 of acme/shop: it did not answer in time",
+                "{begin:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_githubs_json_is_no_answer() {
+    for body in [
+        "",
+        "null",
+        "[]",
+        "<html>It works!</html>",
+        "{\"object\":{}}",
+        "{\"object\":{\"type\":\"commit\",\"sha\":\"../../secret\"}}",
+        "{\"object\":{\"type\":\"commit\",\"sha\":\"DEADBEEF\"}}",
+        "{\"object\":",
+        "{\"object\":{\"type\":\"commit\"",
+    ] {
+        let server = Server::saying(move |_, _| answer("200 OK", "", body)).await;
+        let error = v1(&server).await.unwrap_err();
+        assert_eq!(error.name(), Name::GitHubUnavailable, "{body}");
+        let sentence = error.to_string();
+        assert!(sentence.contains(": its answer cannot be read (line "), "{sentence}");
+        assert!(!sentence.contains("secret") && server.count() == 1, "{sentence}");
+    }
+    let deep = format!("{{\"x\":{}", "[".repeat(100_000));
+    let server = Server::saying(move |_, _| answer("200 OK", "", &deep)).await;
+    assert_eq!(v1(&server).await.unwrap_err().name(), Name::GitHubUnavailable);
+}
+
+#[tokio::test]
+async fn an_answer_of_a_gigabyte_is_read_to_the_limit() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n",
+        // Without an end.
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+        // A refusal is read for GitHub's words, and not further either.
+        "HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n",
+    ] {
+        let written = Arc::new(AtomicUsize::new(0));
+        let counted = written.clone();
+        let server = Server::start(move |_, _, mut stream| {
+            let written = counted.clone();
+            async move {
+                let _ = stream.write_all(head.as_bytes()).await;
+                let block = vec![b' '; 64 * 1024];
+                while stream.write_all(&block).await.is_ok() {
+                    written.fetch_add(block.len(), Ordering::SeqCst);
+                }
+            }
+        })
+        .await;
+        let error = v1(&server).await.unwrap_err();
+        assert!(
+            error.to_string().ends_with(": its answer is longer than 4 MB"),
+            "{error}"
+        );
+        // What the kernel's buffers took in the meantime, and not the gigabyte.
+        assert!(written.load(Ordering::SeqCst) < 64 * 1024 * 1024, "{written:?}");
+        assert_eq!(server.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_just_within_the_limit_is_whole() {
+    let document = object("commit", 1).to_string();
+    let body = format!("{document}{}", " ".repeat(4 * 1024 * 1024 - document.len()));
+    let server = Server::saying(move |_, _| answer("200 OK", "", &body)).await;
+    assert_eq!(v1(&server).await, Ok(Some(sha(1))));
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_followed_and_another_host_is_not() {
+    let moved = |location: &str| answer("301 Moved Permanently", &format!("location: {location}\r\n"), "{}");
+    let other = Server::having([("/x".to_owned(), object("commit", 1))]).await;
+    for location in [
+        format!("{}/x", other.url),
+        other.url.replace("127.0.0.1", "localhost"),
+        format!("//{}/x", other.url.strip_prefix("http://").unwrap()),
+        "http://169.254.169.254/latest/meta-data/".to_owned(),
+        "ftp://x/".to_owned(),
+    ] {
+        let server = Server::saying(move |_, _| moved(&location)).await;
+        let error = v1(&server).await.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with(": it redirects to another host, which is not followed")
+        );
+        assert_eq!(server.count(), 1);
+    }
+    assert_eq!(other.count(), 0);
+
+    for (stops_at, answers) in [(1, true), (3, true), (4, false)] {
+        let server = Server::saying(move |number, _| {
+            if number == stops_at {
+                ok(&object("commit", 1))
+            } else {
+                moved(&format!("/repositories/{}", number + 1))
+            }
+        })
+        .await;
+        assert_eq!(v1(&server).await.is_ok(), answers, "{stops_at}");
+        let mut targets = vec![V1.to_owned()];
+        targets.extend((1..=stops_at.min(3)).map(|number| format!("/repositories/{number}")));
+        assert_eq!(server.targets(), targets);
+    }
+}
+
+#[tokio::test]
+async fn an_absolute_redirect_to_the_same_host_is_followed() {
+    let server = Server::start(|number, _, stream| async move {
+        let own = stream.local_addr().unwrap();
+        let text = if number == 0 {
+            answer(
+                "307 Temporary Redirect",
+                &format!("location: http://{own}/repositories/1/git/ref/tags/v1\r\n"),
+                "",
+            )
+        } else {
+            ok(&object("commit", 1))
+        };
+        say(stream, text).await;
+    })
+    .await;
+    assert_eq!(v1(&server).await, Ok(Some(sha(1))));
+    assert_eq!(server.targets(), [V1, "/repositories/1/git/ref/tags/v1"]);
+}
+
+#[tokio::test]
+async fn where_nobody_listens_is_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let github = GitHub::new(&url, None).unwrap().patient(PATIENCE);
+    let error = github.commit_of_tag(&repository(), "v1").await.unwrap_err();
+    assert_eq!(error.name(), Name::GitHubUnavailable);
+    assert!(error.to_string().contains("refused"), "{error}");
+}

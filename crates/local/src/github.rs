@@ -1,0 +1,302 @@
+//! GitHub's REST API, answered from the repositories on this machine.
+//!
+//! Routes, fields, statuses and headers are those of GitHub's documentation ("REST API endpoints for Git references",
+//! "… for Git tags", "… for commits", "Rate limits for the REST API"), reduced to what a program may rely on: addresses
+//! that only people follow are left out.
+
+mod git;
+mod shapes;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Request, serve};
+use crate::{Trouble, repository};
+
+use git::Git;
+
+/// GitHub, as far as Lockgate asks it.
+#[derive(Debug)]
+pub struct GitHubStandIn {
+    /// Where its API is, for `LOCKGATE_GITHUB_API` and `github_api`.
+    pub url: String,
+    known: Arc<Known>,
+}
+
+/// A question that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The path, and the query after it.
+    pub target: String,
+    /// Whether it carried a token.
+    pub authorized: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    folder: PathBuf,
+    logins: BTreeMap<String, String>,
+    mood: Mutex<Mood>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Mood {
+    Well,
+    Down,
+    Limited(Timestamp),
+    Slow(Duration),
+}
+
+impl GitHubStandIn {
+    /// Answers from all repositories below a folder (that of [`Emulator::folder`](crate::Emulator::folder), where there
+    /// is one), whenever they are made. `logins` says which mail address belongs to which account.
+    pub async fn start(folder: &Path, logins: &[(&str, &str)]) -> Result<Self, Trouble> {
+        let known = Arc::new(Known {
+            folder: folder.to_path_buf(),
+            logins: logins
+                .iter()
+                .map(|(mail, login)| (mail.to_lowercase(), (*login).to_owned()))
+                .collect(),
+            mood: Mutex::new(Mood::Well),
+            asked: Mutex::default(),
+        });
+        let answering = known.clone();
+        let address = serve(move |request| {
+            let known = answering.clone();
+            async move { known.answer(&request).await }
+        })
+        .await
+        .map_err(Trouble::during("listening on this machine"))?;
+        Ok(Self {
+            url: format!("http://{address}"),
+            known,
+        })
+    }
+
+    /// Everything is answered again, at once.
+    pub fn be_well(&self) {
+        *locked(&self.known.mood) = Mood::Well;
+    }
+
+    /// Everything is answered by 503 from now on.
+    pub fn be_down(&self) {
+        *locked(&self.known.mood) = Mood::Down;
+    }
+
+    /// Everything is refused until then, as where the calls of an hour are used up.
+    pub fn rate_limit_until(&self, at: Timestamp) {
+        *locked(&self.known.mood) = Mood::Limited(at);
+    }
+
+    /// Everything is answered so much later.
+    pub fn slow(&self, by: Duration) {
+        *locked(&self.known.mood) = Mood::Slow(by);
+    }
+
+    /// What was asked since this was called last.
+    pub fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *locked(&self.known.asked))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A document, or a status and GitHub's words for it.
+type Found = Result<Page, (u16, String)>;
+
+/// A document, and whether there are others before and after it.
+struct Page {
+    document: Value,
+    links: Vec<(&'static str, usize)>,
+}
+
+impl From<Value> for Page {
+    fn from(document: Value) -> Self {
+        Self {
+            document,
+            links: Vec::new(),
+        }
+    }
+}
+
+fn not_found() -> (u16, String) {
+    (404, "Not Found".to_owned())
+}
+
+impl Known {
+    async fn answer(&self, request: &Request) -> Answer {
+        locked(&self.asked).push(Asked {
+            target: request.path.clone(),
+            authorized: request.header("authorization").is_some(),
+        });
+        let now = Timestamp::now();
+        let mut headers = vec![("date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())];
+        let mood = *locked(&self.mood);
+        let found = match mood {
+            Mood::Down => {
+                return Answer {
+                    status: 503,
+                    headers: vec![("content-type", "text/html".to_owned())],
+                    body: b"<html><title>Unicorn! &middot; GitHub</title></html>".to_vec(),
+                };
+            }
+            Mood::Limited(until) if now < until => {
+                headers.extend([
+                    ("x-ratelimit-limit", "60".to_owned()),
+                    ("x-ratelimit-remaining", "0".to_owned()),
+                    ("x-ratelimit-reset", until.as_second().to_string()),
+                ]);
+                Err((403, "API rate limit exceeded for 127.0.0.1.".to_owned()))
+            }
+            _ => {
+                if let Mood::Slow(by) = mood {
+                    tokio::time::sleep(by).await;
+                }
+                headers.extend([
+                    ("x-ratelimit-limit", "5000".to_owned()),
+                    ("x-ratelimit-remaining", "4999".to_owned()),
+                    ("x-ratelimit-reset", (now.as_second() + 3_600).to_string()),
+                ]);
+                self.find(request).await
+            }
+        };
+        headers.push(("content-type", "application/json; charset=utf-8".to_owned()));
+        let (status, document) = match found {
+            Ok(page) => {
+                headers.extend(page.link(request));
+                (200, page.document)
+            }
+            Err((status, message)) => (
+                status,
+                json!({
+                    "message": message,
+                    "documentation_url": "https://docs.github.com/rest",
+                    "status": status.to_string(),
+                }),
+            ),
+        };
+        Answer {
+            status,
+            headers,
+            body: document.to_string().into_bytes(),
+        }
+    }
+
+    async fn find(&self, request: &Request) -> Found {
+        if request.method != "GET" {
+            return Err(not_found());
+        }
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let mut segments = path.split('/').skip(1);
+        let (Some("repos"), Some(owner), Some(name)) = (segments.next(), segments.next(), segments.next()) else {
+            return Err(not_found());
+        };
+        let repository = format!("{owner}/{name}");
+        // Which also says that it leads to no other folder.
+        let is_name = repository.parse::<domain::names::RepositoryName>().is_ok();
+        let mirror = repository::mirror(&self.folder, &repository);
+        if !is_name || !mirror.is_dir() {
+            return Err(not_found());
+        }
+        let rest: Vec<&str> = segments.collect();
+        let git = Git::new(&mirror, &repository, &self.logins);
+        let paging = Paging::of(query);
+        match rest.as_slice() {
+            [] => Ok(shapes::repository(&repository).into()),
+            ["git", "ref", "tags", tag @ ..] => git.tag_reference(&decoded(&tag.join("/"))).await,
+            ["git", "tags", sha] => git.tag_object(sha).await,
+            ["commits"] => {
+                let head = parameter(query, "sha").unwrap_or_else(|| "HEAD".to_owned());
+                git.commits(&head, &paging).await
+            }
+            ["commits", reference @ ..] => git.commit(&decoded(&reference.join("/"))).await,
+            ["compare", between @ ..] => {
+                let between = decoded(&between.join("/"));
+                let (base, head) = between.split_once("...").ok_or_else(not_found)?;
+                git.comparison(base, head, &paging).await
+            }
+            _ => Err(not_found()),
+        }
+    }
+}
+
+impl Page {
+    /// The `Link` header, with addresses as the request's own.
+    fn link(&self, request: &Request) -> Option<(&'static str, String)> {
+        let host = request.header("host").unwrap_or_default();
+        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let rest: String = query
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("page="))
+            .flat_map(|pair| [pair, "&"])
+            .collect();
+        let links: Vec<String> = self
+            .links
+            .iter()
+            .map(|(relation, page)| format!("<http://{host}{path}?{rest}page={page}>; rel=\"{relation}\""))
+            .collect();
+        (!links.is_empty()).then(|| ("link", links.join(", ")))
+    }
+}
+
+/// Which page of a list is asked for.
+struct Paging {
+    page: usize,
+    size: usize,
+    /// Whether the request says anything of pages.
+    is_asked: bool,
+}
+
+impl Paging {
+    fn of(query: &str) -> Self {
+        let number = |name: &str| parameter(query, name).and_then(|text| text.parse::<usize>().ok());
+        let (page, size) = (number("page"), number("per_page"));
+        Self {
+            page: page.unwrap_or(1).max(1),
+            size: size.unwrap_or(30).clamp(1, 100),
+            is_asked: page.is_some() || size.is_some(),
+        }
+    }
+
+    fn links(&self, total: usize) -> Vec<(&'static str, usize)> {
+        let last = total.div_ceil(self.size).max(1);
+        let mut links = Vec::new();
+        if self.page > 1 {
+            links.extend([("prev", self.page - 1), ("first", 1)]);
+        }
+        if self.page < last {
+            links.extend([("next", self.page + 1), ("last", last)]);
+        }
+        links
+    }
+
+    /// What is on the page.
+    fn of_all<T>(&self, all: Vec<T>) -> Vec<T> {
+        all.into_iter()
+            .skip((self.page - 1) * self.size)
+            .take(self.size)
+            .collect()
+    }
+}
+
+fn parameter(query: &str, name: &str) -> Option<String> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| decoded(value))
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
