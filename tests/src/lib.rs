@@ -7,6 +7,7 @@ mod application;
 mod laboratory;
 pub mod outcome;
 pub mod resources;
+pub mod statemachine;
 
 pub use application::{Application, Stack};
 pub use laboratory::{Laboratory, Scenario, in_the_laboratory};

@@ -1,244 +1,324 @@
-//! The state machine's file: its graph, its names, and the picture of it.
+//! The state machine's file: its rules, its picture, its names, and what it does with answers as functions give them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
-use domain::failure::Name;
-use serde_json::{Map, Value};
+use domain::configuration::Configuration;
+use domain::failure::{Name, ReportedError};
+use domain::names::{Digest, StackName};
+use end_to_end::statemachine::{Call, Definition, Walk, contract, lint, picture, walk};
+use lockgate_deploy::plan::Wave;
+use lockgate_gate::{Admission, Output};
+use serde_json::{Value, json};
 
-const OURS: [&str; 5] = ["Transient.", "Rejected.", "Failed.", "Stuck.", "Bug."];
-const LOCK_IS_DEALT_WITH: [&str; 2] = ["Close", "Call operator"];
-
-fn machine() -> Value {
-    let file = local::workspace().join("statemachine/deployment.asl.json");
-    serde_json::from_str(&std::fs::read_to_string(file).expect("the file is there")).expect("it is JSON")
+fn read(file: &str) -> String {
+    std::fs::read_to_string(local::workspace().join(file)).expect("the file is there")
 }
 
-/// Every machine in the definition: the outer one, and those inside maps.
-fn machines(machine: &Value) -> Vec<&Value> {
-    let inner = states(machine)
-        .values()
-        .filter_map(|state| state.get("ItemProcessor"))
-        .flat_map(machines);
-    std::iter::once(machine).chain(inner).collect()
-}
-
-fn states(machine: &Value) -> &Map<String, Value> {
-    machine["States"].as_object().expect("a machine has states")
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get(key).and_then(Value::as_str)
-}
-
-fn items<'a>(state: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    state.get(key).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Where a state leads: in the ordinary case, and when something fails.
-fn leads_to(state: &Value) -> (Vec<&str>, Vec<&str>) {
-    let choices = items(state, "Choices").filter_map(|choice| text(choice, "Next"));
-    let ordinary = text(state, "Next")
-        .into_iter()
-        .chain(choices)
-        .chain(text(state, "Default"))
-        .collect();
-    let failing = items(state, "Catch")
-        .filter_map(|catcher| text(catcher, "Next"))
-        .collect();
-    (ordinary, failing)
-}
-
-/// All states that can be reached from one without going through certain others.
-fn reachable<'a>(machine: &'a Value, from: &'a str, not_through: &[&str]) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![from];
-    while let Some(name) = open.pop() {
-        if found.insert(name) && !not_through.contains(&name) {
-            let (ordinary, failing) = leads_to(&states(machine)[name]);
-            open.extend(ordinary.into_iter().chain(failing));
-        }
-    }
-    found
-}
-
-fn caught(state: &Value) -> BTreeSet<&str> {
-    items(state, "Catch")
-        .flat_map(|catcher| items(catcher, "ErrorEquals"))
-        .filter_map(Value::as_str)
-        .collect()
-}
+static DEFINITION: LazyLock<Definition> = LazyLock::new(|| {
+    Definition::parse(&read("statemachine/deployment.asl.json")).expect("it is a state machine's file")
+});
 
 #[test]
-fn every_state_can_be_reached_and_leads_on() {
-    let outer = machine();
-    for machine in machines(&outer) {
-        let start = text(machine, "StartAt").expect("a machine starts somewhere");
-        let all: BTreeSet<&str> = states(machine).keys().map(String::as_str).collect();
-        assert_eq!(reachable(machine, start, &[]), all);
-        for (name, state) in states(machine) {
-            let ends = state["End"] == true || ["Succeed", "Fail"].contains(&text(state, "Type").unwrap_or_default());
-            assert_eq!(leads_to(state).0.is_empty(), ends, "{name}");
-        }
-    }
-}
-
-#[test]
-fn after_the_lock_was_asked_for_no_way_ends_without_dealing_with_it() {
-    let outer = machine();
-    let ends = |name: &&str| ["Succeed", "Fail"].contains(&text(&states(&outer)[*name], "Type").unwrap_or_default());
-    let around: Vec<&str> = reachable(&outer, "Admit", &LOCK_IS_DEALT_WITH)
-        .into_iter()
-        .filter(ends)
-        .collect();
-    assert!(around.is_empty(), "{around:?}");
-    // The same question finds the endings once nothing stands in the way: it can fail.
-    assert_eq!(reachable(&outer, "Admit", &[]).into_iter().filter(ends).count(), 4);
-}
-
-#[test]
-fn every_task_has_its_limit_its_sentence_and_its_catchers() {
-    let outer = machine();
-    for machine in machines(&outer) {
-        for (name, state) in states(machine) {
-            assert!(
-                text(state, "Comment").is_some_and(|comment| comment.ends_with('.')),
-                "{name}"
-            );
-            assert_eq!(text(state, "Type") == Some("Choice"), name.ends_with('?'), "{name}");
-            if text(state, "Type") != Some("Task") {
-                continue;
-            }
-            assert!(
-                state["TimeoutSeconds"].as_u64().is_some_and(|seconds| seconds > 0),
-                "{name}"
-            );
-            assert!(
-                text(state, "Resource").is_some_and(|arn| arn.starts_with("arn:aws:states:::lambda:invoke")),
-                "{name}"
-            );
-            // A wave's review is caught by the map around it.
-            assert!(name == "Review wave" || !caught(state).is_empty(), "{name}");
-            let catchers: Vec<&Value> = items(state, "Catch").collect();
-            for catcher in catchers.iter().rev().skip(1) {
-                assert!(
-                    !caught_by(catcher).contains("States.ALL"),
-                    "{name}: States.ALL comes last"
-                );
-            }
-        }
-    }
-}
-
-fn caught_by(catcher: &Value) -> BTreeSet<&str> {
-    items(catcher, "ErrorEquals").filter_map(Value::as_str).collect()
-}
-
-#[test]
-fn whatever_a_function_raises_is_caught_where_it_is_called_and_every_name_is_known() {
-    let raised: BTreeMap<&str, &[Name]> = BTreeMap::from([
-        ("${GateFunctionArn}", lockgate_gate::RAISES),
-        ("${BuildFunctionArn}", lockgate_build::RAISES),
-        ("${DeployFunctionArn}", lockgate_deploy::RAISES),
-        ("${SmokeTestFunctionArn}", lockgate_smoke_test::RAISES),
-    ]);
-    let outer = machine();
-    let mut looked_at = BTreeSet::new();
-    for machine in machines(&outer) {
-        for (name, state) in states(machine) {
-            for error in caught(state)
-                .into_iter()
-                .filter(|error| OURS.iter().any(|class| error.starts_with(class)))
-            {
-                assert!(
-                    Name::ALL.iter().any(|known| known.as_str() == error),
-                    "{name} catches {error}, which nobody raises"
-                );
-            }
-            let function = state["Arguments"]["FunctionName"].as_str().unwrap_or_default();
-            if name == "Review wave" {
-                continue;
-            }
-            for raises in raised.get(function).copied().unwrap_or_default() {
-                assert!(
-                    caught(state).contains(raises.as_str()),
-                    "{name} does not catch {raises}"
-                );
-                looked_at.insert(function);
-            }
-        }
-    }
-    assert_eq!(looked_at.len(), raised.len(), "every function is called");
+fn the_file_breaks_no_rule() {
+    let put_in = contract::put_in(&read("infra/lib/constructs/deployment-machine.ts"));
+    let findings: Vec<String> = lint(&DEFINITION, &put_in).iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
 }
 
 #[test]
 fn docs_errors_has_a_section_for_every_name_and_for_no_other() {
-    let text = std::fs::read_to_string(local::workspace().join("docs/ERRORS.md")).expect("docs/ERRORS.md is there");
+    let text = read("docs/ERRORS.md");
     let sections: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("## "))
-        .filter(|name| OURS.iter().any(|class| name.starts_with(class)))
+        .filter(|name| contract::CLASSES.iter().any(|class| name.starts_with(class)))
         .collect();
     let names: Vec<&str> = Name::ALL.iter().map(|name| name.as_str()).collect();
     assert_eq!(sections, names);
 }
 
-/// The machine as a Mermaid diagram: ordinary ways, and those of failures where they are few enough to be read.
-fn picture(machine: &Value) -> String {
-    let mut lines = String::from("stateDiagram-v2\n");
-    draw(machine, "", "  ", &mut lines);
-    lines
-}
-
-fn id(prefix: &str, name: &str) -> String {
-    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("{prefix}{letters}")
-}
-
-fn draw(machine: &Value, prefix: &str, indent: &str, lines: &mut String) {
-    let _ = writeln!(
-        lines,
-        "{indent}[*] --> {}",
-        id(prefix, text(machine, "StartAt").unwrap_or_default())
-    );
-    for (name, state) in states(machine) {
-        let this = id(prefix, name);
-        if let Some(inner) = state.get("ItemProcessor") {
-            let _ = writeln!(lines, "{indent}state \"{name}\" as {this} {{");
-            draw(inner, &this, &format!("{indent}  "), lines);
-            let _ = writeln!(lines, "{indent}}}");
-        } else {
-            let _ = writeln!(lines, "{indent}{this}: {name}");
-        }
-        let (ordinary, failing) = leads_to(state);
-        for next in ordinary.iter().collect::<BTreeSet<_>>() {
-            let _ = writeln!(lines, "{indent}{this} --> {}", id(prefix, next));
-        }
-        // That anything unforeseen calls an operator is said once, in words.
-        for next in failing.iter().collect::<BTreeSet<_>>() {
-            if !ordinary.contains(next) && **next != *"Call operator" {
-                let _ = writeln!(lines, "{indent}{this} --> {}: fails", id(prefix, next));
-            }
-        }
-        if ordinary.is_empty() {
-            let _ = writeln!(lines, "{indent}{this} --> [*]");
-        }
-    }
-}
-
 #[test]
 fn the_readme_shows_the_machine_as_its_file_has_it() {
-    let file = local::workspace().join("README.md");
-    let readme = std::fs::read_to_string(&file).expect("README.md is there");
+    let readme = read("README.md");
     let (before, rest) = readme.split_once("```mermaid\n").expect("README.md has a picture");
     let (shown, after) = rest.split_once("```").expect("the picture ends");
-    let drawn = picture(&machine());
+    let drawn = picture(&DEFINITION);
     if std::env::var_os("UPDATE_PICTURE").is_some() {
-        std::fs::write(&file, format!("{before}```mermaid\n{drawn}```{after}")).expect("README.md can be written");
+        let text = format!("{before}```mermaid\n{drawn}```{after}");
+        std::fs::write(local::workspace().join("README.md"), text).expect("README.md can be written");
     } else {
         assert_eq!(
             shown, drawn,
             "draw it again: UPDATE_PICTURE=1 cargo test --package end-to-end --test statemachine"
         );
+    }
+}
+
+/// A deployment as the webhook makes it.
+static DEPLOYMENT: LazyLock<Value> = LazyLock::new(|| {
+    let configuration = r#"
+        [pipeline]
+        account = "111111111111"
+        region = "eu-west-1"
+        external_id = "0123456789abcdef0123456789abcdef"
+        [application."acme/shop"]
+        branch = "main"
+        [application."acme/shop".environment.dev]
+        account = "222222222222"
+        on = "push"
+    "#;
+    let configuration = Configuration::read(configuration).expect("it is a lockgate.toml");
+    json!({
+        "id": "shop-dev-1", "application": "acme/shop", "environment": configuration.applications[0].environments[0],
+        "commit": "c".repeat(40), "reference": "main", "release": null,
+        "requested": {
+            "by": "ada", "at": "2026-11-23T18:00:00Z", "happened_at": "2026-11-23T18:00:00Z", "because": "push",
+            "delivery": null, "before": null, "title": "Add prices"
+        }
+    })
+});
+
+/// What all functions together answer.
+struct World {
+    /// The stacks of each wave.
+    waves: Vec<Vec<&'static str>>,
+    /// Whether the release changes them.
+    changes: bool,
+    /// What closing says.
+    end: Output,
+    /// What a failure leads to, the first time it is assessed; the second time, nothing is left but to give up.
+    follows: Output,
+    /// What a state is answered the first time it asks, or which error fails it.
+    first: Vec<(String, Result<Value, String>)>,
+}
+
+impl World {
+    /// One stack, and all goes well.
+    fn well() -> Self {
+        Self {
+            waves: vec![vec!["shop-dev-web"]],
+            changes: true,
+            end: Output::Deployed,
+            follows: Output::GiveUp,
+            first: Vec::new(),
+        }
+    }
+
+    fn waves(waves: &[&[&'static str]]) -> Self {
+        Self {
+            waves: waves.iter().map(|wave| wave.to_vec()).collect(),
+            ..Self::well()
+        }
+    }
+
+    fn and_first(mut self, state: &str, answer: Result<Value, &str>) -> Self {
+        self.first.push((state.to_owned(), answer.map_err(str::to_owned)));
+        self
+    }
+
+    fn walk(mut self) -> Result<Walk, String> {
+        walk(&DEFINITION, DEPLOYMENT.clone(), |call| self.answer(call))
+    }
+
+    fn answer(&mut self, call: &Call<'_>) -> Result<Value, ReportedError> {
+        if let Some(place) = self.first.iter().position(|(state, _)| state == call.state) {
+            let (_, answer) = self.first.remove(place);
+            let cause = "why".to_owned();
+            return answer.map_err(|error| ReportedError { error, cause });
+        }
+        let stack: StackName = "shop-dev-web".parse().expect("it is a stack's name");
+        Ok(match call.state {
+            "Admit" => json!(Admission::Admitted { fence: 1 }),
+            "Build" => json!(lockgate_build::Built::Built {
+                release: Digest::of(b"release")
+            }),
+            "Plan" => {
+                let stacks = |wave: &Vec<&str>| wave.iter().map(|name| name.parse().expect("a stack's name")).collect();
+                let waves = self.waves.iter().map(|wave| Wave { stacks: stacks(wave) });
+                json!(lockgate_deploy::Output::Planned { waves: waves.collect() })
+            }
+            "Create change set" if self.changes => json!(lockgate_deploy::Answer::Changes {
+                stack,
+                change_set: "arn".to_owned(),
+                creates: false
+            }),
+            "Create change set" => json!(lockgate_deploy::Answer::NoChanges { stack }),
+            "Execute change set" => json!(lockgate_deploy::Answer::Updated { stack }),
+            "Review wave" => return review(call.payload),
+            "Assess failure" => {
+                self.end = Output::FailedClean;
+                json!(std::mem::replace(&mut self.follows, Output::GiveUp))
+            }
+            "Close" => json!(self.end),
+            // Of the others' answers, nobody reads more than the outcome.
+            state => json!({ "outcome": contract::answered(state).and_then(|outcomes| outcomes.first()) }),
+        })
+    }
+}
+
+/// The first failure of the wave, or none.
+fn review(payload: &Value) -> Result<Value, ReportedError> {
+    let results = payload["results"].as_array().expect("a wave has results");
+    match results.iter().find(|result| result["outcome"] == "failed") {
+        None => Ok(json!({ "outcome": "settled" })),
+        Some(failed) => Err(serde_json::from_value(failed["failure"].clone()).expect("it is an error")),
+    }
+}
+
+fn back() -> Output {
+    Output::GoBack {
+        release: Digest::of(b"stable"),
+    }
+}
+
+#[test]
+fn aws_bills_as_many_transitions_as_the_readme_says() {
+    let one = || World::waves(&[&["web"]]);
+    let red = json!(lockgate_smoke_test::Output::Failed {
+        cause: "why".to_owned()
+    });
+    let superseded = json!(Admission::Superseded {
+        by: "shop-dev-2".parse().expect("it is a deployment's id")
+    });
+    let table = [
+        ("one stack that changes", one(), 19, "Deployed"),
+        (
+            "one stack that does not",
+            World {
+                changes: false,
+                end: Output::NothingToDeploy,
+                ..one()
+            },
+            19,
+            "Nothing to deploy",
+        ),
+        (
+            "one more in the same wave",
+            World::waves(&[&["web", "api"]]),
+            19 + 3,
+            "Deployed",
+        ),
+        (
+            "one more in a wave of its own",
+            World::waves(&[&["web"], &["api"]]),
+            19 + 3 + 2,
+            "Deployed",
+        ),
+        (
+            "a newer one comes while it waits",
+            World {
+                end: Output::NothingToDeploy,
+                ..one()
+            }
+            .and_first("Admit", Ok(superseded)),
+            8,
+            "Nothing to deploy",
+        ),
+        // `Keep failure` is one more, and `Assess failure` and `What follows?` come in place of the smoke tests; then the
+        // way from `Plan` once more, to the end.
+        (
+            "a stack that fails, and the way back",
+            World {
+                follows: back(),
+                ..one()
+            }
+            .and_first("Execute change set", Err("Failed.StackRolledBack")),
+            8 + 6 + 2 + 3 + 5 + 6,
+            "Failed, environment clean",
+        ),
+        (
+            "a red smoke test, and the way back",
+            World {
+                follows: back(),
+                ..one()
+            }
+            .and_first("Run smoke tests", Ok(red)),
+            8 + 5 + 4 + 3 + 5 + 6,
+            "Failed, environment clean",
+        ),
+    ];
+    for (what, world, transitions, ending) in table {
+        let walk = world.walk().expect("it comes to an end");
+        assert_eq!(
+            (walk.entered.len(), walk.ending()),
+            (transitions, ending),
+            "{what}: {:?}",
+            walk.entered
+        );
+    }
+}
+
+#[test]
+fn a_stack_that_fails_does_not_cut_off_the_others_of_its_wave() {
+    let world = World::waves(&[&["web", "api"], &["late"]]);
+    let world = world.and_first("Create change set", Err("Rejected.ChangeSetRefused"));
+    let walk = world.walk().expect("it comes to an end");
+    let times = |state: &str| walk.entered.iter().filter(|entered| *entered == state).count();
+    assert_eq!(
+        (
+            times("Create change set"),
+            times("Execute change set"),
+            times("Review wave")
+        ),
+        (2, 1, 1)
+    );
+    assert_eq!(walk.ending(), "Failed, environment clean");
+}
+
+/// Whatever fails, wherever, with whatever follows: the right ending is reached, and the lock was dealt with.
+#[test]
+fn no_failure_is_left_without_its_ending() {
+    let nobody_knows = ["States.Permissions", "&alloc::boxed::Box<dyn …>"];
+    let errors = Name::ALL.iter().map(|name| name.as_str());
+    let errors: Vec<&str> = errors
+        .chain(["States.Timeout", "Lambda.Unknown"])
+        .chain(nobody_knows)
+        .collect();
+    let well = World::well().walk().expect("it comes to an end").entered;
+    let after_a_failure = ["Assess failure", "Call operator"];
+    let states: BTreeSet<&str> = well.iter().map(String::as_str).chain(after_a_failure).collect();
+    let asks = |state: &&str| contract::answered(state).is_some() || state.starts_with("Report");
+    for state in states.into_iter().filter(asks) {
+        for error in &errors {
+            for follows in [Output::GiveUp, Output::CallOperator, back()] {
+                let mut world = World {
+                    follows,
+                    ..World::well()
+                }
+                .and_first(state, Err(error));
+                if after_a_failure.contains(&state) {
+                    let known = if state == "Call operator" {
+                        nobody_knows[0]
+                    } else {
+                        "Rejected.NoStacks"
+                    };
+                    world = world.and_first("Plan", Err(known));
+                }
+                let walk = world
+                    .walk()
+                    .unwrap_or_else(|why| panic!("{state} fails with {error}: {why}"));
+                let entered = |state: &str| walk.entered.iter().any(|entered| entered == state);
+                let ending = if entered("Call operator") {
+                    "Failed, operator needed"
+                } else if entered("Assess failure") {
+                    "Failed, environment clean"
+                } else {
+                    "Deployed"
+                };
+                assert_eq!(walk.ending(), ending, "{state} fails with {error}: {:?}", walk.entered);
+                assert!(
+                    entered("Call operator") || entered("Close"),
+                    "{state} fails with {error}"
+                );
+                if contract::answered(state).is_some() && nobody_knows.contains(error) {
+                    assert!(
+                        entered("Call operator"),
+                        "{state} fails with {error}: {:?}",
+                        walk.entered
+                    );
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,294 @@
+//! What the file is held against: a new state, function, answer or verb is a new line in one of these tables.
+
+use std::collections::BTreeSet;
+
+use domain::deployment::Leg;
+use domain::failure::{Class, Name};
+use domain::life::End;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use strum::VariantNames as _;
+
+use super::definition::{Kind, State};
+
+/// A function that states call.
+pub(crate) struct Function {
+    /// Its token in the file, `${…}`.
+    pub(crate) token: &'static str,
+    /// Takes what it is sent as its `Input`.
+    pub(crate) takes: fn(Value) -> Result<(), serde_json::Error>,
+    pub(crate) raises: &'static [Name],
+    /// Whether the deployment waits for what it does; otherwise it goes on whatever is raised.
+    pub(crate) on_the_path: bool,
+    /// Whether it may be called only while the deployment has the environment's lock.
+    pub(crate) needs_lock: bool,
+}
+
+pub(crate) const FUNCTIONS: &[Function] = &[
+    Function {
+        token: "GateFunctionArn",
+        takes: read::<lockgate_gate::Input>,
+        raises: lockgate_gate::RAISES,
+        on_the_path: true,
+        needs_lock: false,
+    },
+    Function {
+        token: "BuildFunctionArn",
+        takes: read::<lockgate_build::Input>,
+        raises: lockgate_build::RAISES,
+        on_the_path: true,
+        needs_lock: true,
+    },
+    Function {
+        token: "DeployFunctionArn",
+        takes: read::<lockgate_deploy::Input>,
+        raises: lockgate_deploy::RAISES,
+        on_the_path: true,
+        needs_lock: true,
+    },
+    Function {
+        token: "SmokeTestFunctionArn",
+        takes: read::<lockgate_smoke_test::Input>,
+        raises: lockgate_smoke_test::RAISES,
+        on_the_path: true,
+        needs_lock: true,
+    },
+    Function {
+        token: "ReportFunctionArn",
+        takes: read::<lockgate_report::Input>,
+        raises: lockgate_report::RAISES,
+        on_the_path: false,
+        needs_lock: false,
+    },
+];
+
+fn read<Input: DeserializeOwned>(payload: Value) -> Result<(), serde_json::Error> {
+    serde_json::from_value::<Input>(payload).map(drop)
+}
+
+/// A Rust type whose variants are the outcomes that states are answered.
+pub(crate) struct Answers {
+    pub(crate) of: &'static str,
+    pub(crate) variants: &'static [&'static str],
+    /// Which states are answered with which of them; the first is the answer where all goes well.
+    pub(crate) to: &'static [(&'static str, &'static [&'static str])],
+    /// Those that no state is answered with.
+    pub(crate) elsewhere: &'static [&'static str],
+}
+
+pub(crate) const ANSWERS: &[Answers] = &[
+    Answers {
+        of: "lockgate_gate::Admission",
+        variants: lockgate_gate::Admission::VARIANTS,
+        to: &[("Admit", &["admitted", "superseded"])],
+        elsewhere: &[],
+    },
+    Answers {
+        of: "lockgate_gate::Output",
+        variants: lockgate_gate::Output::VARIANTS,
+        to: &[
+            ("Assess failure", &["give_up", "go_back", "call_operator"]),
+            // `operator_needed`, where somebody called one meanwhile: whoever closes again learns how it had ended.
+            (
+                "Close",
+                &["deployed", "nothing_to_deploy", "failed_clean", "operator_needed"],
+            ),
+            ("Call operator", &["operator_needed"]),
+        ],
+        elsewhere: &["parked", "tidy", "in_flight"],
+    },
+    Answers {
+        of: "lockgate_build::Built",
+        variants: lockgate_build::Built::VARIANTS,
+        to: &[("Build", &["built"])],
+        elsewhere: &[],
+    },
+    Answers {
+        of: "lockgate_deploy::Output",
+        variants: lockgate_deploy::Output::VARIANTS,
+        to: &[
+            ("Plan", &["planned"]),
+            ("Publish assets", &["published"]),
+            ("Review wave", &["settled"]),
+        ],
+        elsewhere: &["parked", "woken"],
+    },
+    Answers {
+        of: "lockgate_deploy::Answer",
+        variants: lockgate_deploy::Answer::VARIANTS,
+        to: &[
+            ("Create change set", &["changes", "no_changes"]),
+            ("Execute change set", &["updated"]),
+        ],
+        elsewhere: &[],
+    },
+    Answers {
+        of: "lockgate_smoke_test::Output",
+        variants: lockgate_smoke_test::Output::VARIANTS,
+        to: &[("Run smoke tests", &["passed", "failed"])],
+        elsewhere: &[],
+    },
+];
+
+/// A variable of the file that holds a variant of a Rust type.
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) of: &'static str,
+    pub(crate) variants: &'static [&'static str],
+}
+
+pub(crate) const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "leg",
+        of: "domain::deployment::Leg",
+        variants: Leg::VARIANTS,
+    },
+    Variable {
+        name: "ending",
+        of: "domain::life::End",
+        variants: End::VARIANTS,
+    },
+];
+
+/// Outcomes that a choice knows and does not name, because its `Default` is their way.
+pub(crate) const BY_DEFAULT: &[(&str, &str)] = &[("Anything to change?", "no_changes")];
+
+/// Where the default of every other choice leads: what it does not know is an operator's to look at.
+pub(crate) const FOR_THE_UNKNOWN: [&str; 2] = ["Call operator", "Failed, operator needed"];
+
+/// The state that takes the lock, and those that deal with it.
+pub(crate) const LOCK_IS_TAKEN: &str = "Admit";
+pub(crate) const LOCK_IS_DEALT_WITH: [&str; 2] = ["Close", "Call operator"];
+
+/// The state that an execution ends in.
+pub(crate) struct Ending {
+    pub(crate) state: &'static str,
+    pub(crate) kind: Kind,
+    /// What `$ending` is then.
+    pub(crate) end: &'static str,
+}
+
+/// One for each variant of [`End`]; red is what went wrong.
+pub(crate) const ENDINGS: [Ending; 4] = [
+    Ending {
+        state: "Deployed",
+        kind: Kind::Succeed,
+        end: "deployed",
+    },
+    Ending {
+        state: "Nothing to deploy",
+        kind: Kind::Succeed,
+        end: "nothing_to_deploy",
+    },
+    Ending {
+        state: "Failed, environment clean",
+        kind: Kind::Fail,
+        end: "failed_clean",
+    },
+    Ending {
+        state: "Failed, operator needed",
+        kind: Kind::Fail,
+        end: "operator_needed",
+    },
+];
+
+/// What names of states begin with, but for choices and endings.
+pub(crate) const VERBS: &[&str] = &[
+    "Accept", "Admit", "Assess", "Build", "Call", "Close", "Create", "Deploy", "Execute", "Keep", "Leave", "Plan",
+    "Publish", "Report", "Review", "Run", "Wait",
+];
+
+/// The classes of our own failures, as they begin names.
+pub const CLASSES: [&str; 5] = ["Transient.", "Rejected.", "Failed.", "Stuck.", "Bug."];
+
+/// The names that Step Functions gives its own errors.
+///
+/// Amazon States Language, appendix A (<https://states-language.net/spec.html#appendix-a>), and Step Functions
+/// Developer Guide, "Handling errors"
+/// (<https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html>).
+pub(crate) const OF_STEP_FUNCTIONS: [&str; 17] = [
+    "States.ALL",
+    "States.BranchFailed",
+    "States.DataLimitExceeded",
+    "States.ExceedToleratedFailureThreshold",
+    "States.HeartbeatTimeout",
+    "States.Http.Socket",
+    "States.IntrinsicFailure",
+    "States.ItemReaderFailed",
+    "States.NoChoiceMatched",
+    "States.ParameterPathFailure",
+    "States.Permissions",
+    "States.QueryEvaluationError",
+    "States.ResultPathMatchFailure",
+    "States.ResultWriterFailed",
+    "States.Runtime",
+    "States.TaskFailed",
+    "States.Timeout",
+];
+
+/// What Lambda raises before a function has run: the same call is safe.
+///
+/// Step Functions Developer Guide, "Handle transient Lambda service exceptions"
+/// (<https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception>).
+pub(crate) const OF_LAMBDA_BEFORE: [&str; 4] = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+];
+
+/// What is raised in place of a function's answer when its process dies or takes too long; the same page, and
+/// `errorType` of Lambda's own answer (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
+pub(crate) const OF_LAMBDA_AFTER: [&str; 3] = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"];
+
+/// Another name of the same page; `States.ALL` is enough for it.
+pub(crate) const OF_LAMBDA_ELSE: [&str; 1] = ["Lambda.ClientExecutionTimeoutException"];
+
+/// What may be tried again: nothing has happened, and the same call is safe.
+pub(crate) fn is_safe(error: &str) -> bool {
+    let ours = Name::ALL.iter().find(|name| name.as_str() == error);
+    ours.is_some_and(|name| name.class() == Class::Transient) || OF_LAMBDA_BEFORE.contains(&error)
+}
+
+pub(crate) fn is_of_lambda(error: &str) -> bool {
+    let known = OF_LAMBDA_BEFORE.iter().chain(&OF_LAMBDA_AFTER).chain(&OF_LAMBDA_ELSE);
+    known.into_iter().any(|known| *known == error)
+}
+
+pub(crate) fn is_ours(error: &str) -> bool {
+    Name::ALL.iter().any(|known| known.as_str() == error)
+}
+
+/// What a function raises, by its token; `None`, where there is no such function.
+pub(crate) fn function(token: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.token == token)
+}
+
+/// What a state raises: the names of the function that it calls, and Lambda's own.
+pub(crate) fn raised_by(state: &State) -> impl Iterator<Item = &'static str> {
+    let function = state.calls().and_then(function);
+    function.into_iter().flat_map(|function| {
+        let ours = function.raises.iter().map(|name| name.as_str());
+        ours.chain(OF_LAMBDA_BEFORE).chain(OF_LAMBDA_AFTER)
+    })
+}
+
+/// What a state may be answered, first where all goes well; `None`, where no table says.
+pub fn answered(state: &str) -> Option<&'static [&'static str]> {
+    ANSWERS
+        .iter()
+        .flat_map(|answers| answers.to)
+        .find_map(|(to, outcomes)| (*to == state).then_some(*outcomes))
+}
+
+/// The tokens that the CDK app puts in: the keys of the object `functions` in deployment-machine.ts.
+pub fn put_in(typescript: &str) -> BTreeSet<String> {
+    let body = typescript
+        .split_once("const functions = {")
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .map_or("", |(body, _)| body);
+    body.lines()
+        .filter_map(|line| line.trim().split_once(':'))
+        .map(|(token, _)| token.to_owned())
+        .collect()
+}
