@@ -4,7 +4,7 @@ use aws_sdk_codebuild::types::{
     EnvironmentVariable, EnvironmentVariableType, ProjectEnvironment, SourceType, StatusType,
 };
 use domain::build_record::BuildRecord;
-use domain::names::{CommitSha, RepositoryName};
+use domain::names::{CommitSha, DeploymentId, EnvironmentName, RepositoryName};
 use jiff::Timestamp;
 
 use crate::error::{Error, during};
@@ -13,6 +13,7 @@ use crate::ledger::{Condition, Ledger};
 /// The variable by which a build names the release it made.
 pub const RELEASE_VARIABLE: &str = "LOCKGATE_RELEASE";
 const APPLICATION_VARIABLE: &str = "LOCKGATE_APPLICATION";
+const DEPLOYMENT_VARIABLE: &str = "LOCKGATE_DEPLOYMENT";
 
 impl Ledger {
     /// What is known of a commit's build.
@@ -48,7 +49,24 @@ fn partition(application: &RepositoryName, commit: &CommitSha) -> String {
     format!("build#{application}#{commit}")
 }
 
-/// CodeBuild, and the one project that builds all applications.
+/// One run of a release's integration tests.
+#[derive(Debug)]
+pub struct TestRun<'run> {
+    /// The application.
+    pub application: &'run RepositoryName,
+    /// The commit whose source is checked out.
+    pub commit: &'run CommitSha,
+    /// The deployment that waits.
+    pub deployment: &'run DeploymentId,
+    /// The environment that is tested.
+    pub environment: &'run EnvironmentName,
+    /// What to run: a buildspec's text.
+    pub specification: &'run str,
+    /// The outputs of the environment's stacks, as JSON.
+    pub outputs: &'run str,
+}
+
+/// CodeBuild, and one project that runs something of all applications.
 #[derive(Debug, Clone)]
 pub struct Builds {
     client: aws_sdk_codebuild::Client,
@@ -64,6 +82,8 @@ pub struct Build {
     pub application: Option<RepositoryName>,
     /// The commit it builds.
     pub commit: Option<CommitSha>,
+    /// The deployment whose environment it tests.
+    pub deployment: Option<DeploymentId>,
     /// How far it is.
     pub state: BuildState,
     /// Where its log can be read.
@@ -98,15 +118,40 @@ impl Builds {
 
     /// Starts the build of a commit. Starting it again with the same token within five minutes returns the same build.
     pub async fn start(&self, application: &RepositoryName, commit: &CommitSha, token: String) -> Result<Build, Error> {
+        let variables = [(APPLICATION_VARIABLE, application.as_str())];
+        self.run(application, commit, &variables, None, token).await
+    }
+
+    /// Starts integration tests. Starting them again with the same token within five minutes returns the same build.
+    pub async fn test(&self, run: &TestRun<'_>, token: String) -> Result<Build, Error> {
+        let variables = [
+            (APPLICATION_VARIABLE, run.application.as_str()),
+            (DEPLOYMENT_VARIABLE, run.deployment.as_str()),
+            ("LOCKGATE_ENVIRONMENT", run.environment.as_str()),
+            ("LOCKGATE_COMMIT", run.commit.as_str()),
+            ("LOCKGATE_OUTPUTS", run.outputs),
+        ];
+        self.run(run.application, run.commit, &variables, Some(run.specification), token)
+            .await
+    }
+
+    async fn run(
+        &self,
+        application: &RepositoryName,
+        commit: &CommitSha,
+        variables: &[(&str, &str)],
+        specification: Option<&str>,
+        token: String,
+    ) -> Result<Build, Error> {
         let operation = "codebuild:StartBuild";
-        let variable = |name: &str, value: &str| {
+        let variables = variables.iter().map(|(name, value)| {
             EnvironmentVariable::builder()
-                .name(name)
-                .value(value)
+                .name(*name)
+                .value(*value)
                 .r#type(EnvironmentVariableType::Plaintext)
                 .build()
                 .map_err(|error| Error::unexpected(operation, error.to_string()))
-        };
+        });
         let answer = self
             .client
             .start_build()
@@ -114,7 +159,8 @@ impl Builds {
             .source_type_override(SourceType::Github)
             .source_location_override(format!("https://github.com/{application}.git"))
             .source_version(commit.as_str())
-            .environment_variables_override(variable(APPLICATION_VARIABLE, application.as_str())?)
+            .set_environment_variables_override(Some(variables.collect::<Result<_, _>>()?))
+            .set_buildspec_override(specification.map(str::to_owned))
             .idempotency_token(token)
             .send()
             .await
@@ -145,12 +191,14 @@ impl Builds {
 }
 
 fn read(build: &aws_sdk_codebuild::types::Build) -> Build {
-    let application = build
-        .environment()
-        .into_iter()
-        .flat_map(ProjectEnvironment::environment_variables)
-        .find(|variable| variable.name() == APPLICATION_VARIABLE)
-        .and_then(|variable| variable.value().parse().ok());
+    let variable = |name: &str| {
+        build
+            .environment()
+            .into_iter()
+            .flat_map(ProjectEnvironment::environment_variables)
+            .find(|variable| variable.name() == name)
+            .map(EnvironmentVariable::value)
+    };
     let state = match build.build_status() {
         Some(StatusType::Succeeded) => BuildState::Succeeded,
         Some(StatusType::Stopped) => BuildState::Stopped,
@@ -160,7 +208,8 @@ fn read(build: &aws_sdk_codebuild::types::Build) -> Build {
     };
     Build {
         id: build.id().unwrap_or_default().to_owned(),
-        application,
+        application: variable(APPLICATION_VARIABLE).and_then(|name| name.parse().ok()),
+        deployment: variable(DEPLOYMENT_VARIABLE).and_then(|id| id.parse().ok()),
         commit: build.source_version().and_then(|version| version.parse().ok()),
         state,
         log: build

@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::build_record::BuildRecord;
+use domain::deployment::Deployment;
 use domain::environment_state::{EnvironmentState, Fence, Refusal, StableRelease};
+use domain::failure::Failure;
 use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
 use domain::parking::StackChange;
+use domain::promotion::promote;
 use jiff::Timestamp;
 
 use crate::error::Error;
@@ -90,6 +94,22 @@ impl Ledger {
         release: &Digest,
     ) -> Result<Option<StableRelease>, Error> {
         self.look(&partition(application, name), &stable_key(release)).await
+    }
+
+    /// The release that a deployment brings on from the environment before its own, or why there is none; nothing, where
+    /// its environment comes after no other.
+    pub async fn promoted(&self, deployment: &Deployment) -> Result<Option<Result<Digest, Failure>>, Error> {
+        let Some(after) = &deployment.environment.after else {
+            return Ok(None);
+        };
+        let (application, commit) = (&deployment.application, &deployment.commit);
+        let build = self.build(application, commit).await?;
+        let stable = match &build {
+            BuildRecord::Built { release, .. } => self.stable(application, after, release).await?,
+            BuildRecord::None | BuildRecord::Building { .. } | BuildRecord::Failed { .. } => None,
+        };
+        let must_be_accepted = deployment.environment.after_acceptance;
+        Ok(Some(promote(after, must_be_accepted, commit, &build, stable.as_ref())))
     }
 
     /// The environments whose holder has not been heard of for longer than its lease.

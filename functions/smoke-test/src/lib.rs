@@ -53,6 +53,8 @@ pub enum Output {
     Passed {
         /// How many there were; 0 where the release has no smoke tests.
         checks: usize,
+        /// The outputs of the deployment's stacks, where integration tests come next; nothing otherwise.
+        outputs: Outputs,
     },
     /// The environment does not work.
     Failed {
@@ -140,8 +142,9 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
         release,
         leg,
     } = input;
+    let target = target(context, &deployment).await;
     let report = match smoke_tests(&context.artifacts, &release).await? {
-        Some(tests) => ask(context, &deployment, &tests).await?,
+        Some(tests) => ask(context, &deployment.environment.name, target.clone(), &tests).await?,
         None => Report::new(Vec::new()),
     };
     for check in &report.checks {
@@ -165,6 +168,7 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     let output = match report.cause() {
         None => Output::Passed {
             checks: report.checks.len(),
+            outputs: handed_on(context, &deployment, leg, &target).await?,
         },
         Some(cause) => Output::Failed {
             cause: harmless(&cause, Failure::CAUSE_LIMIT),
@@ -188,22 +192,41 @@ async fn smoke_tests(artifacts: &Artifacts, release: &Digest) -> Result<Option<S
     Ok(Some(text.parse()?))
 }
 
-async fn ask(context: &Context, deployment: &Deployment, tests: &SmokeTests) -> Result<Report, Error> {
+/// The environment's account, with the tester's role.
+async fn target(context: &Context, deployment: &Deployment) -> Target {
     let environment = &deployment.environment;
     let role = tester_role(&environment.account, &environment.region);
     let tester = context
         .aws
         .acting_as(&role, &deployment.id, &environment.region, Some(&context.external_id))
         .await;
-    let target = Target::new(tester);
-    let outputs = target.outputs(tests.stacks(&environment.name)).await?;
+    Target::new(tester)
+}
+
+/// What integration tests are told of the environment.
+async fn handed_on(context: &Context, deployment: &Deployment, leg: Leg, target: &Target) -> Result<Outputs, Error> {
+    if leg == Leg::Back || !deployment.environment.integration_tests {
+        return Ok(Outputs::default());
+    }
+    let head = context.ledger.head(&deployment.id).await?;
+    let stacks = head.map(|head| head.status.stacks).unwrap_or_default();
+    Ok(target.outputs(stacks.into_keys()).await?)
+}
+
+async fn ask(
+    context: &Context,
+    environment: &EnvironmentName,
+    target: Target,
+    tests: &SmokeTests,
+) -> Result<Report, Error> {
+    let outputs = target.outputs(tests.stacks(environment)).await?;
     let questioner = Questioner {
-        environment: &environment.name,
+        environment,
         outputs,
         target,
         asker: &context.asker,
     };
-    Ok(rounds::run(tests, &environment.name, context.pace, |check| {
+    Ok(rounds::run(tests, environment, context.pace, |check| {
         questioner.attempt(check)
     })
     .await)
