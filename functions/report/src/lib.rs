@@ -129,3 +129,6 @@ async fn ended(context: &Context, id: &DeploymentId) -> Result<Output, Error> {
     context.ledger.report_given(id).await?;
     Ok(Output::Told)
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,7 @@ pub struct Context {
     gate: String,
     build: String,
     deploy: String,
+    approval: String,
     report: String,
 }
 
@@ -61,6 +62,7 @@ impl Context {
             gate: lambda::setting("LOCKGATE_WAKE_GATE")?,
             build: lambda::setting("LOCKGATE_WAKE_BUILD")?,
             deploy: lambda::setting("LOCKGATE_WAKE_DEPLOY")?,
+            approval: lambda::setting("LOCKGATE_WAKE_APPROVAL")?,
             report: lambda::setting("LOCKGATE_WAKE_REPORT")?,
         })
     }
@@ -109,8 +111,7 @@ async fn wake_parked(context: &Context, now: Timestamp) -> Result<(usize, usize)
             WaitsFor::Lock { .. } => &context.gate,
             WaitsFor::Build { .. } | WaitsFor::Integration { .. } => &context.build,
             WaitsFor::ChangeSet(_) | WaitsFor::StackUpdate(_) => &context.deploy,
-            // Nobody asks people yet.
-            WaitsFor::Approval { .. } => continue,
+            WaitsFor::Approval { .. } => &context.approval,
         };
         keys.insert((function, parked.waits_for.key(&parked.deployment)));
     }
