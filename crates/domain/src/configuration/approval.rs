@@ -290,15 +290,11 @@ fn needed(
     match u32::try_from(value) {
         Ok(need) if need >= 1 && (!all_could_be_read || need as usize <= of) => Some(need),
         Ok(1..) => {
-            findings.problem(offset, path, format!("asks for {value} of {of}"));
+            findings.problem(offset, path, format!("asks for the word of {value}, and only {of} can give it"));
             None
         }
         _ => {
-            findings.problem(
-                offset,
-                path,
-                format!("{value} would be accepted by nobody; write 1 or more"),
-            );
+            findings.problem(offset, path, format!("{value} is no number of people; write 1 or more"));
             None
         }
     }

@@ -224,7 +224,7 @@ impl<'d> ApplicationDraft<'d> {
         let size = serde_json::to_string(&application).map_or(usize::MAX, |json| json.len());
         if size > PARAMETER_LIMIT {
             let message = format!(
-                "resolves to {size} bytes; more than {PARAMETER_LIMIT} cannot be stored, use fewer environments or stack patterns"
+                "resolves to {size} bytes; more than {PARAMETER_LIMIT} cannot be stored, use fewer environments, people or stack patterns"
             );
             findings.problem(self.section.offset, &self.section.path, message);
         }

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::deployment::{Cause, QueuePolicy, WithoutStable};
 
+mod approval;
+
 const PIPELINE: &str = r#"
 [pipeline]
 account = "111111111111"
@@ -348,7 +350,7 @@ fn an_application_too_long_for_its_parameter_is_refused() {
         "account = \"222222222222\"\non = \"push\"\nstacks = [{}]\n",
         stacks.join(", ")
     );
-    assert_snapshot!(problems_of_environment(&lines), @r#"lockgate.toml:6:14: application."a/b": resolves to 7641 bytes; more than 4096 cannot be stored, use fewer environments or stack patterns"#);
+    assert_snapshot!(problems_of_environment(&lines), @r#"lockgate.toml:6:14: application."a/b": resolves to 7641 bytes; more than 4096 cannot be stored, use fewer environments, people or stack patterns"#);
 }
 
 #[test]

@@ -1,0 +1,393 @@
+//! Whom an environment asks.
+
+use super::*;
+use crate::approval::{OnReject, When};
+
+/// An application with these people and groups, of which dev asks nobody, test as these lines say, and production comes
+/// after test.
+fn application(people_and_groups: &str, approval: &str) -> String {
+    format!(
+        r#"{PIPELINE}[application."acme/shop"]
+branch = "main"
+{people_and_groups}
+[application."acme/shop".environment.dev]
+account = "222222222222"
+on = "push"
+[application."acme/shop".environment.test]
+account = "333333333333"
+on = "prerelease"
+after = "dev"
+{approval}
+[application."acme/shop".environment.production]
+account = "444444444444"
+on = "release"
+after = "test"
+"#
+    )
+}
+
+fn environments(people_and_groups: &str, approval: &str) -> Vec<Environment> {
+    Configuration::read(&application(people_and_groups, approval))
+        .unwrap()
+        .applications
+        .remove(0)
+        .environments
+}
+
+/// What is wrong with these, without what all the lines have in common.
+fn wrong(people_and_groups: &str, approval: &str) -> String {
+    problems(&application(people_and_groups, approval)).replace("application.\"acme/shop\".", "")
+}
+
+#[test]
+fn two_names_are_enough_to_ask_two_people_for_one_word_within_three_days() {
+    let environments = environments("", "approval = { by = [\"qa@acme.example\", \"Lead@acme.example\"] }");
+    assert_json_snapshot!(environments[1], @r#"
+    {
+      "name": "test",
+      "account": "333333333333",
+      "region": "eu-west-1",
+      "on": [
+        "prerelease"
+      ],
+      "after": "dev",
+      "queue": "newest",
+      "stacks": [],
+      "qualifier": "hnb659fds",
+      "without_stable": "give_back",
+      "replace_failed_stacks": true,
+      "integration_tests": true,
+      "approval": {
+        "when": "after",
+        "people": [
+          {
+            "name": "qa@acme.example",
+            "logins": [],
+            "mails": [],
+            "arns": []
+          },
+          {
+            "name": "lead@acme.example",
+            "logins": [],
+            "mails": [],
+            "arns": []
+          }
+        ],
+        "duties": [
+          {
+            "group": null,
+            "people": [
+              "qa@acme.example",
+              "lead@acme.example"
+            ],
+            "need": 1
+          }
+        ],
+        "within_seconds": 259200,
+        "on_reject": "stay"
+      }
+    }
+    "#);
+    let asks: Vec<_> = environments
+        .iter()
+        .map(|e| (e.approval.is_some(), e.integration_tests, e.after_acceptance))
+        .collect();
+    assert_eq!(asks, [(false, false, false), (true, true, false), (false, false, true)]);
+    assert_eq!(
+        environments[1].approval.as_ref().unwrap().when,
+        When::After,
+        "what the state machine compares"
+    );
+}
+
+#[test]
+fn everything_about_an_approval_can_be_said() {
+    let environments = environments(
+        r#"
+[application."acme/shop".people]
+"qa@acme.example" = { github = ["qa-acme"], mail = "qa@old.example", aws = ["arn:aws:sts::111111111111:assumed-role/Tester/qa"] }
+[application."acme/shop".groups]
+testers = ["qa@acme.example", "tess@acme.example"]
+stakeholders = ["tess@acme.example", "arn:aws:iam::111111111111:user/boss"]
+"#,
+        r#"integration_tests = false
+[application."acme/shop".environment.test.approval]
+by = [{ group = "testers", need = 1 }, { group = "stakeholders" }]
+within = "36 hours"
+on_reject = "roll back"
+"#,
+    );
+    assert!(!environments[1].integration_tests);
+    let approval = environments[1].approval.as_ref().unwrap();
+    assert_eq!(
+        (approval.within_seconds, approval.on_reject),
+        (36 * 3600, OnReject::RollBack)
+    );
+    assert_json_snapshot!((&approval.people, &approval.duties), @r#"
+    [
+      [
+        {
+          "name": "qa@acme.example",
+          "logins": [
+            "qa-acme"
+          ],
+          "mails": [
+            "qa@old.example"
+          ],
+          "arns": [
+            "arn:aws:sts::111111111111:assumed-role/Tester/qa"
+          ]
+        },
+        {
+          "name": "tess@acme.example",
+          "logins": [],
+          "mails": [],
+          "arns": []
+        },
+        {
+          "name": "arn:aws:iam::111111111111:user/boss",
+          "logins": [],
+          "mails": [],
+          "arns": []
+        }
+      ],
+      [
+        {
+          "group": "testers",
+          "people": [
+            "qa@acme.example",
+            "tess@acme.example"
+          ],
+          "need": 1
+        },
+        {
+          "group": "stakeholders",
+          "people": [
+            "tess@acme.example",
+            "arn:aws:iam::111111111111:user/boss"
+          ],
+          "need": 1
+        }
+      ]
+    ]
+    "#);
+}
+
+#[test]
+fn integration_tests_need_nobody_who_asks_for_them() {
+    let environments = environments("", "integration_tests = true");
+    assert_eq!(
+        (environments[1].integration_tests, &environments[1].approval),
+        (true, &None)
+    );
+}
+
+#[test]
+fn what_a_push_starts_may_ask_people() {
+    let text = format!(
+        "{PIPELINE}[application.\"a/b\"]\nbranch = \"main\"\n[application.\"a/b\".environment.dev]\naccount = \"222222222222\"\non = \"push\"\napproval = {{ by = \"qa@acme.example\" }}\n"
+    );
+    assert!(Configuration::read(&text).is_ok());
+}
+
+#[test]
+fn a_quorum_that_nobody_can_reach_is_refused() {
+    let by = |by: &str, rest: &str| wrong("", &format!("approval = {{ by = {by}{rest} }}"));
+    assert_snapshot!(by("[]", ""), @"lockgate.toml:16:19: environment.test.approval.by: names nobody");
+    assert_snapshot!(by("[\"qa@acme.example\"]", ", need = 2"), @"lockgate.toml:16:47: environment.test.approval.need: asks for the word of 2, and only 1 can give it");
+    assert_snapshot!(by("[\"qa@acme.example\"]", ", need = 0"), @"lockgate.toml:16:47: environment.test.approval.need: 0 is no number of people; write 1 or more");
+    assert_snapshot!(by("[\"qa@acme.example\"]", ", need = -1"), @"lockgate.toml:16:47: environment.test.approval.need: -1 is no number of people; write 1 or more");
+    assert_snapshot!(by("[\"qa@acme.example\"]", ", need = 1.5"), @"lockgate.toml:16:47: environment.test.approval.need: this is a number; write a whole number");
+    let groups = "[application.\"acme/shop\".groups]\nqa = [\"qa@acme.example\", \"tess@acme.example\"]\nlead = [\"qa@acme.example\"]\nboss = [\"qa@acme.example\"]\n";
+    let of = |by: &str| wrong(groups, &format!("approval = {{ by = [{by}] }}"));
+    assert_snapshot!(of("{ group = \"lead\" }, { group = \"boss\" }"), @"
+    lockgate.toml:20:19: environment.test.approval.by: can be met by nobody: one person counts for one place of one group, and there are not enough
+    ");
+    assert_snapshot!(of("{ group = \"qa\", need = 2 }, { group = \"lead\" }"), @"
+    lockgate.toml:20:19: environment.test.approval.by: can be met by nobody: one person counts for one place of one group, and there are not enough
+    ");
+    assert_snapshot!(of("{ group = \"qa\", need = 3 }"), @"
+    lockgate.toml:20:43: environment.test.approval.by.need: asks for the word of 3, and only 2 can give it
+    ");
+    assert_snapshot!(wrong("[application.\"acme/shop\".groups]\nnobody = []\n", "approval = { by = [{ group = \"nobody\" }] }"), @"
+    lockgate.toml:9:10: groups.nobody: names nobody
+    lockgate.toml:18:19: environment.test.approval.by: can be met by nobody: one person counts for one place of one group, and there are not enough
+    ");
+    let many: Vec<String> = (0..26).map(|n| format!("\"p{n}@acme.example\"")).collect();
+    assert_snapshot!(by(&format!("[{}]", many.join(", ")), ""), @"lockgate.toml:16:19: environment.test.approval.by: asks 26 people; at most 20 can be asked");
+}
+
+#[test]
+fn one_person_under_two_names_is_refused() {
+    let by = |by: &str| wrong("", &format!("approval = {{ by = [{by}] }}"));
+    assert_snapshot!(by("\"qa@acme.example\", \"qa@acme.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example stands here twice");
+    assert_snapshot!(by("\"qa@acme.example\", \"QA@ACME.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example stands here twice");
+    assert_snapshot!(by("\"qa@acme.example\", \"qa+tests@acme.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa+tests@acme.example is the same person as qa@acme.example (qa@acme.example); name them once");
+    let people = |lines: &str| {
+        wrong(
+            &format!("[application.\"acme/shop\".people]\n{lines}"),
+            "approval = { by = [\"qa@acme.example\"] }",
+        )
+    };
+    assert_snapshot!(people(
+        "\"qa@acme.example\" = { github = \"Tess\" }\n\"tess@acme.example\" = { github = \"tess\" }\n"
+    ), @r#"lockgate.toml:10:1: people."tess@acme.example": tess@acme.example is the same person as qa@acme.example (tess); name them once"#);
+    assert_snapshot!(people(
+        "\"qa@acme.example\" = { mail = \"q.a@gmail.com\" }\n\"qa@gmail.com\" = {}\n"
+    ), @r#"lockgate.toml:10:1: people."qa@gmail.com": qa@gmail.com is the same person as qa@acme.example (qa@gmail.com); name them once"#);
+    assert_snapshot!(people(
+        "\"qa@acme.example\" = { aws = \"arn:aws:iam::111111111111:user/qa\" }\n\"arn:aws:iam::111111111111:user/qa\" = {}\n"
+    ), @r#"lockgate.toml:10:1: people."arn:aws:iam::111111111111:user/qa": arn:aws:iam::111111111111:user/qa is the same person as qa@acme.example (arn:aws:iam::111111111111:user/qa); name them once"#);
+    assert_snapshot!(people("\"QA@acme.example\" = {}\n\"qa@acme.example\" = {}\n"), @r#"lockgate.toml:10:1: people."qa@acme.example": qa@acme.example stands here twice"#);
+}
+
+#[test]
+fn names_that_are_none_and_words_that_nobody_knows_are_told_with_their_place() {
+    assert_snapshot!(wrong(
+        r#"[application."acme/shop".people]
+qa = { github = ["not a login"], mail = ["qa"], aws = ["arn:aws:iam::111111111111:role/*"], colour = "red" }
+[application."acme/shop".groups]
+testers = ["qa@acme", "arn:aws:iam::111111111111:role/Tester"]
+"two words" = "qa@acme.example"
+"#,
+        r#"[application."acme/shop".environment.test.approval]
+by = [{ group = "tester" }, { group = "testers", need = 9, colour = "red" }, { need = 1 }, 7]
+need = 1
+within = "a week"
+on_reject = "rollback"
+approve = true
+"#
+    ), @r#"
+    lockgate.toml:9:1: people.qa: "qa" is not an approver: a mail address of ASCII characters, or the ARN of an IAM user or of a role's session, without wildcards
+    lockgate.toml:9:18: people.qa.github: "not a login" is not a GitHub login: 1 to 100 letters, digits, '-' and '_'
+    lockgate.toml:9:42: people.qa.mail: "qa" is not a mail address: such as qa@acme.example, at most 254 characters
+    lockgate.toml:9:56: people.qa.aws: "arn:aws:iam::111111111111:role/*" is not an AWS principal: the ARN of an IAM user (arn:aws:iam::111111111111:user/qa) or of a role's session (arn:aws:sts::111111111111:assumed-role/Tester/qa)
+    lockgate.toml:9:93: people.qa.colour: is no key of this table
+    lockgate.toml:11:12: groups.testers: "qa@acme" is not a mail address
+    lockgate.toml:11:23: groups.testers: "arn:aws:iam::111111111111:role/Tester" is not an approver: a mail address of ASCII characters, or the ARN of an IAM user or of a role's session, without wildcards
+    lockgate.toml:12:15: groups."two words": "two words" is not a group's name: 1 to 40 letters, digits, '-' and '_'
+    lockgate.toml:12:15: groups."two words": this is a text; write a list of texts in quotes
+    lockgate.toml:22:17: environment.test.approval.by.group: "tester" is no group of this application, did you mean testers?
+    lockgate.toml:22:60: environment.test.approval.by.colour: is no key of this table
+    lockgate.toml:22:78: environment.test.approval.by: group is missing; write group = "testers"
+    lockgate.toml:22:92: environment.test.approval.by: this is a number; write a text in quotes or a table
+    lockgate.toml:23:8: environment.test.approval.need: stands beside groups; write it into each of them
+    lockgate.toml:24:10: environment.test.approval.within: "a week" is not 1 minute to 14 days; write such as "90 minutes", "36 hours" or "3 days"
+    lockgate.toml:25:13: environment.test.approval.on_reject: "rollback" is none of stay, roll back, did you mean roll back?
+    lockgate.toml:26:1: environment.test.approval.approve: is no key of this table
+    "#);
+    assert_snapshot!(wrong("[application.\"acme/shop\".groups]\nqa = [\"qa@acme.example\"]\n", "approval = { by = [\"tess@acme.example\", { group = \"qa\" }] }"), @"lockgate.toml:18:41: environment.test.approval.by: people and groups stand side by side; make a group of these people");
+    assert_snapshot!(wrong("[application.\"acme/shop\".groups]\nqa = [\"qa@acme.example\"]\n", "approval = { by = [{ group = \"qa\" }, { group = \"qa\" }] }"), @r#"lockgate.toml:18:48: environment.test.approval.by.group: "qa" stands here twice"#);
+    assert_snapshot!(wrong("", "approval = true"), @"lockgate.toml:16:12: environment.test.approval: this is true or false; write a table");
+    assert_snapshot!(wrong("", "approval = {}"), @r#"lockgate.toml:16:1: environment.test.approval: by is missing; write by = ["qa@acme.example"]"#);
+    assert_snapshot!(wrong("", "integration_tests = 1"), @"lockgate.toml:16:21: environment.test.integration_tests: this is a number; write true or false");
+}
+
+#[test]
+fn people_have_from_a_minute_to_two_weeks() {
+    let within = |within: &str| {
+        let text = application(
+            "",
+            &format!("approval = {{ by = \"qa@acme.example\", within = {within:?} }}"),
+        );
+        Configuration::read(&text).ok().map(|configuration| {
+            let approval = configuration.applications[0].environments[1].approval.clone();
+            approval.unwrap().within_seconds
+        })
+    };
+    for (text, seconds) in [
+        ("1 minute", 60),
+        ("90 minutes", 5_400),
+        ("36 hours", 129_600),
+        ("1 day", 86_400),
+        ("14 days", 1_209_600),
+    ] {
+        assert_eq!(within(text), Some(seconds), "{text}");
+    }
+    for text in [
+        "",
+        "0 minutes",
+        "3",
+        "3days",
+        "3  days",
+        "+3 days",
+        "03 days",
+        "-3 days",
+        "15 days",
+        "337 hours",
+        "30 seconds",
+        "1 week",
+        "18446744073709551615 days",
+    ] {
+        assert_eq!(within(text), None, "{text}");
+    }
+}
+
+#[test]
+fn the_api_of_github_is_reached_over_tls_or_on_this_machine() {
+    let api = |address: &str| {
+        Configuration::read(&format!(
+            "{PIPELINE}github_api = {address:?}\n[application.\"a/b\"]\nbranch = \"main\"\n[application.\"a/b\".environment.dev]\naccount = \"222222222222\"\non = \"push\"\n"
+        ))
+        .map(|configuration| configuration.pipeline.github_api)
+    };
+    for good in [
+        "https://api.github.com",
+        "https://github.acme.example/api/v3",
+        "https://github.acme.example:8443/api/v3",
+        "http://127.0.0.1:3000",
+        "http://localhost:3000/api",
+        "http://[::1]:3000",
+    ] {
+        assert_eq!(api(good).as_deref().ok(), Some(good));
+    }
+    assert_eq!(
+        api("https://api.github.com/").as_deref().ok(),
+        Some("https://api.github.com")
+    );
+    for bad in [
+        "",
+        "api.github.com",
+        "http://api.github.com",
+        "http://127.0.0.1.acme.example",
+        "ftp://api.github.com",
+        "https://",
+        "https://token@api.github.com",
+        "https://api.github.com?x=1",
+        "https://api.github.com/#x",
+        "https://api.github.com:0",
+        "https://api.github.com:port",
+        "https://api.github.com /x",
+        "https://[::1",
+        "https://[localhost]",
+    ] {
+        assert!(api(bad).is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_accepted_can_be_met_and_names_everybody_once(
+        groups in proptest::collection::vec((proptest::collection::vec(0_u8..5, 0..4), -1_i64..4), 1..4),
+    ) {
+        let mut text = String::from("[application.\"acme/shop\".groups]\n");
+        let mut by = Vec::new();
+        for (index, (people, need)) in groups.iter().enumerate() {
+            let people: Vec<String> = people.iter().map(|n| format!("\"p{n}@acme.example\"")).collect();
+            text.push_str(&format!("g{index} = [{}]\n", people.join(", ")));
+            by.push(format!("{{ group = \"g{index}\", need = {need} }}"));
+        }
+        let text = application(&text, &format!("approval = {{ by = [{}] }}", by.join(", ")));
+        if let Ok(configuration) = Configuration::read(&text) {
+            let policy = configuration.applications[0].environments[1].approval.clone().unwrap();
+            prop_assert!(policy.can_be_met());
+            prop_assert_eq!(policy.duties.len(), groups.len());
+            for (place, person) in policy.people.iter().enumerate() {
+                prop_assert!(policy.people[..place].iter().all(|other| other.name != person.name));
+            }
+            for duty in &policy.duties {
+                prop_assert!(duty.people.iter().all(|name| policy.person(name).is_some()));
+            }
+        }
+    }
+}
