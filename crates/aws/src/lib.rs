@@ -19,6 +19,7 @@ pub mod operator_acts;
 mod owed_reports;
 pub mod parameters;
 mod parking;
+mod pins;
 pub mod stacks;
 pub mod tasks;
 

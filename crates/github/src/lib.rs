@@ -66,6 +66,8 @@ pub struct Commits {
     pub commits: Vec<Commit>,
     /// Whether these are all of them.
     pub complete: bool,
+    /// How many there are in all; nothing, where GitHub does not count them.
+    pub total: Option<usize>,
     /// The commit that they come after; nothing, where none was given or GitHub has nothing in common with it any more,
     /// and these are the newest of all that lead to the head.
     pub since: Option<CommitSha>,
@@ -192,6 +194,7 @@ impl GitHub {
         Ok(Some(Commits {
             complete: commits.len() == total,
             commits,
+            total: Some(total),
             since: Some(base.clone()),
         }))
     }
@@ -220,6 +223,7 @@ impl GitHub {
         let complete = !is_more && commits.len() <= at_most;
         commits.truncate(at_most);
         Ok(Commits {
+            total: complete.then_some(commits.len()),
             commits,
             complete,
             since: None,

@@ -414,6 +414,7 @@ async fn of_a_long_comparison_the_newest_pages_are_read() {
             .unwrap();
         let asked: Vec<usize> = server.targets().iter().map(|target| page_of(target)).collect();
         assert_eq!(asked, pages, "{total} {at_most}");
+        assert_eq!(between.total, Some(total));
         let commits: Vec<CommitSha> = between.commits.into_iter().map(|commit| commit.sha).collect();
         let newest: Vec<CommitSha> = (1..=total).rev().take(at_most).map(sha).collect();
         assert_eq!(commits, newest, "{total} {at_most}");
@@ -467,6 +468,7 @@ async fn without_a_base_or_with_one_that_is_gone_all_that_lead_to_the_head_are_l
                 .await
                 .unwrap();
             assert_eq!(server.count(), compared + pages, "{total} {at_most}");
+            assert_eq!(between.total, complete.then_some(total));
             let commits: Vec<CommitSha> = between.commits.into_iter().map(|commit| commit.sha).collect();
             let newest: Vec<CommitSha> = (1..=total).rev().take(at_most).map(sha).collect();
             assert_eq!(commits, newest, "{total} {at_most}");

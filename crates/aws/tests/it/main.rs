@@ -4,6 +4,7 @@
 
 mod environments;
 mod ledger;
+mod pins;
 mod queues;
 mod refusals;
 mod releases;

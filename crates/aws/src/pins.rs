@@ -1,0 +1,72 @@
+//! What a release's tag stood for when it was first asked. A tag that moves later changes nothing.
+
+use domain::deployment::Cause;
+use domain::intake::{Release, Resolved};
+use domain::names::CommitSha;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Kind, during};
+use crate::ledger::{Ledger, item, read};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Pin {
+    commit: CommitSha,
+    title: String,
+    at: Timestamp,
+}
+
+impl Ledger {
+    /// What the release's tag was pinned to for this cause; nothing, where nobody asked yet.
+    pub async fn pinned_release(&self, release: &Release, cause: Cause) -> Result<Option<Resolved>, Error> {
+        let Some(item) = self.get(&partition(release), &sort_key(release, cause)).await? else {
+            return Ok(None);
+        };
+        let Pin { commit, title, .. } = read(item, "dynamodb:GetItem")?;
+        Ok(Some(Resolved { commit, title }))
+    }
+
+    /// Pins a release's tag to what it stands for, unless it is pinned, and says what it is pinned to: of any number that
+    /// ask at once, all get the same.
+    pub async fn pin_release(
+        &self,
+        release: &Release,
+        cause: Cause,
+        resolved: Resolved,
+        now: Timestamp,
+    ) -> Result<Resolved, Error> {
+        let operation = "dynamodb:PutItem";
+        let pin = Pin {
+            commit: resolved.commit.clone(),
+            title: resolved.title.clone(),
+            at: now,
+        };
+        let (pk, sk) = (partition(release), sort_key(release, cause));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(&pk, &sk, &pin, operation)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(during(operation));
+        match put {
+            Ok(_) => Ok(resolved),
+            Err(error) if error.is(Kind::Conflict) => self
+                .pinned_release(release, cause)
+                .await?
+                .ok_or_else(|| Error::unexpected(operation, format!("the pin {pk} {sk} is there and cannot be read"))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn partition(release: &Release) -> String {
+    format!("pin#{}", release.repository)
+}
+
+/// A number, a tag and a word: whatever the tag holds, no two lists of them run together.
+fn sort_key(release: &Release, cause: Cause) -> String {
+    format!("{}#{}#{cause}", release.id, release.tag)
+}
