@@ -1,12 +1,14 @@
 //! A build has ended, or nothing was heard of it for long: the truth is asked of CodeBuild, and everybody who waits is told.
 
+use aws::artifacts::ArtifactError;
 use aws::builds::{Build, BuildState};
 use aws::tasks::Delivered;
 use domain::build_record::{BuildRecord, Step};
-use domain::failure::{Failure, Name};
+use domain::failure::{Class, Failure, Name};
 use domain::life::Event;
 use domain::names::{CommitSha, Digest, RepositoryName};
 use domain::parking::{Key, Parked, WaitsFor};
+use domain::release::Index;
 use jiff::Timestamp;
 
 use crate::{Built, Context, Error, Output, ask};
@@ -135,8 +137,12 @@ pub async fn answer(
 
 /// Whether a release is there, whole and under its own name.
 pub async fn check(context: &Context, release: &Digest) -> Result<Digest, Failure> {
-    match context.artifacts.read_index(release).await {
-        Ok(_) => Ok(release.clone()),
+    known(release.clone(), context.artifacts.read_index(release).await)
+}
+
+fn known(release: Digest, read: Result<Index, ArtifactError>) -> Result<Digest, Failure> {
+    match read {
+        Ok(_) => Ok(release),
         Err(error) => Err(error.failure()),
     }
 }
@@ -150,7 +156,11 @@ async fn result(context: &Context, build: &Build) -> Result<Option<Result<Digest
         BuildState::Stopped => failed(Name::BuildStopped, &format!("{} was stopped", build.id)),
         BuildState::TimedOut => failed(Name::BuildTimedOut, &format!("{} took too long", build.id)),
         BuildState::Succeeded => match build.release.as_deref().map(str::parse::<Digest>) {
-            Some(Ok(release)) => Some(check(context, &release).await),
+            // A bucket that cannot be read now says nothing about the build: whoever woke us tries again.
+            Some(Ok(release)) => match context.artifacts.read_index(&release).await {
+                Err(ArtifactError::Aws(error)) if error.name().class() == Class::Transient => return Err(error.into()),
+                read => Some(known(release, read)),
+            },
             Some(Err(invalid)) => failed(Name::NoRelease, &invalid.to_string()),
             None => failed(Name::NoRelease, "the build exported no LOCKGATE_RELEASE"),
         },

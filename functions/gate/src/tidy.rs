@@ -14,20 +14,48 @@ use crate::{Context, Error, Output, assess, close};
 /// Puts right what this execution left behind.
 pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<Output, Error> {
     let name = execution.rsplit(':').next().unwrap_or_default();
-    match name.parse::<DeploymentId>() {
-        Ok(id) => put_right(context, &id, now).await,
+    let id = match name.parse::<DeploymentId>() {
+        Ok(id) => id,
         Err(error) => {
             tracing::warn!(%error, "an execution that no deployment is named after");
-            Ok(Output::Tidy)
+            return Ok(Output::Tidy);
+        }
+    };
+    match context.executions.standing(&id).await? {
+        Standing::Running => Ok(Output::Tidy),
+        Standing::Over(how) => bury(context, &id, died(&how), now).await,
+        // The sweep asks a whole lease after the last word, so this is none that has only just been started. Nobody but
+        // us is left to give back its lock.
+        Standing::Unknown => {
+            let failure = Failure::new(Name::Unexpected, "Step Functions no longer knows its execution");
+            bury(context, &id, failure, now).await
         }
     }
 }
 
-/// Puts right what a deployment left behind whose execution is over. Where it is not over, nothing happens.
+/// Puts right what a deployment left behind whose execution is over. Where it is not known to be over, nothing happens:
+/// Step Functions may tell late of one that was started a moment ago.
 pub async fn put_right(context: &Context, id: &DeploymentId, now: Timestamp) -> Result<Output, Error> {
-    let Standing::Over(how) = context.executions.standing(id).await? else {
-        return Ok(Output::Tidy);
-    };
+    match context.executions.standing(id).await? {
+        Standing::Over(how) => bury(context, id, died(&how), now).await,
+        Standing::Running | Standing::Unknown => Ok(Output::Tidy),
+    }
+}
+
+/// What it died of.
+fn died(how: &str) -> Failure {
+    match how {
+        "ABORTED" => Failure::new(Name::Stopped, "the execution was stopped in the console or by the API"),
+        "TIMED_OUT" => Failure::new(Name::TimedOut, "the execution ran out of its own time"),
+        other => Failure::new(
+            Name::Unexpected,
+            format!("the execution ended as {other} without closing"),
+        ),
+    }
+}
+
+/// Ends a deployment that cannot do it itself, as soon as nothing of it is in flight.
+async fn bury(context: &Context, id: &DeploymentId, failure: Failure, now: Timestamp) -> Result<Output, Error> {
     let Some(deployment) = requested(context, id).await? else {
         tracing::warn!(deployment.id = %id, "an execution without a record");
         return Ok(Output::Tidy);
@@ -60,14 +88,6 @@ pub async fn put_right(context: &Context, id: &DeploymentId, now: Timestamp) -> 
         }
         return Ok(ending.end().into());
     }
-    let failure = match how.as_str() {
-        "ABORTED" => Failure::new(Name::Stopped, "the execution was stopped in the console or by the API"),
-        "TIMED_OUT" => Failure::new(Name::TimedOut, "the execution ran out of its own time"),
-        other => Failure::new(
-            Name::Unexpected,
-            format!("the execution ended as {other} without closing"),
-        ),
-    };
     match assess::verdict(context, &deployment, &failure, &status).await? {
         Verdict::GiveUp(way_back) => {
             let ending = Ending::FailedClean { failure, way_back };

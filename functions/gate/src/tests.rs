@@ -1,0 +1,220 @@
+#![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+
+mod admitting;
+mod assessing;
+mod closing;
+mod tidying;
+
+use domain::environment_state::{Candidate, EnvironmentState};
+use domain::failure::Class;
+use domain::ledger::Entry;
+use domain::life::{Ending, Event, Status};
+use domain::names::DeploymentId;
+use domain::parking::Parked;
+use fake_aws::sample::{self, MACHINE, change, deployment};
+use fake_aws::{Execution, FakeAws, Fate, TABLE};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// gate, and the AWS it works on.
+struct Gate {
+    aws: FakeAws,
+    context: Context,
+}
+
+impl Gate {
+    async fn new() -> Self {
+        let aws = FakeAws::default();
+        let way = Aws::with(aws.config().await);
+        let context = Context {
+            ledger: Ledger::new(way.dynamodb(), TABLE),
+            tasks: Tasks::new(way.step_functions()),
+            executions: Executions::new(way.step_functions(), MACHINE),
+            functions: Functions::new(way.lambda()),
+            approval: "approval".to_owned(),
+        };
+        Self { aws, context }
+    }
+
+    /// Asks as the state machine, EventBridge or the sweep does.
+    async fn ask(&self, input: Value) -> Result<Output, Error> {
+        Box::pin(handle(&self.context, serde_json::from_value(input).unwrap())).await
+    }
+
+    /// An execution runs, and asks for the lock with a token `token-<number>`.
+    async fn admit(&self, deployment: &Deployment) -> Result<Output, Error> {
+        self.stands(deployment, "RUNNING");
+        let token = token(&deployment.id);
+        self.ask(json!({ "do": "admit", "deployment": deployment, "token": token }))
+            .await
+    }
+
+    async fn wake(&self, id: &DeploymentId) -> Result<Output, Error> {
+        self.ask(json!({ "do": "wake", "key": Key::lock(id) })).await
+    }
+
+    async fn assess(&self, deployment: &Deployment, leg: &str, error: &str) -> Result<Output, Error> {
+        let failure = json!({ "Error": error, "Cause": "why" });
+        self.ask(json!({ "do": "assess", "deployment": deployment, "leg": leg, "failure": failure }))
+            .await
+    }
+
+    async fn close(&self, deployment: &Deployment, error: &str) -> Result<Output, Error> {
+        let failure = json!({ "Error": error, "Cause": "why" });
+        self.ask(json!({ "do": "close", "deployment": deployment, "failure": failure }))
+            .await
+    }
+
+    async fn call_operator(&self, deployment: &Deployment, error: &str) -> Result<Output, Error> {
+        let failure = json!({ "Error": error, "Cause": "why" });
+        self.ask(json!({ "do": "call_operator", "deployment": deployment, "failure": failure }))
+            .await
+    }
+
+    async fn tidy(&self, deployment: &Deployment) -> Result<Output, Error> {
+        let execution = self.context.executions.arn_of(&deployment.id);
+        self.ask(json!({ "do": "tidy", "execution": execution })).await
+    }
+
+    /// An execution stands so from now on. One that is over waits for nothing any more.
+    fn stands(&self, deployment: &Deployment, status: &str) {
+        let execution = Execution {
+            input: json!(deployment),
+            status: status.to_owned(),
+        };
+        let mut state = self.aws.state();
+        state.executions.insert(deployment.id.to_string(), execution);
+        if status != "RUNNING" {
+            state.gone.insert(token(&deployment.id));
+        }
+    }
+
+    async fn record(&self, deployment: &Deployment, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.context
+                .ledger
+                .record(&deployment.id, event, Timestamp::now())
+                .await
+                .unwrap();
+        }
+    }
+
+    /// A deployment that has the lock, and whose one stack was changed.
+    async fn changed(&self, deployment: &Deployment) {
+        self.planned(deployment).await;
+        let change = change(deployment, self.environment().await.fence);
+        let (leg, stack) = (change.leg, change.stack);
+        let executing = Event::Executing {
+            leg,
+            stack: stack.clone(),
+            change_set: change.change_set,
+        };
+        self.record(deployment, [executing, Event::Updated { leg, stack }])
+            .await;
+    }
+
+    /// A deployment that has the lock, and whose one stack is planned.
+    async fn planned(&self, deployment: &Deployment) {
+        self.admit(deployment).await.unwrap();
+        let change = change(deployment, 1);
+        let released = Event::Released {
+            release: change.release.clone(),
+        };
+        let planned = Event::Planned {
+            leg: change.leg,
+            release: change.release,
+            waves: vec![vec![change.stack]],
+        };
+        self.record(deployment, [released, planned]).await;
+    }
+
+    async fn change_environment(&self, change: impl Fn(&mut EnvironmentState)) {
+        let dev = deployment(1);
+        let changed = self
+            .context
+            .ledger
+            .change_environment(&dev.application, &dev.environment.name, change);
+        changed.await.unwrap();
+    }
+
+    /// The change of a stack has begun and is not over.
+    async fn begins(&self, deployment: &Deployment) {
+        let change = change(deployment, self.environment().await.fence);
+        let begun = self
+            .context
+            .ledger
+            .begin_operation(&deployment.id, &change, Timestamp::now());
+        begun.await.unwrap().unwrap();
+    }
+
+    async fn environment(&self) -> EnvironmentState {
+        let dev = deployment(1);
+        self.context
+            .ledger
+            .environment(&dev.application, &dev.environment.name)
+            .await
+            .unwrap()
+    }
+
+    /// Who has the lock.
+    async fn holder(&self) -> Option<DeploymentId> {
+        self.environment().await.holder.map(|holder| holder.deployment)
+    }
+
+    async fn status(&self, deployment: &Deployment) -> Status {
+        self.context.ledger.head(&deployment.id).await.unwrap().unwrap().status
+    }
+
+    async fn entries(&self, deployment: &Deployment) -> Vec<Entry> {
+        self.context.ledger.entries(&deployment.id).await.unwrap()
+    }
+
+    /// What has happened to a deployment, by name.
+    async fn story(&self, deployment: &Deployment) -> Vec<&'static str> {
+        self.entries(deployment)
+            .await
+            .iter()
+            .map(|entry| entry.what.name())
+            .collect()
+    }
+
+    async fn parked(&self, deployment: &Deployment) -> Vec<Parked> {
+        self.context.ledger.parked(&Key::lock(&deployment.id)).await.unwrap()
+    }
+
+    /// When people are to be told at the latest, for each deployment of which they are not told.
+    fn owed(&self) -> Vec<(DeploymentId, Timestamp)> {
+        let state = self.aws.state();
+        let owed = state.table.items.iter().filter_map(|((pk, _), item)| {
+            let id = pk.strip_prefix("report#")?.parse().unwrap();
+            Some((id, item["due_at"]["S"].as_str().unwrap().parse().unwrap()))
+        });
+        owed.collect()
+    }
+}
+
+fn token(id: &DeploymentId) -> String {
+    id.as_str().replacen("shop-dev", "token", 1)
+}
+
+/// A deployment that waits its turn, whatever comes after it.
+fn patient(number: u8) -> Deployment {
+    let mut deployment = deployment(number);
+    deployment.environment.queue = domain::deployment::QueuePolicy::Every;
+    deployment
+}
+
+fn admitted(number: u8, fence: u64) -> (String, Value) {
+    (
+        format!("token-{number}"),
+        json!({ "outcome": "admitted", "fence": fence }),
+    )
+}
+
+fn superseded(number: u8, by: u8) -> (String, Value) {
+    (
+        format!("token-{number}"),
+        json!({ "outcome": "superseded", "by": format!("shop-dev-{by}") }),
+    )
+}

@@ -1,0 +1,277 @@
+//! Close and Call operator.
+
+use domain::life::WayBack;
+use domain::names::Digest;
+
+use super::*;
+
+fn tested(leg: &str) -> Event {
+    let report = json!({ "passed": true, "checks": [] });
+    serde_json::from_value(json!({ "event": "smoke_tested", "leg": leg, "report": report })).unwrap()
+}
+
+#[tokio::test]
+async fn a_deployment_that_is_there_is_stable_and_hands_the_lock_to_the_next() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward")]).await;
+    gate.admit(&deployment(2)).await.unwrap();
+    assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::Deployed);
+
+    assert_eq!(gate.status(&deployment(1)).await.ending, Some(Ending::Deployed));
+    let environment = gate.environment().await;
+    let stable = environment.stable.unwrap();
+    assert_eq!(
+        (stable.release, stable.deployment),
+        (change(&deployment(1), 1).release, deployment(1).id)
+    );
+    assert_eq!(environment.holder.unwrap().deployment, deployment(2).id);
+    assert_eq!(gate.aws.answers(), [admitted(1, 1), admitted(2, 2)]);
+    let (id, by) = gate.owed().pop().unwrap();
+    assert_eq!(id, deployment(1).id);
+    assert!(
+        by > Timestamp::now(),
+        "the state machine tells people itself, if it can"
+    );
+}
+
+#[tokio::test]
+async fn closing_twice_is_once() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward")]).await;
+    gate.admit(&deployment(2)).await.unwrap();
+    gate.close(&deployment(1), "none").await.unwrap();
+    gate.context.ledger.report_given(&deployment(1).id).await.unwrap();
+    let (story, environment) = (gate.story(&deployment(1)).await, gate.environment().await);
+    // Whatever the second one is told: the end that is recorded is the end.
+    for error in ["none", "States.Timeout"] {
+        assert_eq!(gate.close(&deployment(1), error).await.unwrap(), Output::Deployed);
+    }
+    assert_eq!(
+        (gate.story(&deployment(1)).await, gate.environment().await),
+        (story, environment)
+    );
+    assert_eq!(gate.owed(), [], "nobody is told twice");
+}
+
+#[tokio::test]
+async fn a_close_that_died_at_any_of_its_writes_is_completed() {
+    for done in 0.. {
+        let gate = Gate::new().await;
+        gate.changed(&deployment(1)).await;
+        gate.record(&deployment(1), [tested("forward")]).await;
+        gate.admit(&deployment(2)).await.unwrap();
+        let written = gate.aws.count("PutItem");
+        gate.aws.fates("PutItem", (0..done).map(|_| Fate::Done));
+        gate.aws.fates("PutItem", [Fate::Refused("ThrottlingException")]);
+        let died = gate.close(&deployment(1), "none").await.is_err();
+        if died {
+            assert_eq!(gate.holder().await, Some(deployment(1).id));
+        } else {
+            // It has fewer writes than that: the last of all has been refused in its turn.
+            assert!(done > 1 && gate.aws.count("PutItem") == written + done);
+            gate.context
+                .ledger
+                .owe_report(&deployment(1).id, Timestamp::now())
+                .await
+                .unwrap_err();
+            break;
+        }
+        assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::Deployed);
+        assert_eq!(gate.holder().await, Some(deployment(2).id));
+        assert_eq!(gate.aws.answers(), [admitted(1, 1), admitted(2, 2)]);
+        assert!(gate.environment().await.stable.is_some());
+        assert_eq!(gate.story(&deployment(1)).await.last(), Some(&"ended"));
+    }
+}
+
+#[tokio::test]
+async fn people_are_owed_a_report_before_the_end_is_recorded() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward")]).await;
+    gate.aws
+        .fates("TransactWriteItems", [Fate::Refused("ThrottlingException")]);
+    gate.close(&deployment(1), "none").await.unwrap_err();
+    assert_eq!((gate.owed().len(), gate.status(&deployment(1)).await.ending), (1, None));
+}
+
+#[tokio::test]
+async fn a_deployment_without_changes_leaves_its_release_stable() {
+    let gate = Gate::new().await;
+    gate.planned(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward")]).await;
+    assert_eq!(
+        gate.close(&deployment(1), "none").await.unwrap(),
+        Output::NothingToDeploy
+    );
+    assert_eq!(gate.environment().await.stable.unwrap().deployment, deployment(1).id);
+}
+
+#[tokio::test]
+async fn a_superseded_deployment_ends_without_touching_the_lock_of_others() {
+    let gate = Gate::new().await;
+    for number in 1..=3 {
+        gate.admit(&deployment(number)).await.unwrap();
+    }
+    let environment = gate.environment().await;
+    assert_eq!(
+        gate.close(&deployment(2), "none").await.unwrap(),
+        Output::NothingToDeploy
+    );
+    let ending = Ending::Superseded { by: deployment(3).id };
+    assert_eq!(gate.status(&deployment(2)).await.ending, Some(ending));
+    assert_eq!(gate.environment().await, environment);
+}
+
+#[tokio::test]
+async fn a_clean_failure_gives_the_lock_back_and_changes_nothing_about_what_is_stable() {
+    let gate = Gate::new().await;
+    gate.admit(&deployment(1)).await.unwrap();
+    let stable = sample::stable(&deployment(9));
+    gate.change_environment(|state| state.stable = Some(stable.clone()))
+        .await;
+    assert_eq!(
+        gate.close(&deployment(1), "Rejected.BuildFailed").await.unwrap(),
+        Output::FailedClean
+    );
+    let ending = Ending::FailedClean {
+        failure: Failure::new(Name::BuildFailed, "why"),
+        way_back: WayBack::NothingChanged,
+    };
+    assert_eq!(gate.status(&deployment(1)).await.ending, Some(ending));
+    let environment = gate.environment().await;
+    assert_eq!((environment.holder, environment.stable), (None, Some(stable)));
+}
+
+#[tokio::test]
+async fn a_deployment_that_went_back_ended_red_and_clean_for_its_first_reason() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    let stable = sample::stable(&deployment(9));
+    gate.change_environment(|state| state.stable = Some(stable.clone()))
+        .await;
+    gate.assess(&deployment(1), "forward", "Failed.SmokeTests")
+        .await
+        .unwrap();
+    let planned: Event = serde_json::from_value(json!({
+        "event": "planned", "leg": "back", "release": stable.release, "waves": [["shop-dev"]],
+    }))
+    .unwrap();
+    gate.record(&deployment(1), [planned, tested("back")]).await;
+    assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::FailedClean);
+    let ending = Ending::FailedClean {
+        failure: Failure::new(Name::SmokeTestsFailed, "why"),
+        way_back: WayBack::WentBack {
+            to: stable.release.clone(),
+        },
+    };
+    assert_eq!(gate.status(&deployment(1)).await.ending, Some(ending));
+    assert_eq!(gate.environment().await.stable, Some(stable));
+}
+
+#[tokio::test]
+async fn an_end_that_the_records_contradict_is_no_end() {
+    let gate = Gate::new().await;
+    gate.admit(&deployment(1)).await.unwrap();
+    gate.begins(&deployment(1)).await;
+    // With something in flight, and with what only an operator can end.
+    for error in ["Rejected.NoStacks", "Stuck.StackUnknown"] {
+        let refused = gate.close(&deployment(1), error).await.unwrap_err();
+        assert!(matches!(refused, Error::Contradiction(_)), "{refused}");
+    }
+    assert_eq!(gate.holder().await, Some(deployment(1).id));
+    assert_eq!(gate.owed(), []);
+
+    let gate = Gate::new().await;
+    let refused = gate.close(&deployment(1), "none").await.unwrap_err();
+    assert!(
+        refused.to_string().starts_with("it ends without lock or failure"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn an_operator_is_called_once_the_lock_kept_and_those_who_wait_are_told() {
+    let gate = Gate::new().await;
+    gate.changed(&patient(1)).await;
+    gate.admit(&patient(2)).await.unwrap();
+    gate.admit(&patient(3)).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(
+            gate.call_operator(&patient(1), "Stuck.RollbackFailed").await.unwrap(),
+            Output::OperatorNeeded
+        );
+    }
+    let environment = gate.environment().await;
+    assert_eq!(environment.holder.unwrap().deployment, patient(1).id);
+    assert_eq!(environment.quarantine.unwrap().why, "Stuck.RollbackFailed: why");
+    assert_eq!(environment.queue, []);
+    let told: Vec<_> = gate
+        .aws
+        .answers()
+        .into_iter()
+        .skip(1)
+        .map(|(token, answer)| (token, answer["error"].clone()))
+        .collect();
+    let closed = json!("Rejected.Quarantined");
+    assert_eq!(
+        told,
+        [("token-2".to_owned(), closed.clone()), ("token-3".to_owned(), closed)]
+    );
+    let ended = gate
+        .story(&patient(1))
+        .await
+        .into_iter()
+        .filter(|event| *event == "ended")
+        .count();
+    assert_eq!(ended, 1);
+    assert_eq!(gate.owed().len(), 1);
+}
+
+#[tokio::test]
+async fn without_the_lock_calling_an_operator_leaves_others_alone() {
+    let gate = Gate::new().await;
+    for number in 1..=3 {
+        gate.admit(&patient(number)).await.unwrap();
+    }
+    assert_eq!(
+        gate.call_operator(&patient(2), "Bug.Panicked").await.unwrap(),
+        Output::OperatorNeeded
+    );
+    let environment = gate.environment().await;
+    assert_eq!(environment.quarantine, None);
+    assert_eq!(environment.holder.unwrap().deployment, patient(1).id);
+    let waits: Vec<_> = environment
+        .queue
+        .into_iter()
+        .map(|waiting| waiting.deployment)
+        .collect();
+    assert_eq!(waits, [patient(3).id], "dead as it is, it must not get the lock later");
+    assert_eq!(gate.aws.answers(), [admitted(1, 1)]);
+    assert_eq!(gate.status(&patient(2)).await.phase, domain::life::Phase::Ended);
+}
+
+#[tokio::test]
+async fn an_operator_who_is_called_after_the_end_finds_the_environment_closed_and_the_end_as_it_was() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward")]).await;
+    // The end was recorded, and giving the lock back failed for good.
+    gate.aws
+        .fates("PutItem", [Fate::Done, Fate::Refused("AccessDeniedException")]);
+    gate.close(&deployment(1), "none").await.unwrap_err();
+    assert_eq!(
+        gate.call_operator(&deployment(1), "Rejected.AccessDenied")
+            .await
+            .unwrap(),
+        Output::OperatorNeeded
+    );
+    assert!(gate.environment().await.quarantine.is_some());
+    assert_eq!(gate.status(&deployment(1)).await.ending, Some(Ending::Deployed));
+    assert_eq!(
+        gate.status(&deployment(1)).await.release,
+        Some(Digest::of(b"a release"))
+    );
+}
