@@ -298,32 +298,27 @@ const OUTCOMES: &[Row] = &[
     // Known, but not on every leg.
     (
         Rule::Outcomes,
-        "Smoke tests passed?",
-        "no condition knows \"back and passed\"",
+        "What follows?",
+        "no condition knows \"back and give_up\"",
         |file| {
-            state(file, "Smoke tests passed?")["Choices"][0]["Condition"] =
-                json!("{% $states.input.outcome = 'passed' and $leg = 'forward' %}");
+            state(file, "What follows?")["Choices"][1]["Condition"] =
+                json!("{% $states.input.outcome = 'give_up' and $leg = 'forward' %}");
         },
     ),
     // Known, but not with every policy.
     (
         Rule::Outcomes,
-        "Smoke tests passed?",
-        "no condition knows \"passed\"",
+        "What follows?",
+        "no condition knows \"give_up\"",
         |file| {
-            state(file, "Smoke tests passed?")["Choices"][0]["Condition"] =
-                json!("{% $states.input.outcome = 'passed' and $deployment.environment.approval = null %}");
+            state(file, "What follows?")["Choices"][1]["Condition"] =
+                json!("{% $states.input.outcome = 'give_up' and $deployment.environment.approval = null %}");
         },
     ),
-    (
-        Rule::Outcomes,
-        "Smoke tests passed?",
-        "$leg is never \"backward\"",
-        |file| {
-            state(file, "Smoke tests passed?")["Choices"][0]["Condition"] =
-                json!("{% $states.input.outcome = 'passed' or $leg = 'backward' %}");
-        },
-    ),
+    (Rule::Outcomes, "What follows?", "$leg is never \"backward\"", |file| {
+        state(file, "What follows?")["Choices"][1]["Condition"] =
+            json!("{% $states.input.outcome = 'give_up' or $leg = 'backward' %}");
+    }),
     (Rule::Outcomes, "What follows?", "never leads to Close", |file| {
         state(file, "What follows?")["Choices"][1]["Condition"] = json!("{% $states.input.outcome = 'go_back' %}");
     }),
@@ -571,13 +566,16 @@ fn every_rule_finds_what_breaks_it() {
 #[test]
 fn conditions_may_ask_for_more_than_an_outcome() {
     let mut more = file();
-    let choice = state(&mut more, "Smoke tests passed?");
-    choice["Choices"][0]["Condition"] = json!("{% $states.input.outcome = 'passed' and $leg = 'back' %}");
-    for condition in [
-        "{% $states.input.outcome = 'passed' and $deployment.environment.approval = null %}",
-        "{% $states.input.outcome = 'passed' %}",
-    ] {
-        list(choice, "Choices").push(json!({ "Condition": condition, "Next": "Close" }));
+    let choices = list(state(&mut more, "What follows?"), "Choices");
+    for (place, condition) in [
+        "{% $states.input.outcome = 'give_up' and $leg = 'back' %}",
+        "{% $states.input.outcome = 'give_up' and $deployment.environment.approval = null %}",
+        "{% $states.input.outcome = 'give_up' and $deployment.environment.integration_tests = true %}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        choices.insert(place, json!({ "Condition": condition, "Next": "Close" }));
     }
     assert_eq!(findings(&more), []);
 }
