@@ -167,6 +167,7 @@ export class PipelineStack extends Stack {
       build,
       deploy,
       smokeTest,
+      approval,
       report,
       logRetention,
       notifications,

@@ -198,7 +198,7 @@ test('the function build starts both kinds of builds, and is woken by both', () 
   assert.deepEqual(rule.Properties.EventPattern.detail['project-name'], ids.map((id) => `<${id}>`));
 });
 
-test('the state machine invokes exactly the five functions it calls, and logs no data', () => {
+test('the state machine invokes exactly the six functions it calls, and logs no data', () => {
   const { Properties: machine } = pipeline.one('AWS::StepFunctions::StateMachine');
   assert.equal(machine.StateMachineName, 'lockgate-deployment');
   assert.equal(machine.LoggingConfiguration.Level, 'ERROR');
@@ -208,7 +208,7 @@ test('the state machine invokes exactly the five functions it calls, and logs no
   const invoked = pipeline.statements(role).filter((statement) => statement.Action.includes('lambda:InvokeFunction'));
   assert.deepEqual(
     invoked.flatMap((statement) => statement.Resource).sort(),
-    ['gate', 'build', 'deploy', 'smoke-test', 'report'].map(live).sort(),
+    ['gate', 'build', 'deploy', 'smoke-test', 'approval', 'report'].map(live).sort(),
   );
 });
 

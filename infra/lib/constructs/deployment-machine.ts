@@ -29,6 +29,7 @@ export interface DeploymentMachineProps {
   readonly build: RustFunction;
   readonly deploy: RustFunction;
   readonly smokeTest: RustFunction;
+  readonly approval: RustFunction;
   readonly report: RustFunction;
   readonly logRetention: logs.RetentionDays;
   readonly notifications: Notifications;
@@ -93,6 +94,7 @@ export class DeploymentMachine extends Construct {
       BuildFunctionArn: props.build,
       DeployFunctionArn: props.deploy,
       SmokeTestFunctionArn: props.smokeTest,
+      ApprovalFunctionArn: props.approval,
       ReportFunctionArn: props.report,
     };
     for (const fn of Object.values(functions)) {
