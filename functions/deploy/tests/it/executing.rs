@@ -54,10 +54,8 @@ async fn nothing_is_executed_without_the_lock() {
 async fn a_stack_that_was_updated_is_told_once() {
     let shop = executed().await;
     let call = &shop.aws.calls("ExecuteChangeSet")[0];
-    assert_eq!(
-        (call["ChangeSetName"].as_str(), call["ClientRequestToken"].clone()),
-        (SET, shop.token(Call::Execute))
-    );
+    assert_eq!(call["ChangeSetName"], SET);
+    assert_eq!(call["ClientRequestToken"], shop.token(Call::Execute));
     assert_eq!(shop.progress().await, Progress::Executing);
 
     shop.aws.says("DescribeChangeSet", [executing()]);

@@ -5,9 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
 mod comparing;
-mod contract;
 mod executing;
-mod fake_aws;
 mod publishing;
 mod says;
 mod shop;

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use aws::Ledger;
 use aws::artifacts::Artifacts;
 use aws::tasks::Tasks;
+use aws::{Aws, Ledger};
 use domain::change_set::{Call, change_set_name, client_token};
 use domain::deployment::{Deployment, Leg};
 use domain::environment_state::Candidate;
 use domain::life::{Event, Progress};
 use domain::names::{Digest, StackName};
 use domain::parking::{Key, Parked, StackChange, WaitsFor};
-use domain::release::{Index, IndexedFile, Packaging, index_key, object_key};
+use fake_aws::sample::{self, ARTIFACTS};
+use fake_aws::{FakeAws, TABLE};
 use jiff::{SignedDuration, Timestamp};
 use lockgate_deploy::{Context, Error, Input, Output, Pace, handle};
 use serde_json::{Value, json};
 
-use crate::fake_aws::FakeAws;
 use crate::says::{self, SET, STACK};
 
 pub const TEMPLATE: &[u8] = br#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic"}}}"#;
@@ -41,15 +41,15 @@ impl Shop {
     /// A deployment that was planned and has the lock, its release in the bucket.
     pub async fn new() -> Self {
         let aws = FakeAws::default();
-        let release = stored(&aws);
+        let release = aws.stores(&[("manifest.json", MANIFEST.as_bytes()), ("Shop.template.json", TEMPLATE)]);
         aws.state().buckets.insert(BOOTSTRAP.to_owned());
         aws.state()
             .parameters
             .insert("/cdk-bootstrap/hnb659fds/version".to_owned(), "28".to_owned());
-        let way = aws.aws().await;
+        let way = Aws::with(aws.config().await);
         let context = Context {
-            ledger: Ledger::new(way.dynamodb(), "ledger"),
-            artifacts: Artifacts::new(&way, "artifacts"),
+            ledger: Ledger::new(way.dynamodb(), TABLE),
+            artifacts: Artifacts::new(&way, ARTIFACTS),
             tasks: Tasks::new(way.step_functions()),
             external_id: "lockgate-1".to_owned(),
             pace: Pace {
@@ -59,7 +59,7 @@ impl Shop {
             aws: way,
         };
         let shop = Self {
-            deployment: deployment(),
+            deployment: sample::deployment(1),
             aws,
             context,
             release,
@@ -218,46 +218,4 @@ impl Shop {
 
 pub fn stack() -> StackName {
     "shop-dev".parse().unwrap()
-}
-
-fn deployment() -> Deployment {
-    serde_json::from_value(json!({
-        "id": "shop-dev-0a1b2c3d-0123456789abcdef",
-        "application": "acme/shop",
-        "environment": {
-            "name": "dev", "account": "222222222222", "region": "eu-west-1", "on": ["push"], "after": null,
-            "queue": "newest", "stacks": [], "qualifier": "hnb659fds", "without_stable": "give_back",
-            "replace_failed_stacks": true,
-        },
-        "commit": "0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d",
-        "reference": "main",
-        "release": null,
-        "requested": {
-            "by": "alice", "at": "2026-11-20T09:59:00Z", "happened_at": "2026-11-20T09:58:00Z", "because": "push",
-            "delivery": null, "before": null, "title": "Sell apples",
-        },
-    }))
-    .unwrap()
-}
-
-/// Puts the release into the artifacts bucket.
-fn stored(aws: &FakeAws) -> Digest {
-    let files: [(&str, &[u8]); 2] = [("manifest.json", MANIFEST.as_bytes()), ("Shop.template.json", TEMPLATE)];
-    let mut state = aws.state();
-    let indexed = files.map(|(path, bytes)| {
-        let sha256 = Digest::of(bytes);
-        state
-            .objects
-            .insert(format!("artifacts/{}", object_key(&sha256)), bytes.to_vec());
-        IndexedFile {
-            path: path.parse().unwrap(),
-            sha256,
-            size: bytes.len() as u64,
-            packaging: Packaging::File,
-        }
-    });
-    let index = Index::new(indexed.to_vec()).unwrap();
-    let key = format!("artifacts/{}", index_key(&index.digest()));
-    state.objects.insert(key, index.canonical_bytes());
-    index.digest()
 }

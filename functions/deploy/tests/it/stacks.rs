@@ -1,17 +1,19 @@
 //! The CloudFormation adapter, for what only many pages and odd answers show.
 
+use aws::Aws;
 use aws::stacks::{Stack, Stacks};
 use domain::assembly::Location;
 use domain::change_set::{Action, Policy, Replacement, Summary};
 use domain::names::Region;
 use domain::stack_status::StackStatus;
+use fake_aws::FakeAws;
+use serde_json::Value;
 
-use crate::fake_aws::FakeAws;
 use crate::says::{self, SET, STACK};
 use crate::shop::stack;
 
 async fn stacks(aws: &FakeAws) -> Stacks {
-    Stacks::new(&aws.aws().await, &"eu-west-1".parse().unwrap())
+    Stacks::new(&Aws::with(aws.config().await), &"eu-west-1".parse().unwrap())
 }
 
 #[tokio::test]
@@ -64,7 +66,7 @@ async fn a_change_set_is_read_to_its_last_page_and_into_its_nested_stacks() {
         (1, 2, 1, 1)
     );
     let calls = aws.calls("DescribeChangeSet");
-    assert_eq!(calls[1].get("NextToken").map(String::as_str), Some("2"));
+    assert_eq!(calls[1].get("NextToken").and_then(Value::as_str), Some("2"));
     assert_eq!(calls[2]["ChangeSetName"], format!("{SET}-nested"));
 }
 
@@ -178,7 +180,7 @@ fn a_template_is_addressed_by_path() {
     };
     let url = |config: aws_config::SdkConfig, region: &str| {
         let region: Region = region.parse().unwrap();
-        Stacks::new(&aws::Aws::with(config), &region).template_url(&template)
+        Stacks::new(&Aws::with(config), &region).template_url(&template)
     };
     let of_aws = aws_config::SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
