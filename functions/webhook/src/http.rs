@@ -88,7 +88,7 @@ pub enum Answer {
     },
     /// It is longer than Lambda takes.
     TooLarge,
-    /// AWS did not do its part; delivering it again is right.
+    /// AWS or GitHub did not do its part; delivering it again is right.
     Unavailable,
 }
 

@@ -3,26 +3,32 @@
 //! The order is what makes it safe. The signature is verified over the raw bytes before anything is parsed. A delivery
 //! is claimed in the ledger, with what was decided, before anything is started, so that a redelivery or the sweep can
 //! finish what failed half-way. Executions are named by what is asked for, so that starting one twice starts it once.
+//! What a release's tag stands for is asked before the claim, so that a delivery for which GitHub does not answer can
+//! come again; and it is pinned, so that all the release's deliveries mean one commit.
 
 pub mod applications;
 mod http;
 pub mod secrets;
+pub mod tags;
 
 use std::time::Duration;
 
+use aws::Ledger;
 use aws::deliveries::Claim;
 use aws::executions::Executions;
-use aws::{Error, Ledger};
 use domain::deployment::Deployment;
+use domain::failure::Name;
 use domain::harmless::harmless;
 use domain::intake::{Course, Delivery, DeliveryId, Event, asks};
 use domain::signature::Which;
+use github::UnusableToken;
 use jiff::Timestamp;
 
 pub use http::{Answer, Input, Output};
 
 use applications::Applications;
 use secrets::{Refused, SecretStore};
+use tags::Tags;
 
 /// The longest body that is taken. Lambda takes 6 MB with everything that API Gateway puts around it, and writes a body
 /// into JSON again, which makes it longer.
@@ -38,10 +44,42 @@ pub struct Webhook {
     pub secrets: SecretStore,
     /// The applications.
     pub applications: Applications,
+    /// What releases' tags stand for.
+    pub tags: Tags,
     /// The ledger.
     pub ledger: Ledger,
     /// The state machine's executions.
     pub executions: Executions,
+}
+
+/// Why a delivery was not carried out. All of it may be over when it comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// AWS refused a call.
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
+    /// GitHub did not say what a tag stands for.
+    #[error(transparent)]
+    GitHub(#[from] github::Error),
+    /// What is stored as GitHub's token is none.
+    #[error("{parameter}: {fault}")]
+    UnusableToken {
+        /// The parameter.
+        parameter: String,
+        /// What is wrong with it.
+        fault: UnusableToken,
+    },
+}
+
+impl Error {
+    /// The failure's name.
+    pub fn name(&self) -> Name {
+        match self {
+            Self::Aws(error) => error.name(),
+            Self::GitHub(error) => error.name(),
+            Self::UnusableToken { .. } => Name::GitHubDenied,
+        }
+    }
 }
 
 /// Answers one delivery. Whatever happens has an answer: the function itself never fails.
@@ -49,7 +87,7 @@ pub async fn handle(webhook: &Webhook, input: Input, now: Timestamp) -> Output {
     let answer = tokio::time::timeout(ANSWER_WITHIN, answer(webhook, &input, now)).await;
     answer
         .unwrap_or_else(|_| {
-            tracing::error!("AWS took too long; the delivery has to come again");
+            tracing::error!("AWS or GitHub took too long; the delivery has to come again");
             Answer::Unavailable
         })
         .into()
@@ -139,12 +177,19 @@ async fn carry_out(webhook: &Webhook, delivery: &SignedDelivery, now: Timestamp)
         Ok(repository) => webhook.applications.find(repository, now).await?,
         Err(_) => None,
     };
-    if delivery.event.needs_commit(application.as_deref()).is_some() {
-        // Nothing is claimed, so that GitHub can deliver it again once tags are resolved.
-        tracing::error!(delivery.id = %delivery.id, "what a release's tag stands for is not asked yet");
-        return Ok(Answer::Unavailable);
-    }
-    let decision = asks(&delivery.event, application.as_deref(), &delivery.id, None, now);
+    let resolved = match &delivery.event {
+        Event::Release(release) if delivery.event.needs_commit(application.as_deref()).is_some() => {
+            webhook.tags.resolve(&webhook.ledger, release, now).await?
+        }
+        _ => None,
+    };
+    let decision = asks(
+        &delivery.event,
+        application.as_deref(),
+        &delivery.id,
+        resolved.as_ref(),
+        now,
+    );
     let record = Delivery::new(delivery.id.clone(), &delivery.kind, decision, now);
     // A delivery that was claimed before keeps what was decided then, whatever the configuration says by now.
     let (record, is_new) = match webhook.ledger.claim_delivery(&record).await? {

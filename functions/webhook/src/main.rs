@@ -3,18 +3,21 @@
 use aws::parameters::Parameters;
 use aws::{Aws, Ledger, executions::Executions};
 use domain::failure::Failure;
+use github::GitHub;
 use jiff::Timestamp;
 use lambda::{StartError, setting};
-use lockgate_webhook::{Webhook, applications::Applications, handle, secrets::SecretStore};
+use lockgate_webhook::{Webhook, applications::Applications, handle, secrets::SecretStore, tags};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), StartError> {
     lambda::start_logging();
     let aws = Aws::from_environment().await;
     let parameters = Parameters::new(aws.ssm());
+    let github = GitHub::new(&setting("LOCKGATE_GITHUB_API")?, None)?.patient(tags::PATIENCE);
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), &setting("LOCKGATE_SECRETS")?, Timestamp::now()).await,
-        applications: Applications::new(parameters, &setting("LOCKGATE_APPLICATIONS")?),
+        applications: Applications::new(parameters.clone(), &setting("LOCKGATE_APPLICATIONS")?),
+        tags: tags::Tags::new(github, parameters, &setting("LOCKGATE_GITHUB_TOKEN")?),
         ledger: Ledger::new(aws.dynamodb(), setting("LOCKGATE_LEDGER")?),
         executions: Executions::new(aws.step_functions(), setting("LOCKGATE_STATE_MACHINE")?),
     };

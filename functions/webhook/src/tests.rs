@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
 mod fake_aws;
+mod releases;
 
 use aws::parameters::Parameters;
 use base64::Engine as _;
@@ -12,6 +13,7 @@ use sha2::Sha256;
 
 use super::*;
 use fake_aws::FakeAws;
+use releases::FakeGitHub;
 
 const SECRET: &str = "the secret of now";
 const PREVIOUS: &str = "the secret before";
@@ -32,7 +34,7 @@ fn application() -> String {
     let environments = [
         environment("dev", "222222222222", "push"),
         environment("preview", "333333333333", "push"),
-        environment("test", "444444444444", "release"),
+        environment("test", "444444444444", "prerelease"),
     ];
     json!({ "repository": "acme/shop", "branch": "main", "environments": environments }).to_string()
 }
@@ -47,11 +49,16 @@ fn fake() -> FakeAws {
 }
 
 async fn webhook(fake: &FakeAws) -> Webhook {
+    webhook_with(fake, &FakeGitHub::default()).await
+}
+
+async fn webhook_with(fake: &FakeAws, github: &FakeGitHub) -> Webhook {
     let aws = fake.aws();
     let parameters = Parameters::new(aws.ssm());
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), "/lockgate/webhook", now()).await,
-        applications: Applications::new(parameters, "/lockgate/applications"),
+        applications: Applications::new(parameters.clone(), "/lockgate/applications"),
+        tags: Tags::new(github.github(), parameters, "/lockgate/github/token"),
         ledger: Ledger::new(aws.dynamodb(), "ledger"),
         executions: Executions::new(
             aws.step_functions(),
