@@ -387,7 +387,7 @@ impl Status {
                     next.stacks.entry(stack.clone()).or_insert(Progress::Planned);
                 }
             }
-            Event::Published { .. } => {}
+            Event::Published { .. } | Event::IntegrationTesting { .. } | Event::IntegrationTested { .. } => {}
             Event::Compared { stack, summary, .. } => {
                 let progress = if summary.is_some() {
                     Progress::Compared
@@ -410,7 +410,6 @@ impl Status {
             }
             Event::NotUpdated { stack, .. } => step(&mut next, stack, Progress::NotUpdated),
             Event::SmokeTested { .. } => next.phase = Phase::Testing,
-            Event::IntegrationTesting { .. } | Event::IntegrationTested { .. } => {}
             Event::ApprovalAsked { .. } => next.phase = Phase::Accepting,
             Event::Voted { ballot } => {
                 next.votes.insert(ballot.by.clone(), ballot.decision);
@@ -624,6 +623,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn which_way_an_acceptance_may_go() {
         let qa = |decision| voted("qa@acme.example", decision);
         let lead = |decision| voted("lead@acme.example", decision);

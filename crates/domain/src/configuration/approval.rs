@@ -213,26 +213,26 @@ fn read_duties<'d>(findings: &mut Findings<'_>, section: &Section<'d>, people: &
     if let Some(offset) = section.offset_of_empty_list("by") {
         findings.problem(offset, &path, "names nobody");
     }
-    let (mut names, mut groups) = (Vec::new(), Vec::new());
+    let (mut texts, mut groups) = (Vec::new(), Vec::new());
     for item in findings.items(section, "by") {
         match item {
-            Item::Text(text) => names.push(text),
+            Item::Text(text) => texts.push(text),
             Item::Table(group) => groups.push(group),
         }
     }
     let need = findings.number(section, "need");
-    if let (Some(_), Some(group)) = (names.first(), groups.first()) {
+    if let (Some(_), Some(group)) = (texts.first(), groups.first()) {
         let message = "people and groups stand side by side; make a group of these people";
         findings.problem(group.offset, &path, message);
         return None;
     }
     if groups.is_empty() {
-        let named = people.approvers(findings, &path, &names);
+        let named = people.approvers(findings, &path, &texts);
         if named.is_empty() {
             return None;
         }
-        let whole = named.len() == names.len();
-        let need = needed(findings, &section.path_of("need"), need, named.len(), whole)?;
+        let whole = named.len() == texts.len();
+        let need = needed(findings, &section.path_of("need"), need.as_ref(), named.len(), whole)?;
         return Some(vec![Duty {
             group: None,
             people: named,
@@ -265,7 +265,7 @@ fn read_duties<'d>(findings: &mut Findings<'_>, section: &Section<'d>, people: &
         let members = members.clone();
         // What is wrong with an empty group was said where it stands.
         let whole = !members.is_empty();
-        if let Some(need) = needed(findings, &group.path_of("need"), need, members.len(), whole) {
+        if let Some(need) = needed(findings, &group.path_of("need"), need.as_ref(), members.len(), whole) {
             duties.push(Duty {
                 group: Some(name.value.to_owned()),
                 people: members,
@@ -280,21 +280,29 @@ fn read_duties<'d>(findings: &mut Findings<'_>, section: &Section<'d>, people: &
 fn needed(
     findings: &mut Findings<'_>,
     path: &str,
-    need: Option<At<i64>>,
+    need: Option<&At<i64>>,
     of: usize,
     all_could_be_read: bool,
 ) -> Option<u32> {
     let Some(At { value, offset }) = need else {
         return Some(1);
     };
-    match u32::try_from(value) {
+    match u32::try_from(*value) {
         Ok(need) if need >= 1 && (!all_could_be_read || need as usize <= of) => Some(need),
         Ok(1..) => {
-            findings.problem(offset, path, format!("asks for the word of {value}, and only {of} can give it"));
+            findings.problem(
+                *offset,
+                path,
+                format!("asks for the word of {value}, and only {of} can give it"),
+            );
             None
         }
         _ => {
-            findings.problem(offset, path, format!("{value} is no number of people; write 1 or more"));
+            findings.problem(
+                *offset,
+                path,
+                format!("{value} is no number of people; write 1 or more"),
+            );
             None
         }
     }

@@ -559,7 +559,7 @@ fn check_address_range(text: &str) -> Result<(), String> {
 
 /// Whether requests with our token may go there: over TLS, or to this very machine.
 fn is_api(text: &str) -> bool {
-    let is_part = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+    let is_plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
     let Some((scheme, rest)) = text.split_once("://") else {
         return false;
     };
@@ -572,7 +572,7 @@ fn is_api(text: &str) -> bool {
     let address: Option<IpAddr> = literal.unwrap_or(host).parse().ok();
     let is_host = match literal {
         Some(_) => address.is_some_and(|address| address.is_ipv6()),
-        None => !host.is_empty() && is_part(host),
+        None => !host.is_empty() && is_plain(host),
     };
     let here = host == "localhost" || address.is_some_and(|address| address.is_loopback());
     let is_port = port
@@ -580,7 +580,7 @@ fn is_api(text: &str) -> bool {
         .is_ok_and(|number: u16| number > 0 && number.to_string() == port);
     is_host
         && is_port
-        && path.split('/').all(is_part)
+        && path.split('/').all(is_plain)
         && match scheme {
             "https" => true,
             "http" => here,

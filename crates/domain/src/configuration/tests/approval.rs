@@ -1,5 +1,7 @@
 //! Whom an environment asks.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::approval::{OnReject, When};
 
@@ -374,7 +376,7 @@ proptest! {
         let mut by = Vec::new();
         for (index, (people, need)) in groups.iter().enumerate() {
             let people: Vec<String> = people.iter().map(|n| format!("\"p{n}@acme.example\"")).collect();
-            text.push_str(&format!("g{index} = [{}]\n", people.join(", ")));
+            let _ = writeln!(text, "g{index} = [{}]", people.join(", "));
             by.push(format!("{{ group = \"g{index}\", need = {need} }}"));
         }
         let text = application(&text, &format!("approval = {{ by = [{}] }}", by.join(", ")));

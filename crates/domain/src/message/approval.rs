@@ -1,0 +1,271 @@
+//! What people get who are asked whether a release is accepted, and what operators get about them.
+
+use std::fmt::Write as _;
+
+use super::{Message, minute, smoke_tests};
+use crate::approval::{Approval, Approver, Choice, Duty, Role, StackFacts};
+use crate::change_set::{How, Loss};
+use crate::harmless::harmless;
+
+/// The most commits that a mail lists.
+const COMMITS: usize = 20;
+
+/// The most characters of a comment that a mail repeats; all of it is in the record.
+pub(super) const COMMENT: usize = 300;
+
+/// Somebody is asked whether a release is accepted. The link is theirs alone.
+pub fn asked(approval: &Approval, to: &Approver, link: &str) -> Message {
+    let first = format!(
+        "You are asked whether {} {} is accepted in {}.",
+        approval.application, approval.version, approval.environment
+    );
+    Message {
+        subject: subject(approval, "please accept or reject"),
+        body: question(approval, to, &first, link),
+    }
+}
+
+/// Somebody who was asked has not answered.
+pub fn reminder(approval: &Approval, to: &Approver, link: &str) -> Message {
+    let first = format!(
+        "You were asked on {} whether {} {} is accepted in {}, and your answer is still missing.",
+        minute(approval.asked_at),
+        approval.application,
+        approval.version,
+        approval.environment,
+    );
+    Message {
+        subject: subject(approval, "your answer is still missing"),
+        body: question(approval, to, &first, link),
+    }
+}
+
+/// Operators are told whom no mail reaches.
+pub fn unconfirmed(approval: &Approval) -> Message {
+    let people: Vec<&str> = approval.unconfirmed.iter().map(Approver::as_str).collect();
+    let people = people.join("\n  ");
+    let body = format!(
+        "{} {} waits to be accepted in {}, and no mail about it reaches these people, because they have not confirmed \
+         that their address wants mail from Lockgate:\n\n\
+         \x20 {people}\n\n\
+         What to do: have them click the link in the mail \"AWS Notification - Subscription Confirmation\". Where it is \
+         lost, request it once more for their subscription in the Amazon SNS console. The question reaches them when they \
+         have confirmed.\n\
+         Those who have an AWS identity in lockgate.toml can answer without mail: lockgate approve {}\n\n\
+         {}",
+        approval.application,
+        approval.version,
+        approval.environment,
+        approval.deployment,
+        what(approval)
+    );
+    Message {
+        subject: subject(approval, "not everybody who is asked gets mail"),
+        body,
+    }
+}
+
+/// A version may be called anything, and SNS takes subjects of ASCII below 100 characters.
+fn subject(approval: &Approval, what: &str) -> String {
+    let plain = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    let name = format!("{} {}", approval.application, approval.version);
+    let room = 98_usize.saturating_sub(approval.environment.as_str().len() + what.len() + 5);
+    format!(
+        "[{}] {}: {what}",
+        approval.environment,
+        name.chars().map(plain).take(room).collect::<String>().trim_end()
+    )
+}
+
+fn question(approval: &Approval, to: &Approver, first: &str, link: &str) -> String {
+    let mut text = format!(
+        "{first}\n\n\
+         Open this page before {}, read what it shows, and accept or reject:\n\n\
+         {link}\n\n\
+         The link is yours alone: whoever has it answers in your name. Do not forward this mail.\n\n\
+         {}",
+        minute(approval.deadline),
+        what(approval)
+    );
+    let _ = write!(
+        text,
+        "\n{}\n{}\n{}\n{}",
+        commits(approval),
+        stacks(approval),
+        tests(approval),
+        others(approval, to)
+    );
+    text
+}
+
+fn what(approval: &Approval) -> String {
+    let title = format!("{} {}", approval.commit.short(), approval.title);
+    let written = approval
+        .facts
+        .commits
+        .iter()
+        .find(|line| line.commit == approval.commit)
+        .map(|line| line.author.as_str());
+    let author = written.or_else(|| {
+        let author = approval.contributors.iter().find(|one| one.role == Role::Author);
+        author.map(|one| one.name.as_str())
+    });
+    format!(
+        "Application  {}\nVersion      {}\nCommit       {}\nAuthor       {}\nAsked by     {}\nRelease      {}\n\
+         Environment  {} (account {}, {})\nDeployment   {}\nDeadline     {}\n",
+        approval.application,
+        approval.version,
+        title.trim_end(),
+        author.filter(|name| !name.is_empty()).unwrap_or("not known"),
+        approval.requested_by,
+        approval.release,
+        approval.environment,
+        approval.account,
+        approval.region,
+        approval.deployment,
+        minute(approval.deadline),
+    )
+}
+
+fn commits(approval: &Approval) -> String {
+    let facts = &approval.facts;
+    let mut text = match &facts.since {
+        Some(since) => format!("Commits since {}, which was accepted here last\n", since.short()),
+        None => "Commits; nothing was accepted here before\n".to_owned(),
+    };
+    for line in facts.commits.iter().take(COMMITS) {
+        let _ = match line.author.as_str() {
+            "" => writeln!(text, "  {} {}", line.commit.short(), line.title),
+            author => writeln!(text, "  {} {} ({author})", line.commit.short(), line.title),
+        };
+    }
+    let more = facts.commits.len().saturating_sub(COMMITS) + facts.more_commits as usize;
+    if more > 0 {
+        let _ = writeln!(text, "  and {more} more");
+    } else if facts.commits.is_empty() {
+        text.push_str("  none\n");
+    }
+    if let Some(url) = &facts.compare_url {
+        let _ = writeln!(text, "  all of it: {url}");
+    }
+    text
+}
+
+/// What changed in the stacks. What may have cost data comes before everything else.
+fn stacks(approval: &Approval) -> String {
+    let summaries = || {
+        approval
+            .facts
+            .stacks
+            .iter()
+            .filter_map(|StackFacts { stack, summary }| summary.as_ref().map(|summary| (stack, summary)))
+    };
+    let mut text = String::new();
+    let mut data: Vec<_> = summaries()
+        .flat_map(|(stack, summary)| summary.losses.iter().map(move |loss| (stack, loss)))
+        .filter(|(_, loss)| loss.stateful)
+        .collect();
+    data.sort_by_key(|(_, loss)| (loss.kept, loss.how));
+    if !data.is_empty() {
+        text.push_str("RESOURCES WITH DATA that are no longer what they were\n");
+        for (stack, loss) in data {
+            let _ = writeln!(text, "  {stack}: {}; {}", gone(loss), fate(loss));
+        }
+        text.push('\n');
+    }
+    text.push_str("Resources that changed\n");
+    for StackFacts { stack, summary } in &approval.facts.stacks {
+        let Some(summary) = summary else {
+            let _ = writeln!(text, "  {stack}: no changes");
+            continue;
+        };
+        let counts: Vec<String> = [
+            (summary.add, "added"),
+            (summary.modify, "changed"),
+            (summary.remove, "removed"),
+            (summary.import, "imported"),
+            (summary.dynamic, "perhaps changed"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, did)| format!("{count} {did}"))
+        .collect();
+        let _ = writeln!(text, "  {stack}: {}", counts.join(", "));
+        for loss in summary.losses.iter().filter(|loss| !loss.stateful) {
+            let _ = writeln!(text, "    {}", gone(loss));
+        }
+        if summary.truncated > 0 {
+            let _ = writeln!(text, "    and {} more that were replaced or removed", summary.truncated);
+        }
+    }
+    if approval.facts.stacks.is_empty() {
+        text.push_str("  none\n");
+    }
+    text
+}
+
+fn gone(loss: &Loss) -> String {
+    let how = match loss.how {
+        How::Removed => "was removed",
+        How::Replaced => "was replaced",
+        How::MayBeReplaced => "may have been replaced",
+    };
+    format!("{} ({}) {how}", loss.logical_id, loss.resource_type)
+}
+
+fn fate(loss: &Loss) -> &'static str {
+    match (loss.kept, loss.how) {
+        (true, _) => "the old one, or a snapshot of it, is kept",
+        (false, How::MayBeReplaced) => "its data may be gone",
+        (false, How::Removed | How::Replaced) => "its data is gone",
+    }
+}
+
+fn tests(approval: &Approval) -> String {
+    let smoke = match &approval.facts.smoke_tests {
+        Some(report) => smoke_tests(report),
+        None => "no smoke tests".to_owned(),
+    };
+    let integration = match &approval.facts.integration_tests {
+        None => "no integration tests".to_owned(),
+        Some(facts) => {
+            let came_to = if facts.passed { "passed" } else { "failed" };
+            format!("integration tests {came_to}: {}", facts.log)
+        }
+    };
+    format!("Tests\n  {smoke}\n  {integration}\n")
+}
+
+/// Who else is asked, what their answers have to come to, and what they said so far.
+fn others(approval: &Approval, to: &Approver) -> String {
+    let mut text = "Who is asked\n".to_owned();
+    for Duty { group, people, need } in &approval.policy.duties {
+        let of = group.as_deref().unwrap_or("these");
+        let have = if *need == 1 { "has" } else { "have" };
+        let _ = writeln!(text, "  {need} of {of} {have} to accept, and nobody to reject:");
+        for approver in people {
+            let _ = writeln!(text, "    {approver}{}", standing(approval, approver, to));
+        }
+    }
+    text
+}
+
+fn standing(approval: &Approval, approver: &Approver, to: &Approver) -> String {
+    if let Some(ballot) = approval.ballots.iter().find(|ballot| ballot.by == *approver) {
+        let did = match ballot.decision {
+            Choice::Accept => "accepts",
+            Choice::Reject => "rejects",
+        };
+        return match harmless(&ballot.comment, COMMENT).as_str() {
+            "" => format!(", {did}"),
+            comment => format!(", {did}: {comment}"),
+        };
+    }
+    if approval.excluded().contains(approver) {
+        return ", who had a part in it and does not answer therefore".to_owned();
+    }
+    if approver == to {
+        return ", that is you".to_owned();
+    }
+    String::new()
+}
