@@ -9,6 +9,8 @@ pub mod checklist;
 mod contributors;
 mod policy;
 mod record;
+#[cfg(test)]
+mod tests;
 pub mod token;
 
 pub use self::checklist::{ChecklistItem, InvalidChecklist};

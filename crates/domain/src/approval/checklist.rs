@@ -192,3 +192,176 @@ fn begins_a_block(text: &str) -> bool {
         || text.starts_with('|')
         || (text.len() >= 3 && text.bytes().all(|b| matches!(b, b'-' | b'*' | b'_' | b'=' | b' ')))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(markdown: &str) -> Vec<String> {
+        read(markdown).unwrap().into_iter().map(|item| item.text).collect()
+    }
+
+    #[test]
+    fn items_are_read_with_their_headings() {
+        let markdown = "\u{feff}# Shop 1.4\n\nRead this first.\n\n- [ ] Open the shop.\n\n## Ordering ##\n\
+                        * [ ] Order two teas.\n  The confirmation names\nboth.\n+ [x] Cancel it.\n\n#\n1. [ ] Look at <b>prices</b> & `cost`.\n";
+        insta::assert_json_snapshot!(read(markdown).unwrap(), @r#"
+        [
+          {
+            "heading": "Shop 1.4",
+            "text": "Open the shop."
+          },
+          {
+            "heading": "Ordering",
+            "text": "Order two teas. The confirmation names both."
+          },
+          {
+            "heading": "Ordering",
+            "text": "Cancel it."
+          },
+          {
+            "heading": null,
+            "text": "Look at <b>prices</b> & `cost`."
+          }
+        ]
+        "#);
+    }
+
+    #[test]
+    fn what_belongs_to_an_item_is_told_from_what_does_not() {
+        for (markdown, wanted) in [
+            ("", &[][..]),
+            ("No list here.\n- plain\n1. numbered\n", &[]),
+            ("- [ ] a\n- [ ] b", &["a", "b"]),
+            ("- [ ] a\r\n  more\r\n- [ ] b\r\n", &["a more", "b"]),
+            ("- [ ] a\r- [ ] b\r", &["a", "b"]),
+            ("-\t[ ]\ta", &["a"]),
+            ("- [\u{a0}] a", &["a"]),
+            ("12) [ ] a", &["a"]),
+            // Nested items are items; nested text belongs to its item.
+            ("- [ ] a\n  - [ ] b\n\t* [X] c\n", &["a", "b", "c"]),
+            ("- [ ] a\n  1. click\n  2. see\n", &["a 1. click 2. see"]),
+            ("- [ ] a\n  - note\n", &["a - note"]),
+            (
+                "- [ ] a\n\n  second paragraph\n\nnot part\n  nor this\n",
+                &["a second paragraph"],
+            ),
+            ("- [ ] a\nlazily continued\n", &["a lazily continued"]),
+            ("- [ ] a\n- plain\n  of plain\n- [ ] b", &["a", "b"]),
+            ("- [ ] a\n1. plain\n- [ ] b", &["a", "b"]),
+            ("- [ ] a\n> quote\n", &["a"]),
+            ("- [ ] a\n---\ntext\n", &["a"]),
+            ("- [ ] a\n## b\nc\n", &["a"]),
+            // Not items.
+            (
+                "-[ ] a\n- [] b\n- [ ]c\n- [y] d\n- [  ] e\n[ ] f\n--- [ ] g\n. [ ] h",
+                &[],
+            ),
+            ("- [a](https://acme.example)\n", &[]),
+            ("```\n- [ ] a\n# no heading\n```\n- [ ] b\n", &["b"]),
+            ("~~~ text\n- [ ] a\n```\n- [ ] b\n~~~\n- [ ] c\n", &["c"]),
+            ("```\n- [ ] a\n```sh\n- [ ] b\n```\n- [ ] c\n", &["c"]),
+            ("- [ ] a\n  ```\n  curl\n  ```\n- [ ] b\n", &["a curl", "b"]),
+            ("<!-- - [ ] a -->\n- [ ] b\n<!--\n- [ ] c\n-->\n- [ ] d\n", &["b", "d"]),
+            // Nobody sees these characters, so they change nothing.
+            (
+                "\u{202e}- [\u{200b} ] a\u{202e}bc\u{2066}\n\u{2067}- [ ] d",
+                &["abc", "d"],
+            ),
+            ("- [ ] a\u{0}b\u{1b}[31mc", &["a b [31mc"]),
+            (
+                "- [ ] <script>alert(1)</script> **bold**",
+                &["<script>alert(1)</script> **bold**"],
+            ),
+        ] {
+            assert_eq!(texts(markdown), wanted, "{markdown:?}");
+        }
+    }
+
+    #[test]
+    fn headings_are_kept_short_and_harmless() {
+        let heading = |markdown: &str| read(markdown).unwrap().remove(0).heading;
+        for (line, wanted) in [
+            ("# A", Some("A")),
+            ("###### A #", Some("A")),
+            ("# C#", Some("C#")),
+            ("  # A\u{202e}B\u{7}", Some("AB")),
+            ("#A", None),
+            ("####### A", None),
+            ("## ##", None),
+        ] {
+            assert_eq!(heading(&format!("{line}\n- [ ] x")).as_deref(), wanted, "{line}");
+        }
+        let long = heading(&format!("# {}\n- [ ] x", "ü".repeat(500))).unwrap();
+        assert_eq!(long.chars().count(), HEADING_LIMIT);
+    }
+
+    #[test]
+    fn too_much_is_refused_with_a_sentence() {
+        let items = |count| "- [ ] try it\n".repeat(count);
+        assert_eq!(read(&items(ITEMS_LIMIT)).unwrap().len(), ITEMS_LIMIT);
+        assert_eq!(read(&items(ITEMS_LIMIT + 1)), Err(InvalidChecklist::TooManyItems(51)));
+        insta::assert_snapshot!(
+            read(&items(51)).unwrap_err(),
+            @"the checklist has 51 items; nobody tries more than 50 things with care, so keep those that matter"
+        );
+        assert_eq!(
+            texts(&format!("- [ ] {}", "ü".repeat(ITEM_LIMIT)))[0].chars().count(),
+            ITEM_LIMIT
+        );
+        insta::assert_snapshot!(
+            read(&format!("# A\n- [ ] a\n- [ ] {}\n  b", "ü".repeat(ITEM_LIMIT))).unwrap_err(),
+            @"line 3: the item has 502 characters; 500 are the most, so make several of it"
+        );
+        insta::assert_snapshot!(
+            read("- [ ] a\n\n- [ ] \u{200b}\n").unwrap_err(),
+            @"line 3: the item says nothing; write what to try after the brackets"
+        );
+    }
+
+    #[test]
+    fn ten_megabytes_are_refused_before_they_are_read() {
+        // Whoever read it would count its items first.
+        let huge = "- [ ] a\n".repeat(10 * 1024 * 1024 / 8);
+        insta::assert_snapshot!(
+            read(&huge).unwrap_err(),
+            @"the checklist has 10485760 bytes; 65536 are the most that are read"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_the_file_what_is_shown_is_harmless_and_small(
+            lines in proptest::collection::vec("([-*+]|[0-9]\\.|#{1,3}|```|<!--|-->)?[ \\t]{0,3}(\\[[ xX]\\])? ?.{0,30}[\\r\\n]{0,2}", 0..60),
+        ) {
+            if let Ok(items) = read(&lines.concat()) {
+                prop_assert!(items.len() <= ITEMS_LIMIT);
+                for item in items {
+                    prop_assert!(!item.text.is_empty() && item.text.chars().count() <= ITEM_LIMIT);
+                    prop_assert_eq!(&harmless(&item.text, ITEM_LIMIT), &item.text);
+                    prop_assert!(item.heading.is_none_or(|heading| !heading.is_empty() && harmless(&heading, HEADING_LIMIT) == heading));
+                }
+            }
+        }
+
+        #[test]
+        fn every_item_that_is_written_plainly_is_asked(
+            texts in proptest::collection::vec("[A-Za-z][A-Za-z0-9 ,.<>&`*_-]{0,40}[a-z]", 0..50),
+            bullets in proptest::collection::vec("( {0,8}|\\t)([-*+]|[1-9]{1,2}[.)]) \\[[ x]\\] ", 50),
+            ends in proptest::collection::vec("\r?\n\n?", 50),
+        ) {
+            let mut markdown = String::new();
+            for ((text, bullet), end) in texts.iter().zip(&bullets).zip(&ends) {
+                write!(markdown, "{bullet}{text}{end}").unwrap();
+            }
+            let found: Vec<String> = read(&markdown).unwrap().into_iter().map(|item| item.text).collect();
+            let wanted: Vec<String> = texts.iter().map(|text| harmless(text, ITEM_LIMIT)).collect();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}

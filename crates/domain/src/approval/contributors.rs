@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Person;
+use super::{Login, MailAddress, Person, PrincipalArn};
 use crate::harmless::{harmless, is_invisible};
 
 /// The most characters of a name.
@@ -74,12 +74,7 @@ impl Contributor {
         Self {
             name: harmless(&self.name, NAME_LIMIT),
             login: self.login.as_deref().map(|login| harmless(login, LOGIN_LIMIT)),
-            mail: self.mail.as_deref().map(|mail| match Identity::of_mail(mail) {
-                // An address that was cut would be another one.
-                Some(Identity::Mail(address)) if mail.len() > MAIL_LIMIT => harmless(&address, MAIL_LIMIT),
-                Some(Identity::Login(login)) if mail.len() > MAIL_LIMIT => harmless(&format!("{login}@{HIDDEN}"), MAIL_LIMIT),
-                _ => harmless(mail, MAIL_LIMIT),
-            }),
+            mail: self.mail.as_deref().and_then(kept_mail),
             role: self.role,
         }
     }
@@ -101,8 +96,8 @@ impl Person {
     }
 
     fn identities(&self) -> BTreeSet<Identity> {
-        let mails = self.mails.iter().map(|mail| mail.as_str()).chain(self.name.mail());
-        let arns = self.arns.iter().map(|arn| arn.as_str());
+        let mails = self.mails.iter().map(MailAddress::as_str).chain(self.name.mail());
+        let arns = self.arns.iter().map(PrincipalArn::as_str);
         let name_as_arn = self.name.mail().is_none().then(|| self.name.as_str());
         mails
             .filter_map(Identity::of_mail)
@@ -114,6 +109,18 @@ impl Person {
             .chain(arns.chain(name_as_arn).map(|arn| Identity::Arn(arn.to_owned())))
             .collect()
     }
+}
+
+/// A mail address that is still the same one when it is short enough; `None` where it can be nobody's who is asked.
+fn kept_mail(mail: &str) -> Option<String> {
+    if mail.len() <= MAIL_LIMIT {
+        return Some(harmless(mail, MAIL_LIMIT));
+    }
+    let short = match Identity::of_mail(mail)? {
+        Identity::Login(login) => format!("{login}@{HIDDEN}"),
+        Identity::Mail(address) | Identity::Arn(address) => address,
+    };
+    (short.len() <= MAIL_LIMIT).then_some(short)
 }
 
 /// Whether a contributor is this person, under any of their names and however these are spelled.
@@ -140,20 +147,19 @@ impl Identity {
     }
 
     fn of_github(login: String) -> Option<Self> {
-        (!login.is_empty() && login != GITHUB_LOGIN).then_some(Self::Login(login))
+        (login.parse::<Login>().is_ok() && login != GITHUB_LOGIN).then_some(Self::Login(login))
     }
 
     /// `None` for what is no address, and for GitHub itself, which is nobody.
     fn of_mail(text: &str) -> Option<Self> {
-        let text = folded(visible(text).trim_matches(['<', '>']));
+        let text = folded(&visible(text)).replace(['<', '>', '"'], "");
         let (local, domain) = text.rsplit_once('@')?;
-        let local = local.trim_matches('"');
         let domain = match domain.trim_end_matches('.') {
             "googlemail.com" => "gmail.com",
             domain => domain,
         };
         if domain == HIDDEN {
-            let login = local.split_once('+').map_or(local, |(_, login)| login);
+            let login = local.rsplit_once('+').map_or(local, |(_, login)| login);
             return Self::of_github(login.to_owned());
         }
         // A local part that is all tag is no tag.
@@ -222,4 +228,301 @@ pub fn co_authors(message: &str) -> Vec<Contributor> {
         }
     }
     found
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn person(name: &str, logins: &[&str], mails: &[&str], arns: &[&str]) -> Person {
+        Person {
+            name: name.parse().unwrap(),
+            logins: logins.iter().map(|login| login.parse().unwrap()).collect(),
+            mails: mails.iter().map(|mail| mail.parse().unwrap()).collect(),
+            arns: arns.iter().map(|arn| arn.parse().unwrap()).collect(),
+        }
+    }
+
+    fn author(login: Option<&str>, mail: Option<&str>) -> Contributor {
+        Contributor {
+            name: "Ada".to_owned(),
+            login: login.map(str::to_owned),
+            mail: mail.map(str::to_owned),
+            role: Role::Author,
+        }
+    }
+
+    #[test]
+    fn an_author_is_found_under_every_spelling_of_an_address() {
+        let ada = person(
+            "ada.lovelace@acme.example",
+            &["Ada-L"],
+            &["ada.l@gmail.com", "JÜRGEN@acme.example", "ada@Acme-Labs.example"],
+            &[],
+        );
+        for (mail, is_ada) in [
+            ("ada.lovelace@acme.example", true),
+            ("ADA.Lovelace@Acme.EXAMPLE", true),
+            ("  ada.lovelace@acme.example\n", true),
+            ("<ada.lovelace@acme.example>", true),
+            ("\"ada.lovelace\"@acme.example", true),
+            ("ada.lovelace+lockgate@acme.example", true),
+            ("ada.lovelace+a+b@acme.example", true),
+            ("ada.lovelace@acme.example.", true),
+            ("ada\u{200b}.love\u{ad}lace@acme.example", true),
+            ("ada.lovelace@acme.example\u{202e}", true),
+            ("ada. lovelace@acme.example", true),
+            ("ada@acme-labs.example", true),
+            // Elsewhere a dot makes another address.
+            ("adalovelace@acme.example", false),
+            ("ada.lovelace@acme.example.com", false),
+            ("ada.lovelace@sub.acme.example", false),
+            ("lovelace@acme.example", false),
+            ("+ada.lovelace@acme.example", false),
+            ("ada.lovelace", false),
+            ("@acme.example", false),
+            ("", false),
+            // At Gmail it does not, and it has two names.
+            ("adal@gmail.com", true),
+            ("A.D.A.L+x@GMail.com", true),
+            ("ada.l@googlemail.com", true),
+            ("a..dal@gmail.com.", true),
+            ("adam@gmail.com", false),
+            ("ada.l@gmail.com.example", false),
+            // Case is more than ASCII.
+            ("jürgen@acme.example", true),
+            ("Jürgen+x@ACME.example", true),
+            ("jurgen@acme.example", false),
+            // What GitHub invents is the login.
+            ("12345+ada-l@users.noreply.github.com", true),
+            ("12345+ADA-L@Users.NoReply.GitHub.com", true),
+            ("ada-l@users.noreply.github.com", true),
+            ("12345+ada@users.noreply.github.com", false),
+            ("ada-l+12345@users.noreply.github.com", false),
+            ("12345@users.noreply.github.com", false),
+            ("ada-l@users.noreply.github.com.example", false),
+            ("12345+@users.noreply.github.com", false),
+        ] {
+            assert_eq!(is_same_person(&ada, &author(None, Some(mail))), is_ada, "{mail:?}");
+        }
+    }
+
+    #[test]
+    fn an_author_is_found_by_login_and_who_asked_by_principal() {
+        let session = "arn:aws:sts::111111111111:assumed-role/Tester/Ada";
+        let ada = person(
+            "ada@acme.example",
+            &["Ada-L"],
+            &["77+other@users.noreply.github.com"],
+            &[session],
+        );
+        for (login, is_ada) in [
+            ("Ada-L", true),
+            ("ada-l", true),
+            ("@ADA-L", true),
+            (" ada-l ", true),
+            ("other", true),
+            ("ada", false),
+            ("ada-l[bot]", false),
+            ("", false),
+            (session, true),
+            ("arn:aws:sts::111111111111:assumed-role/Tester/ada", false),
+            ("arn:aws:iam::111111111111:user/ada-l", false),
+        ] {
+            assert_eq!(
+                is_same_person(&ada, &Contributor::requester(login)),
+                is_ada,
+                "{login:?}"
+            );
+            assert_eq!(is_same_person(&ada, &author(Some(login), None)), is_ada, "{login:?}");
+        }
+        let by_arn = person("arn:aws:iam::111111111111:user/ops", &[], &[], &[]);
+        assert!(is_same_person(
+            &by_arn,
+            &Contributor::requester("arn:aws:iam::111111111111:user/ops")
+        ));
+        assert!(!is_same_person(&by_arn, &Contributor::requester("ops")));
+        // Either of the two says who it is.
+        assert!(is_same_person(
+            &ada,
+            &author(Some("somebody"), Some("ada@acme.example"))
+        ));
+        assert!(is_same_person(
+            &ada,
+            &author(Some("ada-l"), Some("somebody@acme.example"))
+        ));
+        assert!(!is_same_person(&ada, &author(None, None)));
+    }
+
+    #[test]
+    fn github_itself_is_nobody() {
+        let odd = person(
+            "noreply@github.com",
+            &["web-flow"],
+            &["web-flow@users.noreply.github.com"],
+            &[],
+        );
+        for (login, mail) in [
+            (Some("web-flow"), Some("noreply@github.com")),
+            (Some("Web-Flow"), None),
+            (None, Some("NoReply@GitHub.com")),
+            (None, Some("noreply+x@github.com")),
+            (None, Some("19864447+web-flow@users.noreply.github.com")),
+        ] {
+            assert!(!is_same_person(&odd, &author(login, mail)), "{login:?} {mail:?}");
+        }
+        // Somebody else at GitHub is somebody.
+        let hubot = person("hubot@github.com", &[], &[], &[]);
+        assert!(is_same_person(&hubot, &author(None, Some("hubot@github.com"))));
+    }
+
+    #[test]
+    fn what_two_people_have_in_common_is_named() {
+        let qa = person(
+            "qa@acme.example",
+            &["qa-acme"],
+            &["q.a@gmail.com"],
+            &["arn:aws:iam::111111111111:user/qa"],
+        );
+        for (other, common) in [
+            (person("lead@acme.example", &["lead"], &["lead@gmail.com"], &[]), None),
+            (person("qa+2@acme.example", &[], &[], &[]), Some("qa@acme.example")),
+            (person("lead@acme.example", &["QA-Acme"], &[], &[]), Some("qa-acme")),
+            (person("qa@googlemail.com", &[], &[], &[]), Some("qa@gmail.com")),
+            (
+                person("lead@acme.example", &[], &["1+qa-acme@users.noreply.github.com"], &[]),
+                Some("qa-acme"),
+            ),
+            (
+                person("arn:aws:iam::111111111111:user/qa", &[], &[], &[]),
+                Some("arn:aws:iam::111111111111:user/qa"),
+            ),
+        ] {
+            assert_eq!(qa.in_common(&other).as_deref(), common, "{other:?}");
+            assert_eq!(other.in_common(&qa).as_deref(), common, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn co_authors_are_read_from_wherever_a_message_names_them() {
+        for (message, wanted) in [
+            ("Add prices", &[][..]),
+            (
+                "Add prices\n\nCo-authored-by: Ada L <ada@acme.example>",
+                &[("Ada L", Some("ada@acme.example"))],
+            ),
+            (
+                "x\r\n\r\nCO-AUTHORED-BY:Ada<ada@acme.example>\r\nco-authored-by: Bob <bob@acme.example>\r\n",
+                &[("Ada", Some("ada@acme.example")), ("Bob", Some("bob@acme.example"))],
+            ),
+            (
+                "  Co-Authored-By : Ada <12345+ada@users.noreply.github.com>\nmore text\n",
+                &[("Ada", Some("12345+ada@users.noreply.github.com"))],
+            ),
+            (
+                "x\rCo-authored-by: Ada <ada@acme.example>\rSigned-off-by: Cy <cy@acme.example>",
+                &[("Ada", Some("ada@acme.example"))],
+            ),
+            (
+                "Co-authored-by: Ada <ada@acme.example>, Bob <bob@acme.example>",
+                &[("Ada", Some("ada@acme.example")), ("Bob", Some("bob@acme.example"))],
+            ),
+            (
+                "Co-authored-by: ada@acme.example",
+                &[("ada@acme.example", Some("ada@acme.example"))],
+            ),
+            ("Co-authored-by: Ada", &[("Ada", None)]),
+            (
+                "Co-authored-by: Ada <ada@acme.example",
+                &[("Ada", Some("ada@acme.example"))],
+            ),
+            ("Co-authored-by:", &[]),
+            (
+                "Co\u{200b}-authored-by: \u{202e}Ada\u{7} <b>x</b> <ada@acme.example>",
+                &[("Ada", Some("b")), ("x", Some("/b")), ("", Some("ada@acme.example"))],
+            ),
+            ("Thanks to Co-authored-by: Ada <ada@acme.example>", &[]),
+            ("Reviewed-by: Ada <ada@acme.example>", &[]),
+        ] {
+            let found = co_authors(message);
+            let found: Vec<(&str, Option<&str>)> = found
+                .iter()
+                .map(|who| (who.name.as_str(), who.mail.as_deref()))
+                .collect();
+            assert_eq!(found, wanted, "{message:?}");
+        }
+        assert_eq!(co_authors("Co-authored-by: A <a@b.example>")[0].role, Role::CoAuthor);
+    }
+
+    #[test]
+    fn a_long_address_is_kept_as_one_that_is_still_the_same() {
+        let ada = person("ada@acme.example", &["ada-l"], &[], &[]);
+        for mail in [
+            format!("ada+{}@acme.example", "x".repeat(5000)),
+            format!("{}+ada-l@users.noreply.github.com", "1".repeat(5000)),
+        ] {
+            let kept = author(None, Some(&mail)).harmless();
+            assert!(kept.mail.as_ref().unwrap().len() < 100, "{kept:?}");
+            assert!(is_same_person(&ada, &kept), "{kept:?}");
+        }
+        let other = author(
+            Some(&"l".repeat(5000)),
+            Some(&format!("{}@acme.example", "x".repeat(5000))),
+        )
+        .harmless();
+        assert!(serde_json::to_vec(&other).unwrap().len() < 2000);
+        assert!(!is_same_person(&ada, &other));
+    }
+
+    proptest! {
+        #[test]
+        fn however_an_address_is_dressed_up_it_is_the_same_person(
+            local in "[a-z][a-z0-9.]{0,8}[a-z0-9]",
+            gmail in any::<bool>(),
+            tag in "(\\+[A-Za-z0-9.+-]{0,8})?",
+            upper in any::<u32>(),
+            dot in any::<bool>(),
+            invisible in any::<proptest::sample::Index>(),
+        ) {
+            prop_assume!(!local.contains(".."));
+            let domain = if gmail { "gmail.com" } else { "acme.example" };
+            let plain = format!("{local}@{domain}");
+            let local = if gmail { local.replace('.', "") } else { local };
+            let domain = if gmail { "googlemail.com" } else { domain };
+            let mut dressed: Vec<char> = format!("{local}{tag}@{domain}{}", if dot { "." } else { "" }).chars().collect();
+            for (at, c) in dressed.iter_mut().enumerate() {
+                if upper.rotate_right(u32::try_from(at).unwrap()) & 1 == 1 {
+                    *c = c.to_ascii_uppercase();
+                }
+            }
+            let at = invisible.index(dressed.len());
+            dressed.insert(at, '\u{200d}');
+            let dressed: String = dressed.into_iter().collect();
+            let contributor = author(None, Some(&dressed));
+            let person = person(&plain, &[], &[], &[]);
+            prop_assert!(is_same_person(&person, &contributor), "{} {}", plain, dressed);
+            prop_assert!(is_same_person(&person, &contributor.harmless()), "{} {}", plain, dressed);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic_and_what_is_kept_is_the_same_somebody(
+            login in any::<Option<String>>(),
+            mail in proptest::option::of("\\PC{0,8}.{0,8}(\\+.{0,300})?@(.{0,8}|users\\.noreply\\.github\\.com|gmail\\.com)"),
+            message in any::<String>(),
+        ) {
+            let given = author(login.as_deref(), mail.as_deref());
+            prop_assert_eq!(given.harmless().identities(), given.identities());
+            co_authors(&message);
+        }
+
+        #[test]
+        fn different_addresses_are_different_people(a in "[a-c]{1,2}(\\.[a-c])?", b in "[a-c]{1,2}(\\.[a-c])?") {
+            let person = person(&format!("{a}@acme.example"), &[], &[], &[]);
+            let contributor = author(None, Some(&format!("{b}@acme.example")));
+            prop_assert_eq!(is_same_person(&person, &contributor), a == b);
+        }
+    }
 }

@@ -279,3 +279,259 @@ impl Person {
         self.name.mail().is_none() && self.name.as_str() == arn || self.arns.iter().any(|own| own.as_str() == arn)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn approver(text: &str) -> Approver {
+        text.parse().unwrap()
+    }
+
+    fn approvers(names: &str) -> Vec<Approver> {
+        names
+            .split_whitespace()
+            .map(|name| approver(&format!("{name}@acme.example")))
+            .collect()
+    }
+
+    /// Duties, each written `2 of qa lead`.
+    fn policy(duties: &[&str]) -> ApprovalPolicy {
+        let duties: Vec<Duty> = duties
+            .iter()
+            .map(|duty| {
+                let (need, people) = duty.split_once(" of").unwrap();
+                Duty {
+                    group: None,
+                    people: approvers(people),
+                    need: need.parse().unwrap(),
+                }
+            })
+            .collect();
+        let names: BTreeSet<Approver> = duties.iter().flat_map(|duty| duty.people.clone()).collect();
+        let person = |name| Person {
+            name,
+            logins: vec![],
+            mails: vec![],
+            arns: vec![],
+        };
+        ApprovalPolicy {
+            when: When::After,
+            people: names.into_iter().map(person).collect(),
+            duties,
+            within_seconds: 60,
+            on_reject: OnReject::Stay,
+        }
+    }
+
+    #[test]
+    fn an_approver_is_a_mail_address_or_somebody_who_can_call() {
+        for (text, mail) in [
+            ("qa@acme.example", Some("qa@acme.example")),
+            ("Ada.Lovelace+Ops@Acme.Example", Some("ada.lovelace+ops@acme.example")),
+            ("o'neill@acme.example", Some("o'neill@acme.example")),
+            ("arn:aws:iam::111111111111:user/qa", None),
+            ("arn:aws:iam::111111111111:user/testers/Qa", None),
+            ("arn:aws:sts::111111111111:assumed-role/Tester/Qa@acme.example", None),
+            ("arn:aws-cn:sts::111111111111:federated-user/qa", None),
+        ] {
+            assert_eq!(approver(text).mail(), mail, "{text}");
+        }
+        assert_eq!(
+            approver("arn:aws:iam::111111111111:user/Qa").as_str(),
+            "arn:aws:iam::111111111111:user/Qa"
+        );
+        for bad in [
+            "",
+            "qa",
+            "qa@",
+            "@acme.example",
+            "qa@acme..example",
+            "qa@acme.example.",
+            "qa@acme@example",
+            "qa @acme.example",
+            "qa@acme.example\n",
+            "qa@acme.example\r\nBcc: all@acme.example",
+            "Qa <qa@acme.example>",
+            "qa@acme.example,lead@acme.example",
+            "jürgen@acme.example",
+            "q\u{430}@acme.example",
+            "qa\u{200b}@acme.example",
+            "mailto:qa@acme.example",
+            "arn:aws:iam::111111111111:role/Tester",
+            "arn:aws:iam::111111111111:root",
+            "arn:aws:iam::111111111111:user/*",
+            "arn:aws:iam::111111111111:user/q?",
+            "arn:aws:iam::111111111111:user/",
+            "arn:aws:iam::1111:user/qa",
+            "arn:aws:iam::*:user/qa",
+            "arn:aws:sts::111111111111:assumed-role/Tester",
+            "arn:aws:sts::111111111111:assumed-role/Tester/",
+            "arn:aws:sts::111111111111:assumed-role/Tester/*",
+            "arn:aws:s3:::bucket",
+            "arn:x@acme.example",
+        ] {
+            assert!(bad.parse::<Approver>().is_err(), "{bad:?}");
+        }
+        assert!(format!("{}@acme.example", "q".repeat(241)).parse::<Approver>().is_ok());
+        assert!(format!("{}@acme.example", "q".repeat(242)).parse::<Approver>().is_err());
+    }
+
+    #[test]
+    fn the_other_names_of_a_person_are_checked_as_well() {
+        for good in [
+            "JÜRGEN@acme.example",
+            "12345+ada@users.noreply.github.com",
+            "root@localhost",
+        ] {
+            assert!(good.parse::<MailAddress>().is_ok(), "{good}");
+        }
+        for bad in ["", "ada", "ada@", "a b@acme.example", "<ada@acme.example>"] {
+            assert!(bad.parse::<MailAddress>().is_err(), "{bad}");
+        }
+        for (login, is_one) in [
+            ("ada", true),
+            ("Ada-L_acme", true),
+            ("", false),
+            ("ada[bot]", false),
+            ("@ada", false),
+            ("arn:aws:iam::111111111111:user/ada", false),
+        ] {
+            assert_eq!(login.parse::<Login>().is_ok(), is_one, "{login}");
+        }
+    }
+
+    #[test]
+    fn a_duty_is_met_by_people_who_count_once() {
+        for (duties, accepted, met) in [
+            (&["1 of qa lead"][..], "", false),
+            (&["1 of qa lead"], "qa", true),
+            (&["1 of qa lead"], "lead", true),
+            (&["1 of qa lead"], "qa lead", true),
+            (&["1 of qa lead"], "tess", false),
+            (&["2 of qa lead"], "qa", false),
+            (&["2 of qa lead tess"], "qa tess", true),
+            (&["2 of qa qa"], "qa", false),
+            (&["3 of qa lead"], "qa lead", false),
+            (&["4294967295 of qa", "4294967295 of qa"], "qa", false),
+            // Whoever is in both groups counts for one of them.
+            (&["1 of qa", "1 of qa"], "qa", false),
+            (&["1 of qa lead", "1 of qa"], "qa", false),
+            (&["1 of qa lead", "1 of qa"], "lead", false),
+            (&["1 of qa lead", "1 of qa"], "lead qa", true),
+            (&["1 of qa", "1 of qa lead"], "lead qa", true),
+            // Room is made by moving others, over several duties.
+            (&["1 of a b", "1 of b c", "1 of c d"], "a b c", true),
+            (&["1 of c d", "1 of b c", "1 of a b"], "b c d", true),
+            (&["2 of a b c", "1 of a", "1 of b d"], "a b c d", true),
+            (&["2 of a b c", "1 of a", "1 of b"], "a b c", false),
+            // Nothing is accepted by default.
+            (&[], "qa", false),
+            (&[], "", false),
+            (&["0 of qa"], "", false),
+            (&["0 of qa"], "qa", false),
+            (&["1 of qa", "0 of lead"], "qa", false),
+            (&["1 of"], "qa", false),
+        ] {
+            let accepted: BTreeSet<Approver> = approvers(accepted).into_iter().collect();
+            assert_eq!(policy(duties).met_by(&accepted), met, "{duties:?} {accepted:?}");
+        }
+    }
+
+    #[test]
+    fn a_quorum_that_nobody_can_reach_is_known_beforehand() {
+        for (duties, can) in [
+            (&["1 of qa lead"][..], true),
+            (&["2 of qa lead", "1 of tess"], true),
+            (&["3 of qa lead"], false),
+            (&["1 of qa lead", "2 of lead qa"], false),
+            (&["0 of qa"], false),
+            (&[], false),
+        ] {
+            assert_eq!(policy(duties).can_be_met(), can, "{duties:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_found_by_name_and_by_exactly_their_principals() {
+        let (session, user) = (
+            "arn:aws:sts::111111111111:assumed-role/Tester/qa",
+            "arn:aws:iam::111111111111:user/ops",
+        );
+        let mut policy = policy(&["1 of qa lead"]);
+        policy.people[1].arns = vec![session.parse().unwrap()];
+        policy.people.push(Person {
+            name: approver(user),
+            ..policy.people[0].clone()
+        });
+        let name = |arn: &str| policy.person_of_arn(arn).map(|person| person.name.as_str());
+        assert_eq!(name(session), Some("qa@acme.example"));
+        assert_eq!(name(user), Some(user));
+        for other in [
+            "",
+            "qa@acme.example",
+            "arn:aws:sts::111111111111:assumed-role/Tester/QA",
+            "arn:aws:sts::111111111111:assumed-role/Tester/qa2",
+            "arn:aws:sts::111111111111:assumed-role/Tester",
+            "arn:aws:sts::222222222222:assumed-role/Tester/qa",
+        ] {
+            assert_eq!(name(other), None, "{other}");
+        }
+        assert!(policy.person(&approver("QA@acme.example")).is_some());
+        assert!(policy.person(&approver("tess@acme.example")).is_none());
+    }
+
+    #[test]
+    fn a_policy_is_read_as_the_configuration_writes_it() {
+        let text = r#"{"when":"after","people":[{"name":"qa@acme.example","logins":["qa-acme"],"mails":["qa@old.example"],"arns":["arn:aws:iam::111111111111:user/qa"]}],"duties":[{"group":"testers","people":["qa@acme.example"],"need":1}],"within_seconds":259200,"on_reject":"roll_back"}"#;
+        let policy: ApprovalPolicy = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&policy).unwrap(), text);
+        for (from, to) in [
+            ("qa@acme.example", "nobody"),
+            ("qa-acme", "qa acme"),
+            ("\"after\"", "\"whenever\""),
+            ("\"need\"", "\"needs\""),
+            ("user/qa", "user/*"),
+            ("\"need\":1", "\"need\":-1"),
+        ] {
+            let bad = text.replace(from, to);
+            assert!(serde_json::from_str::<ApprovalPolicy>(&bad).is_err(), "{bad}");
+        }
+    }
+
+    /// Tries every way of giving each person to one duty or to none.
+    fn met_by_trying(duties: &[Duty], people: &[Approver], left: &mut [u32]) -> bool {
+        let Some((person, rest)) = people.split_first() else {
+            return left.iter().all(|need| *need == 0);
+        };
+        for (at, duty) in duties.iter().enumerate() {
+            if left[at] > 0 && duty.people.contains(person) {
+                left[at] -= 1;
+                let met = met_by_trying(duties, rest, left);
+                left[at] += 1;
+                if met {
+                    return true;
+                }
+            }
+        }
+        met_by_trying(duties, rest, left)
+    }
+
+    proptest! {
+        #[test]
+        fn duties_are_met_exactly_when_some_assignment_meets_them(
+            duties in proptest::collection::vec((proptest::sample::subsequence(vec!["a", "b", "c", "d", "e"], 0..=5), 1_u32..4), 1..4),
+            accepted in proptest::sample::subsequence(vec!["a", "b", "c", "d", "e", "f"], 0..=6),
+        ) {
+            let duties: Vec<String> = duties.iter().map(|(people, need)| format!("{need} of {}", people.join(" "))).collect();
+            let policy = policy(&duties.iter().map(String::as_str).collect::<Vec<_>>());
+            let accepted = approvers(&accepted.join(" "));
+            let mut left: Vec<u32> = policy.duties.iter().map(|duty| duty.need).collect();
+            let wanted = met_by_trying(&policy.duties, &accepted, &mut left);
+            prop_assert_eq!(policy.met_by(&accepted.into_iter().collect()), wanted);
+        }
+    }
+}
