@@ -32,8 +32,14 @@ impl Ledger {
         let create = |found: &mut Option<Approval>| {
             found.get_or_insert_with(|| approval.clone());
         };
-        self.change(&partition(&approval.id), RECORD, create, |_| None, |_| Condition::default())
-            .await
+        self.change(
+            &partition(&approval.id),
+            RECORD,
+            create,
+            |_| None,
+            |_| Condition::default(),
+        )
+        .await
     }
 
     /// Changes an approval by a transition of the domain; nothing, where there is none.

@@ -91,7 +91,11 @@ impl Approvers {
             .into_iter()
             .flat_map(|page| page.subscriptions.unwrap_or_default())
             // "PendingConfirmation" or "Deleted" stand where the ARN of a working one does.
-            .filter(|subscription| subscription.subscription_arn().is_some_and(|arn| arn.starts_with("arn:")))
+            .filter(|subscription| {
+                subscription
+                    .subscription_arn()
+                    .is_some_and(|arn| arn.starts_with("arn:"))
+            })
             .filter_map(|subscription| subscription.endpoint)
             .collect())
     }

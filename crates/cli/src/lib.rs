@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod api;
+pub mod approval;
 pub mod configuration;
 pub mod package;
 pub mod release;
+mod table;
 mod terminal;
 
 /// The operator's command of Lockgate, a deployment pipeline in your own AWS account.
@@ -23,6 +26,9 @@ enum Command {
     Config(configuration::Config),
     Package(package::Options),
     Release(release::Options),
+    Pending(approval::Pending),
+    Approve(approval::Approve),
+    Reject(approval::Reject),
 }
 
 /// Carries a command out. Its result goes to standard output, everything said on the way to standard error.
@@ -32,6 +38,9 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Config(options) => options.run().map_err(|error| error.to_string()),
         Command::Package(options) => package::run(&options).await.map_err(|error| error.to_string()),
         Command::Release(options) => release::run(&options).await.map_err(|error| error.to_string()),
+        Command::Pending(options) => approval::pending(&options).await.map_err(|error| error.to_string()),
+        Command::Approve(options) => approval::approve(&options).await.map_err(|error| error.to_string()),
+        Command::Reject(options) => approval::reject(&options).await.map_err(|error| error.to_string()),
     };
     match done {
         Ok(result) => {

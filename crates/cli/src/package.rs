@@ -14,9 +14,10 @@ use crate::terminal;
 
 /// Makes a release of a cloud assembly and prints its digest.
 ///
-/// The assembly is checked as the deployment will check it. Its templates and assets, and lockgate.smoke.toml and
-/// lockgate.uat.md of the current folder if they are there, go to the artifacts bucket under the digests of their
-/// contents; what is there already is not sent again. The release's digest is printed alone on standard output.
+/// The assembly is checked as the deployment will check it. Its templates and assets, and lockgate.smoke.toml,
+/// lockgate.integration.yml and lockgate.uat.md of the current folder if they are there, go to the artifacts bucket under
+/// the digests of their contents; what is there already is not sent again. The release's digest is printed alone on
+/// standard output.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The folder of the cloud assembly, as `cdk synth` leaves it.

@@ -9,11 +9,16 @@ use tokio::process::Command;
 
 use crate::{Account, Emulator, REGION, TOOLS, Trouble, deliveries, workspace};
 
+/// What links are signed with on the local AWS, which nobody else reaches.
+const APPROVAL_KEY: &str = "6c6f636b676174652d6c6f63616c2d6177732d617070726f76616c2d6b657921";
+
 /// Lockgate, deployed.
 #[derive(Debug)]
 pub struct Pipeline {
     /// The tools account.
     pub tools: Account,
+    /// The API's base URL.
+    pub api: String,
     /// Where deliveries are sent.
     pub webhook: String,
     /// The state machine's ARN.
@@ -109,20 +114,13 @@ impl Pipeline {
             .arg(emulator.folder().join("infra.out"));
         run("cdk deploy of Lockgate", command).await?;
         let tools = emulator.account(TOOLS).await;
-        for (name, value) in [("secret", deliveries::SECRET)] {
-            let put = tools
-                .aws
-                .ssm()
-                .put_parameter()
-                .name(format!("/lockgate/webhook/{name}"))
-                .value(value);
+        for (name, value) in [
+            ("/lockgate/webhook/secret", deliveries::SECRET),
+            ("/lockgate/approval/key", APPROVAL_KEY),
+        ] {
+            let put = tools.aws.ssm().put_parameter().name(name).value(value);
             let put = put.r#type(ParameterType::SecureString).overwrite(true).send().await;
-            put.map_err(|error| {
-                Trouble(format!(
-                    "storing the webhook's secret: {:?}",
-                    error.into_service_error()
-                ))
-            })?;
+            put.map_err(|error| Trouble(format!("storing {name}: {:?}", error.into_service_error())))?;
         }
         let mut outputs = tools.outputs("lockgate-pipeline").await?;
         let mut output = |key: &str| {
@@ -132,6 +130,7 @@ impl Pipeline {
         };
         let table = output("LedgerTable")?;
         Ok(Self {
+            api: output("ApiUrl")?,
             webhook: output("WebhookUrl")?,
             machine: output("StateMachine")?,
             ledger: Ledger::new(tools.aws.dynamodb(), &table),

@@ -8,12 +8,13 @@ use crate::progress::Progress;
 use crate::tools::Workspace;
 
 /// Every package that becomes a function.
-pub const FUNCTIONS: [&str; 7] = [
+pub const FUNCTIONS: [&str; 8] = [
     "lockgate-webhook",
     "lockgate-gate",
     "lockgate-build",
     "lockgate-deploy",
     "lockgate-smoke-test",
+    "lockgate-approval",
     "lockgate-report",
     "lockgate-sweep",
 ];

@@ -44,7 +44,7 @@ const NEEDED: [Needed; 5] = [
 ];
 
 /// Folders with npm packages of their own.
-const PACKAGES: [&str; 2] = ["infra", "tests/payloads"];
+const PACKAGES: [&str; 3] = ["infra", "tests/payloads", "tests/browser"];
 
 /// The repository, with everything in it that its tasks need.
 pub struct Workspace {

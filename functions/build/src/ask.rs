@@ -27,6 +27,15 @@ pub async fn ask(
         wake::answer(context, &parked, &there, now).await?;
         return Ok(Output::Parked);
     }
+    // What comes after another environment was built and tried there, and is never built here.
+    if let Some(promoted) = context.ledger.promoted(deployment).await? {
+        let there = match promoted {
+            Ok(release) => wake::check(context, &release).await,
+            Err(refused) => Err(refused),
+        };
+        wake::answer(context, &parked, &there, now).await?;
+        return Ok(Output::Parked);
+    }
     let (application, commit) = (&deployment.application, &deployment.commit);
     let step = context
         .ledger

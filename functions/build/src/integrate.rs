@@ -89,7 +89,10 @@ pub async fn look(context: &Context, parked: &Parked, now: Timestamp) -> Result<
         None => {
             let patience = parked.waits_for.patience();
             let key = parked.waits_for.key(&parked.deployment);
-            context.ledger.look_again(&key, &parked.deployment, now + patience).await?;
+            context
+                .ledger
+                .look_again(&key, &parked.deployment, now + patience)
+                .await?;
             Ok(false)
         }
     }
@@ -102,7 +105,10 @@ async fn settle(context: &Context, parked: &Parked, build: Option<&Build>, now: 
         Some(BuildState::InProgress) => {
             let patience = parked.waits_for.patience();
             let key = parked.waits_for.key(&parked.deployment);
-            context.ledger.look_again(&key, &parked.deployment, now + patience).await?;
+            context
+                .ledger
+                .look_again(&key, &parked.deployment, now + patience)
+                .await?;
             return Ok(false);
         }
         Some(BuildState::Succeeded) => None,
@@ -124,7 +130,11 @@ async fn conclude(
 ) -> Result<(), Error> {
     // Cut as every failure's cause is, which this becomes.
     let cause = fault.map(|fault| {
-        let where_to = if log.is_empty() { String::new() } else { format!(". Log: {log}") };
+        let where_to = if log.is_empty() {
+            String::new()
+        } else {
+            format!(". Log: {log}")
+        };
         Failure::new(Name::IntegrationTestsFailed, format!("{fault}{where_to}")).cause
     });
     let event = Event::IntegrationTested {
@@ -147,7 +157,11 @@ async fn answer(context: &Context, parked: &Parked, integrated: &Integrated) -> 
 /// The buildspec that travelled in the release; nothing, where it has none.
 async fn specification(context: &Context, release: &Digest) -> Result<Option<String>, Error> {
     let index = context.artifacts.read_index(release).await?;
-    let Some(file) = index.files().iter().find(|file| file.path.as_str() == INTEGRATION_TESTS) else {
+    let Some(file) = index
+        .files()
+        .iter()
+        .find(|file| file.path.as_str() == INTEGRATION_TESTS)
+    else {
         return Ok(None);
     };
     let content = context.artifacts.read_object(file).await?;

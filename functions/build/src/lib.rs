@@ -1,9 +1,10 @@
 //! **build** has CodeBuild build, test and synthesise a commit, once, however many deployments ask for it.
 
 mod ask;
+mod integrate;
 mod wake;
 
-use aws::artifacts::Artifacts;
+use aws::artifacts::{ArtifactError, Artifacts};
 use aws::builds::Builds;
 use aws::tasks::Tasks;
 use aws::{Aws, Ledger};
@@ -13,6 +14,7 @@ use domain::names::{Digest, TaskToken};
 use domain::parking::Key;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What build is asked to do.
 #[derive(Debug, Deserialize)]
@@ -22,6 +24,17 @@ pub enum Input {
     Build {
         /// The deployment.
         deployment: Box<Deployment>,
+        /// Answers for the state that waits.
+        token: TaskToken,
+    },
+    /// Run the release's integration tests against the environment.
+    Integrate {
+        /// The deployment.
+        deployment: Box<Deployment>,
+        /// The release that is in the environment.
+        release: Digest,
+        /// The outputs of the environment's stacks.
+        outputs: Value,
         /// Answers for the state that waits.
         token: TaskToken,
     },
@@ -70,12 +83,29 @@ pub enum Built {
     },
 }
 
+/// What build answers to a task that waits for integration tests.
+#[derive(Debug, PartialEq, Eq, Serialize, strum::VariantNames)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Integrated {
+    /// They passed, or there are none.
+    Passed,
+    /// They did not.
+    Failed {
+        /// Why, and where the log is.
+        cause: String,
+    },
+}
+
 /// Why build could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// AWS refused.
     #[error(transparent)]
     Aws(#[from] aws::Error),
+    /// The release cannot be read.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
 }
 
 /// The failures build raises, itself or through a task's token.
@@ -90,6 +120,7 @@ pub const RAISES: &[Name] = &[
     Name::ReleaseMissing,
     Name::ReleaseAltered,
     Name::UnsupportedAssembly,
+    Name::NotStableBefore,
     Name::InvalidInput,
     Name::Panicked,
     Name::Unexpected,
@@ -97,8 +128,10 @@ pub const RAISES: &[Name] = &[
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let Error::Aws(error) = error;
-        error.failure()
+        match error {
+            Error::Aws(error) => error.failure(),
+            Error::Artifact(error) => error.failure(),
+        }
     }
 }
 
@@ -108,6 +141,7 @@ pub struct Context {
     ledger: Ledger,
     tasks: Tasks,
     builds: Builds,
+    integration: Builds,
     artifacts: Artifacts,
 }
 
@@ -119,6 +153,7 @@ impl Context {
             ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
             tasks: Tasks::new(aws.step_functions()),
             builds: Builds::new(aws.codebuild(), lambda::setting("LOCKGATE_BUILD_PROJECT")?),
+            integration: Builds::new(aws.codebuild(), lambda::setting("LOCKGATE_INTEGRATION_PROJECT")?),
             artifacts: Artifacts::new(&aws, lambda::setting("LOCKGATE_ARTIFACTS")?),
         })
     }
@@ -129,7 +164,16 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     let now = Timestamp::now();
     match input {
         Input::Build { deployment, token } => ask::ask(context, &deployment, token, now).await,
+        Input::Integrate {
+            deployment,
+            release,
+            outputs,
+            token,
+        } => integrate::integrate(context, &deployment, &release, &outputs, token, now).await,
         Input::Wake(Wake::Build { build }) => wake::ended(context, &build, now).await,
         Input::Wake(Wake::Parked { key }) => wake::look(context, &key, now).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,15 @@ use domain::parking::{Key, Parked, WaitsFor};
 use domain::release::Index;
 use jiff::Timestamp;
 
-use crate::{Built, Context, Error, Output, ask};
+use crate::{Built, Context, Error, Output, ask, integrate};
 
 /// CodeBuild says that a build ended.
 pub async fn ended(context: &Context, id: &str, now: Timestamp) -> Result<Output, Error> {
     let Some(build) = context.builds.look(id).await? else {
-        tracing::info!(build = id, "no build of this project");
+        if let Some(tests) = context.integration.look(id).await? {
+            return integrate::ended(context, &tests, now).await;
+        }
+        tracing::info!(build = id, "no build of ours");
         return Ok(Output::Woken { answered: 0 });
     };
     let (Some(application), Some(commit)) = (&build.application, &build.commit) else {
@@ -29,6 +32,16 @@ pub async fn ended(context: &Context, id: &str, now: Timestamp) -> Result<Output
 /// The sweep asks after a build.
 pub async fn look(context: &Context, key: &Key, now: Timestamp) -> Result<Output, Error> {
     let waiting = context.ledger.parked(key).await?;
+    if let Some(
+        parked @ Parked {
+            waits_for: WaitsFor::Integration { .. },
+            ..
+        },
+    ) = waiting.first()
+    {
+        let answered = usize::from(integrate::look(context, parked, now).await?);
+        return Ok(Output::Woken { answered });
+    }
     let Some(WaitsFor::Build { application, commit }) = waiting.first().map(|parked| &parked.waits_for) else {
         tracing::info!(key = key.as_str(), "nothing waits here");
         return Ok(Output::Woken { answered: 0 });
@@ -173,6 +186,7 @@ fn vanished(id: String, application: &RepositoryName, commit: &CommitSha) -> Bui
         id,
         application: Some(application.clone()),
         commit: Some(commit.clone()),
+        deployment: None,
         log: String::new(),
         release: None,
     }

@@ -9,6 +9,7 @@ use domain::life::{Event, Phase};
 use domain::names::{DeploymentId, TaskToken};
 use domain::parking::{Key, Parked, WaitsFor};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::{Admission, Context, Error, Output, assess, tidy};
 
@@ -36,20 +37,46 @@ pub async fn admit(
     };
     let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     context.ledger.park(&parked).await?;
+    // Asked before it takes anybody's place: a candidate that may not come here supersedes none that waits.
+    if let Some(Err(refused)) = context.ledger.promoted(deployment).await? {
+        context.tasks.fail(&parked.token, &refused).await?;
+        return Ok(context.ledger.unpark(&parked).await.map(|()| Output::Parked)?);
+    }
     let candidate = Candidate::of(deployment);
-    let (standing, superseded) = context
+    let (standing, superseded, state) = context
         .ledger
         .change_environment(
             &deployment.application,
             &deployment.environment.name,
-            |state: &mut EnvironmentState| state.admit(candidate.clone(), now),
+            |state: &mut EnvironmentState| {
+                let (standing, superseded) = state.admit(candidate.clone(), now);
+                (standing, superseded, state.clone())
+            },
         )
         .await?;
     answer(context, &parked, standing, now).await?;
     for older in superseded {
         wake(context, &Key::lock(&older), now).await?;
     }
+    tell_holder(context, &state).await;
     Ok(Output::Parked)
+}
+
+/// Has approval look at the holder, which may be asking people about what is no longer the newest. The sweep has it look
+/// in the end, so nobody has to wait for this.
+async fn tell_holder(context: &Context, state: &EnvironmentState) {
+    let Some(holder) = state
+        .holder
+        .as_ref()
+        .map(|holder| &holder.deployment)
+        .filter(|holder| state.newer_waiting(holder).is_some())
+    else {
+        return;
+    };
+    let wake = json!({ "do": "wake", "key": Key::approval(holder) });
+    if let Err(error) = context.functions.wake(&context.approval, &wake).await {
+        tracing::warn!(deployment.id = %holder, error.cause = %error, "the sweep has approval look at the holder");
+    }
 }
 
 /// Looks at a deployment that waits for a lock, as it stands now.

@@ -66,6 +66,14 @@ async fn hand_on(
         }),
         _ => None,
     };
+    // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here.
+    if let Some(stable) = &stable {
+        let environment = &deployment.environment.name;
+        context
+            .ledger
+            .record_stable(&deployment.application, environment, stable)
+            .await?;
+    }
     let next = context
         .ledger
         .change_environment(

@@ -7,6 +7,7 @@ mod close;
 mod tidy;
 
 use aws::executions::Executions;
+use aws::functions::Functions;
 use aws::tasks::Tasks;
 use aws::{Aws, Ledger};
 use domain::deployment::{Deployment, Leg};
@@ -128,6 +129,7 @@ pub const RAISES: &[Name] = &[
     Name::AccessDenied,
     Name::Quarantined,
     Name::QueueFull,
+    Name::NotStableBefore,
     Name::InvalidInput,
     Name::Panicked,
     Name::Unexpected,
@@ -159,6 +161,9 @@ pub struct Context {
     ledger: Ledger,
     tasks: Tasks,
     executions: Executions,
+    functions: Functions,
+    /// The function that asks people, by ARN.
+    approval: String,
 }
 
 impl Context {
@@ -169,6 +174,8 @@ impl Context {
             ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
             tasks: Tasks::new(aws.step_functions()),
             executions: Executions::new(aws.step_functions(), lambda::setting("LOCKGATE_STATE_MACHINE")?),
+            functions: Functions::new(aws.lambda()),
+            approval: lambda::setting("LOCKGATE_WAKE_APPROVAL")?,
         })
     }
 }
@@ -189,3 +196,6 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
         Input::Tidy { execution } => tidy::tidy(context, &execution, now).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

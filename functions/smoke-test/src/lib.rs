@@ -226,10 +226,7 @@ async fn ask(
         target,
         asker: &context.asker,
     };
-    Ok(rounds::run(tests, environment, context.pace, |check| {
-        questioner.attempt(check)
-    })
-    .await)
+    Ok(rounds::run(tests, environment, context.pace, |check| questioner.attempt(check)).await)
 }
 
 /// Asks one environment.

@@ -54,6 +54,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         needs_lock: true,
     },
     Function {
+        token: "ApprovalFunctionArn",
+        takes: read::<lockgate_approval::Input>,
+        raises: lockgate_approval::RAISES,
+        on_the_path: true,
+        needs_lock: true,
+    },
+    Function {
         token: "ReportFunctionArn",
         takes: read::<lockgate_report::Input>,
         raises: lockgate_report::RAISES,
@@ -101,6 +108,21 @@ pub(crate) const ANSWERS: &[Answers] = &[
         of: "lockgate_build::Built",
         variants: lockgate_build::Built::VARIANTS,
         to: &[("Build", &["built"])],
+        elsewhere: &[],
+    },
+    Answers {
+        of: "lockgate_build::Integrated",
+        variants: lockgate_build::Integrated::VARIANTS,
+        to: &[("Run integration tests", &["passed", "failed"])],
+        elsewhere: &[],
+    },
+    Answers {
+        of: "lockgate_approval::Decision",
+        variants: lockgate_approval::Decision::VARIANTS,
+        to: &[(
+            "Wait for approval",
+            &["accepted", "rejected", "expired", "unreachable", "superseded"],
+        )],
         elsewhere: &[],
     },
     Answers {

@@ -17,15 +17,22 @@ fn of_stack(fence: u64) -> StackChange {
     sample::change(&deployment(1), fence)
 }
 
-/// Before the next write somebody changes the item's state, and its revision does not tell.
-fn unseen(change: impl FnOnce(&mut Value) + Send + 'static) -> Fate {
+/// Before the next write somebody puts this into the item's state, in place of it or of parts of it, and the revision
+/// does not tell.
+fn unseen(place: &'static str, put: Value) -> Fate {
     Fate::after(move |state| {
-        let item: &mut Item = state
-            .table
-            .items
-            .get_mut(&(PARTITION.to_owned(), "state".to_owned()))
-            .unwrap();
-        change(&mut item["state"]["M"]);
+        let key = (PARTITION.to_owned(), "state".to_owned());
+        let item: &mut Item = state.table.items.get_mut(&key).unwrap();
+        let there = &mut item["state"]["M"][place];
+        match put {
+            Value::Object(put) => {
+                let parts = there.as_object_mut().unwrap();
+                parts.remove("NULL");
+                let parts = parts.entry("M").or_insert_with(|| json!({}));
+                parts.as_object_mut().unwrap().extend(put);
+            }
+            _ => *there = json!({ "NULL": true }),
+        }
     })
 }
 
@@ -187,30 +194,21 @@ async fn nothing_begins_without_the_lock_with_an_old_fence_or_beside_another_way
 
 #[tokio::test]
 async fn the_write_itself_refuses_an_old_fence_even_if_the_revision_says_that_nothing_changed() {
-    let taken_since = |state: &mut Value| {
-        state["fence"] = json!({ "N": "2" });
-        state["holder"]["M"]["fence"] = json!({ "N": "2" });
-    };
-    let taken_by_another = |state: &mut Value| {
-        state["holder"]["M"]["deployment"] = json!({ "S": "shop-dev-9" });
-    };
-    let given_back = |state: &mut Value| state["holder"] = json!({ "NULL": true });
-    let in_flight = |state: &mut Value| {
-        state["operation"] = json!({ "M": {
-            "deployment": { "S": "shop-dev-9" }, "leg": { "S": "forward" }, "stacks": { "M": { "web": { "S": "arn" } } },
-        } });
-    };
-    let cases: [(fn(&mut Value), Refusal); 4] = [
-        (taken_since, Refusal::NotHolder(Some(id(1)))),
-        (taken_by_another, Refusal::NotHolder(Some(id(9)))),
-        (given_back, Refusal::NotHolder(None)),
-        (in_flight, Refusal::InFlight(id(9))),
-    ];
-    for (meanwhile, refusal) in cases {
+    let other_fence = json!({ "fence": { "N": "2" } });
+    let other_holder = json!({ "deployment": { "S": "shop-dev-9" } });
+    let other_operation = json!({
+        "deployment": { "S": "shop-dev-9" }, "leg": { "S": "forward" }, "stacks": { "M": { "web": { "S": "arn" } } },
+    });
+    for (place, meanwhile, refusal) in [
+        ("holder", other_fence, Refusal::NotHolder(Some(id(1)))),
+        ("holder", other_holder, Refusal::NotHolder(Some(id(9)))),
+        ("holder", Value::Null, Refusal::NotHolder(None)),
+        ("operation", other_operation, Refusal::InFlight(id(9))),
+    ] {
         let aws = FakeAws::default();
         let ledger = ledger(&aws).await;
         admit(&ledger, 1).await;
-        aws.fates("PutItem", [unseen(meanwhile)]);
+        aws.fates("PutItem", [unseen(place, meanwhile)]);
         let begun = ledger.begin_operation(&id(1), &of_stack(1), now()).await.unwrap();
         assert_eq!(begun, Err(refusal));
         let stacks = environment(&ledger).await.operation.map(|operation| operation.stacks);

@@ -34,9 +34,15 @@ async fn parking_again_replaces_the_token_and_only_the_token_that_is_parked_is_t
     for parked in [&first, &first, &second] {
         ledger.park(parked).await.unwrap();
     }
-    assert_eq!(ledger.parked(&Key::lock(&id(1))).await.unwrap(), [second.clone()]);
+    assert_eq!(
+        ledger.parked(&Key::lock(&id(1))).await.unwrap(),
+        std::slice::from_ref(&second)
+    );
     ledger.unpark(&first).await.unwrap();
-    assert_eq!(ledger.parked(&Key::lock(&id(1))).await.unwrap(), [second.clone()]);
+    assert_eq!(
+        ledger.parked(&Key::lock(&id(1))).await.unwrap(),
+        std::slice::from_ref(&second)
+    );
     for _ in 0..2 {
         ledger.unpark(&second).await.unwrap();
     }

@@ -175,11 +175,10 @@ async fn a_build_is_read_in_whatever_state_it_is() {
         .await
         .unwrap();
     let read = async |status: &str, more: serde_json::Value| {
-        let mut state = aws.state();
-        let told = state.builds.get_mut(&build.id).unwrap();
+        let mut told = aws.state().builds[&build.id].clone();
         told["buildStatus"] = json!(status);
         told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        drop(state);
+        aws.state().builds.insert(build.id.clone(), told);
         builds.look(&build.id).await.unwrap().unwrap()
     };
     let phases = json!({ "phases": [

@@ -6,10 +6,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
+use domain::approval::checklist;
 use domain::assembly::{self, Assembly, DOCUMENT_LIMIT, Documents, Problem, Refusal, TEMPLATE_LIMIT};
 use domain::harmless::harmless;
 use domain::names::Digest;
-use domain::release::{ACCEPTANCE, Index, IndexedFile, Packaging, RelativePath, SMOKE_TESTS};
+use domain::release::{ACCEPTANCE, INTEGRATION_TESTS, Index, IndexedFile, Packaging, RelativePath, SMOKE_TESTS};
 use domain::smoke_test::SmokeTests;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
@@ -184,7 +185,7 @@ impl Packing {
 
     /// What belongs to the release without being of the assembly.
     fn companions(&mut self, repository: &Path) {
-        for name in [SMOKE_TESTS, ACCEPTANCE] {
+        for name in [SMOKE_TESTS, INTEGRATION_TESTS, ACCEPTANCE] {
             let on_disk = repository.join(name);
             let Ok(path) = name.parse::<RelativePath>() else {
                 continue;
@@ -192,15 +193,13 @@ impl Packing {
             if !on_disk.exists() {
                 continue;
             }
-            if name == SMOKE_TESTS {
-                match fs::read_to_string(&on_disk).map(|text| text.parse::<SmokeTests>()) {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(invalid)) => {
-                        self.problems
-                            .extend(invalid.problems.iter().map(|problem| format!("{name}: {problem}")));
-                    }
-                    Err(error) => self.problems.push(format!("{name}: {error}")),
-                }
+            match fs::read_to_string(&on_disk) {
+                Ok(text) => self.problems.extend(
+                    problems(name, &text)
+                        .into_iter()
+                        .map(|problem| format!("{name}: {problem}")),
+                ),
+                Err(error) => self.problems.push(format!("{name}: {error}")),
             }
             self.file(&path, &on_disk);
         }
@@ -235,6 +234,19 @@ impl Packing {
             }
             Err(error) => self.problems.push(format!("{path}: {error}")),
         }
+    }
+}
+
+/// What is wrong with a companion that is read later: better found by who writes it than by who deploys it.
+fn problems(name: &str, text: &str) -> Vec<String> {
+    match name {
+        SMOKE_TESTS => match text.parse::<SmokeTests>() {
+            Ok(_) => Vec::new(),
+            Err(invalid) => invalid.problems.iter().map(ToString::to_string).collect(),
+        },
+        ACCEPTANCE => checklist::read(text).err().iter().map(ToString::to_string).collect(),
+        // A buildspec is CodeBuild's to read.
+        _ => Vec::new(),
     }
 }
 

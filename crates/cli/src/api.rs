@@ -1,0 +1,152 @@
+//! The pipeline's own HTTP API, called with the operator's AWS identity.
+
+use std::time::{Duration, SystemTime};
+
+use aws::{Aws, stacks};
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::identity::Identity;
+use serde::de::DeserializeOwned;
+
+/// How long the API may take; a function behind it may have to start first.
+const PATIENCE: Duration = Duration::from_secs(29);
+
+/// Where the API is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Place {
+    /// The base URL of the pipeline's API [default: what the stack says].
+    #[arg(long, value_name = "URL", env = "LOCKGATE_API")]
+    api: Option<String>,
+    /// The pipeline's stack, whose output `ApiUrl` names the API.
+    #[arg(long, value_name = "STACK", default_value = "lockgate-pipeline")]
+    stack: String,
+}
+
+/// Why the API could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The pipeline's stack does not say where it is.
+    #[error(
+        "the stack {0} is not in this account and region, or has no output ApiUrl; name the API with --api, or sign in \
+         to the account of the pipeline"
+    )]
+    NoApi(String),
+    /// There are no credentials.
+    #[error("there are no AWS credentials ({0}); sign in, for instance with `aws configure export-credentials`")]
+    NoCredentials(String),
+    /// API Gateway or IAM refused.
+    #[error("AWS does not let this identity in ({0}); it needs the policy lockgate-approver")]
+    Denied(String),
+    /// It was not reached, or said something else than it should.
+    #[error("the pipeline's API at {0} could not be asked: {1}")]
+    Unreachable(String, String),
+    /// AWS refused a call.
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
+}
+
+/// The API, and who calls.
+pub struct Api {
+    aws: Aws,
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Api {
+    /// Finds the API.
+    pub async fn find(place: &Place) -> Result<Self, ApiError> {
+        let aws = Aws::from_environment().await;
+        let base = match &place.api {
+            Some(api) => api.clone(),
+            None => stacks::outputs(&aws, &place.stack)
+                .await?
+                .and_then(|mut outputs| outputs.remove("ApiUrl"))
+                .ok_or_else(|| ApiError::NoApi(place.stack.clone()))?,
+        };
+        let base = base.trim_end_matches('/').to_owned();
+        // The only provider in the program (reqwest is built without one); a second call finds it installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ApiError::Unreachable(base.clone(), error.to_string()))?;
+        Ok(Self { aws, base, http })
+    }
+
+    /// Calls a route; `body` makes it a `POST`. Whatever the pipeline answers in JSON is an answer, refusals too.
+    pub async fn call<Said: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Said, ApiError> {
+        let url = format!("{}{path}", self.base);
+        let unreachable = |error: &dyn std::fmt::Display| ApiError::Unreachable(url.clone(), error.to_string());
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("content-type", "application/json")
+            .body(bytes)
+            .map_err(|error| unreachable(&error))?;
+        self.sign(&mut request).await?;
+        let request = reqwest::Request::try_from(request).map_err(|error| unreachable(&error))?;
+        let answer = self
+            .http
+            .execute(request)
+            .await
+            .map_err(|error| unreachable(&error.without_url()))?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.map_err(|error| unreachable(&error.without_url()))?;
+        match serde_json::from_str(&text) {
+            Ok(said) => Ok(said),
+            // API Gateway's own words, where it did not come to our function.
+            Err(_) if status == 403 => Err(ApiError::Denied(domain::harmless::harmless(&text, 200))),
+            Err(error) => Err(unreachable(&format!("HTTP status {status}, {error}"))),
+        }
+    }
+
+    /// Whose credentials these are is what API Gateway tells the pipeline.
+    async fn identity(&self) -> Result<Identity, ApiError> {
+        let missing = || ApiError::NoCredentials("none are configured".to_owned());
+        let provider = self.aws.config().credentials_provider().ok_or_else(missing)?;
+        let credentials = provider.provide_credentials().await;
+        credentials
+            .map(Identity::from)
+            .map_err(|error| ApiError::NoCredentials(error.to_string()))
+    }
+
+    async fn sign(&self, request: &mut http::Request<Vec<u8>>) -> Result<(), ApiError> {
+        let identity = self.identity().await?;
+        let region = self.aws.config().region().map(ToString::to_string).unwrap_or_default();
+        let failed = |error: &dyn std::fmt::Display| ApiError::NoCredentials(error.to_string());
+        let parameters = SigningParams::builder()
+            .identity(&identity)
+            .region(&region)
+            .name("execute-api")
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|error| failed(&error))?
+            .into();
+        let headers = request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let uri = request.uri().to_string();
+        let signable = SignableRequest::new(
+            request.method().as_str(),
+            uri,
+            headers,
+            SignableBody::Bytes(request.body()),
+        )
+        .map_err(|error| failed(&error))?;
+        let (instructions, _) = sign(signable, &parameters)
+            .map_err(|error| failed(&error))?
+            .into_parts();
+        instructions.apply_to_request_http1x(request);
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! A deployment asks: what people need to know is put together, and each of them gets a link.
+
+use domain::approval::{
+    Approval, ApprovalId, ApprovalPolicy, Approver, ChecklistItem, CommitLine, Contributor, Facts, IntegrationFacts,
+    Question, StackFacts, checklist, co_authors, token,
+};
+use domain::deployment::{Deployment, Leg};
+use domain::failure::{Failure, Name};
+use domain::ledger::Entry;
+use domain::life::Event;
+use domain::message;
+use domain::names::{CommitSha, Digest, RepositoryName, TaskToken};
+use domain::parking::{Parked, WaitsFor};
+use domain::release::ACCEPTANCE;
+use jiff::Timestamp;
+
+use crate::{Context, Error, TaskOutput, look};
+
+/// How many commits since the last accepted release are looked at for their authors. Beyond that, people are told that
+/// there are more; whoever wrote only those may answer.
+const COMMITS: usize = 500;
+
+/// Parks the deployment, then asks.
+pub async fn ask(
+    context: &Context,
+    deployment: &Deployment,
+    token: TaskToken,
+    now: Timestamp,
+) -> Result<TaskOutput, Error> {
+    let policy = policy(deployment)?;
+    let waits_for = WaitsFor::Approval {
+        approval: ApprovalId::of(&deployment.id, policy.when),
+        application: deployment.application.clone(),
+        environment: deployment.environment.name.clone(),
+    };
+    let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
+    context.ledger.park(&parked).await?;
+    look::at(context, &parked, now).await?;
+    Ok(TaskOutput::Parked)
+}
+
+/// Writes the approval's record, unless it is there.
+pub async fn put(context: &Context, deployment: &Deployment, release: &Digest, now: Timestamp) -> Result<(), Error> {
+    let policy = policy(deployment)?;
+    let id = ApprovalId::of(&deployment.id, policy.when);
+    if context.ledger.approval(&id).await?.is_none() {
+        let approval = prepare(context, deployment, release, policy, now).await?;
+        context.ledger.create_approval(&approval).await?;
+    }
+    // Another invocation may have been first, and its record is the one that counts.
+    if let Some(approval) = context.ledger.approval(&id).await? {
+        announce(context, &approval, now).await?;
+    }
+    Ok(())
+}
+
+/// Tells the ledger, and the operators about those who get no mail.
+async fn announce(context: &Context, approval: &Approval, now: Timestamp) -> Result<(), Error> {
+    let asked = Event::ApprovalAsked {
+        approval: approval.id.clone(),
+        people: approval
+            .policy
+            .people
+            .iter()
+            .map(|person| person.name.clone())
+            .collect(),
+        deadline: approval.deadline,
+        unconfirmed: approval.unconfirmed.clone(),
+        excluded: approval.excluded(),
+    };
+    let before = context.ledger.head(&approval.deployment).await?;
+    let after = context.ledger.record(&approval.deployment, asked, now).await?;
+    let is_news = before.is_none_or(|before| before.sequence != after.sequence);
+    if is_news && !approval.unconfirmed.is_empty() {
+        let message = message::unconfirmed(approval);
+        context.operators.tell(&message.subject, &message.body).await?;
+    }
+    Ok(())
+}
+
+fn policy(deployment: &Deployment) -> Result<&ApprovalPolicy, Error> {
+    deployment.environment.approval.as_ref().ok_or_else(|| {
+        Error::Named(Failure::new(
+            Name::InvalidInput,
+            format!("{} asks nobody, and was asked for", deployment.environment.name),
+        ))
+    })
+}
+
+async fn prepare(
+    context: &Context,
+    deployment: &Deployment,
+    release: &Digest,
+    policy: &ApprovalPolicy,
+    now: Timestamp,
+) -> Result<Approval, Error> {
+    let (application, environment) = (&deployment.application, &deployment.environment);
+    let since = context
+        .ledger
+        .environment(application, &environment.name)
+        .await?
+        .stable
+        .map(|stable| stable.commit);
+    let commits = context
+        .github()
+        .await?
+        .commits_between(application, since.as_ref(), &deployment.commit, COMMITS)
+        .await?;
+    let entries = context.ledger.entries(&deployment.id).await?;
+    let confirmed = context.approvers.confirmed().await?;
+    let unconfirmed = policy
+        .people
+        .iter()
+        .filter(|person| person.name.mail().is_some_and(|mail| !confirmed.contains(mail)))
+        .map(|person| person.name.clone());
+    let question = Question {
+        release: release.clone(),
+        policy: policy.clone(),
+        contributors: commits.commits.iter().flat_map(contributors).collect(),
+        facts: Facts {
+            compare_url: commits
+                .since
+                .as_ref()
+                .map(|since| compare_page(&context.github_api, application, since, &deployment.commit)),
+            since: commits.since,
+            commits: commits.commits.iter().map(line).collect(),
+            more_commits: u32::from(!commits.complete),
+            ..tested(&entries)
+        },
+        checklist: questions(context, release).await?,
+        unconfirmed: unconfirmed.collect(),
+    };
+    Ok(Approval::ask(deployment, question, now))
+}
+
+/// Where GitHub shows the difference between two commits. GitHub Enterprise Server has its API below `/api/v3` of the
+/// same host (GitHub Enterprise Server documentation, "Getting started with the REST API").
+fn compare_page(api: &str, application: &RepositoryName, since: &CommitSha, head: &CommitSha) -> String {
+    let site = match api.trim_end_matches('/') {
+        github::API => "https://github.com",
+        own => own.trim_end_matches("/api/v3"),
+    };
+    format!("{site}/{application}/compare/{since}...{head}")
+}
+
+/// Everybody who had a part in a commit.
+fn contributors(commit: &github::Commit) -> Vec<Contributor> {
+    let mut people = vec![commit.author.clone(), commit.committer.clone()];
+    people.extend(co_authors(&commit.message));
+    people
+}
+
+fn line(commit: &github::Commit) -> CommitLine {
+    CommitLine {
+        commit: commit.sha.clone(),
+        title: commit.title.clone(),
+        author: commit.author.name.clone(),
+    }
+}
+
+/// What the ledger knows of this deployment's stacks and tests.
+fn tested(entries: &[Entry]) -> Facts {
+    let mut facts = Facts::default();
+    for entry in entries {
+        match &entry.what {
+            Event::Compared {
+                leg: Leg::Forward,
+                stack,
+                summary,
+            } => {
+                facts.stacks.retain(|known| known.stack != *stack);
+                facts.stacks.push(StackFacts {
+                    stack: stack.clone(),
+                    summary: summary.clone(),
+                });
+            }
+            Event::SmokeTested {
+                leg: Leg::Forward,
+                report,
+            } => facts.smoke_tests = Some(report.clone()),
+            Event::IntegrationTested { passed, log, .. } => {
+                facts.integration_tests = Some(IntegrationFacts {
+                    passed: *passed,
+                    log: log.clone(),
+                });
+            }
+            _ => {}
+        }
+    }
+    facts
+}
+
+/// The checklist that travelled in the release.
+async fn questions(context: &Context, release: &Digest) -> Result<Vec<ChecklistItem>, Error> {
+    let index = context.artifacts.read_index(release).await?;
+    let Some(file) = index.files().iter().find(|file| file.path.as_str() == ACCEPTANCE) else {
+        return Ok(Vec::new());
+    };
+    let content = context.artifacts.read_object(file).await?;
+    checklist::read(&String::from_utf8_lossy(&content))
+        .map_err(|error| Error::Named(Failure::new(Name::InvalidChecklist, error.to_string())))
+}
+
+/// The mail of one approver, with the link that is theirs.
+pub async fn mail(
+    context: &Context,
+    approval: &Approval,
+    approver: &Approver,
+    is_reminder: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let keys = context.keys.keys(false, now).await?;
+    let token = token::mint(&keys, &token::Claims::of(approval, approver));
+    let link = format!("{}/approvals/{}?token={}", context.pages, approval.id, token.expose());
+    let message = if is_reminder {
+        message::reminder(approval, approver, &link)
+    } else {
+        message::asked(approval, approver, &link)
+    };
+    context.approvers.ask(approver, &message.subject, &message.body).await?;
+    Ok(())
+}
