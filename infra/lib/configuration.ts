@@ -39,7 +39,7 @@ export interface Environment {
   /** Of the account's CDK bootstrap. */
   readonly qualifier: string;
   /** Whom it asks; without it, nobody. */
-  readonly approval: ApprovalPolicy | null;
+  readonly approval?: ApprovalPolicy;
 }
 
 export interface ApprovalPolicy {
