@@ -235,13 +235,13 @@ impl HttpConnector for FakeAws {
         HttpConnectorFuture::new(async move {
             let body = ByteStream::new(request.take_body()).collect().await;
             let body = body.map_err(|error| ConnectorError::io(error.into()))?.to_vec();
-            aws.state().meet(Asked::read(&request, body))
+            aws.state().meet(&Asked::read(&request, body))
         })
     }
 }
 
 impl State {
-    fn meet(&mut self, asked: Asked) -> Result<HttpResponse, ConnectorError> {
+    fn meet(&mut self, asked: &Asked) -> Result<HttpResponse, ConnectorError> {
         self.calls.push((asked.operation.clone(), asked.input.clone()));
         let fate = self
             .fates
@@ -249,20 +249,20 @@ impl State {
             .and_then(VecDeque::pop_front);
         let protocol = asked.protocol;
         let answer = match fate.unwrap_or(Fate::Done) {
-            Fate::Done => self.answer(&asked),
+            Fate::Done => self.answer(asked),
             Fate::Refused(code) => Answer::refusal(protocol, Refusal::new(code)),
             Fate::Faulted => {
-                self.answer(&asked);
+                self.answer(asked);
                 Answer::refusal(protocol, Refusal::new("InternalServerError"))
             }
             Fate::Unanswered => {
-                self.answer(&asked);
+                self.answer(asked);
                 return Err(ConnectorError::timeout("no answer came".into()));
             }
             Fate::Unsent(why) => return Err(ConnectorError::other(why.into(), None)),
             Fate::After(happens) => {
                 happens(self);
-                self.answer(&asked)
+                self.answer(asked)
             }
         };
         Ok(answer.into_response())

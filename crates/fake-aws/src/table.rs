@@ -104,9 +104,12 @@ impl Table {
         }
         let reasons: Vec<Value> = writes
             .iter()
-            .map(|(kind, write)| match self.allows(kind, write) {
-                true => json!({ "Code": "None" }),
-                false => json!({ "Code": "ConditionalCheckFailed", "Message": "The conditional request failed" }),
+            .map(|(kind, write)| {
+                if self.allows(kind, write) {
+                    json!({ "Code": "None" })
+                } else {
+                    json!({ "Code": "ConditionalCheckFailed", "Message": "The conditional request failed" })
+                }
             })
             .collect();
         if reasons.iter().any(|reason| reason["Code"] != "None") {
