@@ -2,39 +2,10 @@
 #![expect(clippy::expect_used, reason = "a test stops on the first surprise")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use domain::configuration::{Application, Configuration};
 use domain::intake::{Decision, Event, Resolved, asks};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-#[derive(Deserialize)]
-struct Definition {
-    name: String,
-    examples: Vec<Box<RawValue>>,
-}
-
-/// The payloads of github.com and of the GitHub Enterprise Server versions, as `(event, body)`.
-fn examples() -> Vec<(String, String)> {
-    let package =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/payloads/node_modules/@octokit/webhooks-examples");
-    let mut examples = Vec::new();
-    for host in ["api.github.com", "ghes-31", "ghes-32", "ghes-33", "ghes-34", "ghes-35"] {
-        let text = std::fs::read_to_string(package.join(host).join("index.json")).unwrap_or_else(|error| {
-            panic!("GitHub's example payloads are not there ({error}); run `npm ci` in tests/payloads once, as `cargo verify` does")
-        });
-        let definitions: Vec<Definition> = serde_json::from_str(&text).expect("the package's index is JSON");
-        for definition in definitions {
-            let bodies = definition
-                .examples
-                .iter()
-                .map(|body| (definition.name.clone(), body.get().to_owned()));
-            examples.extend(bodies);
-        }
-    }
-    examples
-}
+use payloads::{COLLECTIONS, Example, examples};
 
 /// The application of the repository that the examples come from.
 fn application() -> Application {
@@ -75,7 +46,8 @@ fn every_example_payload_is_classified() {
     let mut classes: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     let mut other_events = BTreeSet::new();
     let mut count = 0;
-    for (name, body) in examples() {
+    let all = COLLECTIONS.map(|collection| examples(collection).expect("GitHub's examples are there"));
+    for Example { event: name, body } in all.into_iter().flatten() {
         count += 1;
         let event = Event::read(&name, body.as_bytes());
         let class = match &event {

@@ -2,10 +2,11 @@
 
 use domain::names::CommitSha;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use payloads::GITHUB_COM;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::{Trouble, workspace};
+use crate::Trouble;
 
 /// The secret that the local webhook is signed with.
 pub const SECRET: &str = "a-webhook-secret-of-the-local-aws";
@@ -80,7 +81,7 @@ impl Push {
 
     /// The example payload of a push, with what this push has of its own.
     pub fn delivery(&self) -> Result<Delivery, Trouble> {
-        let mut payload = example("push")?;
+        let mut payload = example("push", None)?;
         name_repository(&mut payload, &self.repository);
         payload["ref"] = json!(format!("refs/heads/{}", self.branch));
         payload["before"] = json!(self.before);
@@ -141,7 +142,7 @@ impl Release {
 
     /// The example payload of such an event, with what this release has of its own.
     pub fn delivery(&self) -> Result<Delivery, Trouble> {
-        let mut payload = example_of("release", &self.action)?;
+        let mut payload = example("release", Some(&self.action))?;
         name_repository(&mut payload, &self.repository);
         payload["action"] = json!(self.action);
         let page = format!(
@@ -222,31 +223,15 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-/// The first example payload of an event that GitHub's own collection has.
-pub fn example(event: &str) -> Result<Value, Trouble> {
-    let first = examples(event)?.into_iter().next();
+/// The first example payload of an event with this action, or with another one where GitHub's collection has none.
+fn example(event: &str, action: Option<&str>) -> Result<Value, Trouble> {
+    let examples = payloads::examples(GITHUB_COM).map_err(|missing| Trouble(missing.to_string()))?;
+    let of_event = examples.iter().filter(|example| example.event == event);
+    let bodies: Result<Vec<Value>, _> = of_event.map(|example| serde_json::from_str(&example.body)).collect();
+    let mut bodies = bodies.map_err(Trouble::during("reading example payloads"))?;
+    bodies.sort_by_key(|body| action.is_some_and(|action| body["action"] != action));
+    let first = bodies.into_iter().next();
     first.ok_or_else(|| Trouble(format!("there is no example payload of {event}")))
-}
-
-/// The first example payload of an event with this action, or with another one where the collection has none.
-fn example_of(event: &str, action: &str) -> Result<Value, Trouble> {
-    let mut of_action = examples(event)?;
-    of_action.sort_by_key(|example| example["action"] != action);
-    let first = of_action.into_iter().next();
-    first.ok_or_else(|| Trouble(format!("there is no example payload of {event}")))
-}
-
-fn examples(event: &str) -> Result<Vec<Value>, Trouble> {
-    let path = workspace().join("tests/payloads/node_modules/@octokit/webhooks-examples/api.github.com/index.json");
-    let text = std::fs::read_to_string(&path)
-        .map_err(|_| Trouble(format!("{} is missing: run npm ci in tests/payloads", path.display())))?;
-    let mut collection: Vec<Value> =
-        serde_json::from_str(&text).map_err(Trouble::during("reading example payloads"))?;
-    let of_event = collection.iter_mut().find(|entry| entry["name"] == event);
-    let examples = of_event.map(|entry| entry["examples"].take());
-    Ok(examples
-        .and_then(|examples| examples.as_array().cloned())
-        .unwrap_or_default())
 }
 
 /// An id as GitHub makes them, from the body and the time.

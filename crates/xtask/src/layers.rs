@@ -23,7 +23,7 @@ enum Outside {
     Anything,
 }
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 10] = [
     Layer {
         folder: "crates/domain",
         may: &["workspace-hack"],
@@ -46,7 +46,7 @@ const LAYERS: [Layer; 9] = [
     },
     Layer {
         folder: "crates/local",
-        may: &["domain", "aws", "workspace-hack"],
+        may: &["domain", "aws", "payloads", "workspace-hack"],
         outside: Outside::Anything,
     },
     Layer {
@@ -61,6 +61,11 @@ const LAYERS: [Layer; 9] = [
         outside: Outside::Anything,
     },
     Layer {
+        folder: "tests/payloads",
+        may: &["workspace-hack"],
+        outside: Outside::Nothing,
+    },
+    Layer {
         folder: "crates/xtask",
         may: &[],
         outside: Outside::NoAws,
@@ -72,7 +77,7 @@ const LAYERS: [Layer; 9] = [
     },
 ];
 
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "domain",
     "aws",
     "github",
@@ -82,6 +87,7 @@ const OURS: [&str; 9] = [
     "xtask",
     "workspace-hack",
     "fake-aws",
+    "payloads",
 ];
 const HTTP_STACK: [&str; 3] = ["aws-smithy-http-client", "aws-smithy-runtime-api", "aws-smithy-types"];
 const ASYNCHRONOUS: [&str; 4] = ["tokio", "futures", "reqwest", "lambda_runtime"];
@@ -175,7 +181,10 @@ mod tests {
                 && !allowed(domain, "aws-sdk-s3")
         );
         assert!(allowed(functions, "aws") && !allowed(functions, "aws-sdk-s3") && !allowed(functions, "lockgate-gate"));
-        assert!(LAYERS.iter().all(|layer| !allowed(layer, "fake-aws")), "it is for tests only");
+        assert!(
+            LAYERS.iter().all(|layer| !allowed(layer, "fake-aws")),
+            "it is for tests only"
+        );
         let [_, _, github, ..] = &LAYERS;
         assert!(allowed(github, "aws-smithy-http-client") && allowed(github, "tokio") && allowed(github, "domain"));
         for other in ["aws", "aws-sdk-ssm", "aws-config", "reqwest", "hyper-util", "rustls"] {
