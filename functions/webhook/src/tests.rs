@@ -1,24 +1,25 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
-mod fake_aws;
 mod releases;
 
+use aws::Aws;
 use aws::parameters::Parameters;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fake_aws::sample::MACHINE;
+use fake_aws::{FakeAws, Fate, Item, TABLE};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::*;
-use fake_aws::FakeAws;
 use releases::FakeGitHub;
 
 const SECRET: &str = "the secret of now";
 const PREVIOUS: &str = "the secret before";
 const DELIVERY: &str = "72d3162e-cc78-11e3-81ab-4c9367dc0958";
-const RECORD: &str = "delivery#72d3162e-cc78-11e3-81ab-4c9367dc0958 delivery";
+const RECORD: (&str, &str) = ("delivery#72d3162e-cc78-11e3-81ab-4c9367dc0958", "delivery");
 
 fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
@@ -53,20 +54,31 @@ async fn webhook(fake: &FakeAws) -> Webhook {
 }
 
 async fn webhook_with(fake: &FakeAws, github: &FakeGitHub) -> Webhook {
-    let aws = fake.aws();
+    let aws = Aws::with(fake.config().await);
     let parameters = Parameters::new(aws.ssm());
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), "/lockgate/webhook", now()).await,
         applications: Applications::new(parameters.clone(), "/lockgate/applications"),
         tags: Tags::new(github.github(), parameters, "/lockgate/github/token"),
-        ledger: Ledger::new(aws.dynamodb(), "ledger"),
-        executions: Executions::new(
-            aws.step_functions(),
-            "arn:aws:states:eu-west-1:111111111111:stateMachine:lockgate-deployment",
-        ),
+        ledger: Ledger::new(aws.dynamodb(), TABLE),
+        executions: Executions::new(aws.step_functions(), MACHINE),
     };
-    fake.state().calls.clear();
+    fake.forget_calls();
     webhook
+}
+
+/// An item of the ledger.
+fn held(aws: &fake_aws::State, (pk, sk): (&str, &str)) -> Item {
+    aws.table.items[&(pk.to_owned(), sk.to_owned())].clone()
+}
+
+/// A fault of AWS's own, which says nothing about whether the call has acted.
+fn fault(although_it_acts: bool) -> Fate {
+    if although_it_acts {
+        Fate::Faulted
+    } else {
+        Fate::Refused("InternalServerError")
+    }
 }
 
 fn push() -> Value {
@@ -116,13 +128,8 @@ async fn answered(webhook: &Webhook, input: Input) -> (u16, Value) {
 async fn a_push_is_claimed_then_started_then_recorded_as_started() {
     let fake = fake();
     let (status, body) = answered(&webhook(&fake).await, pushed()).await;
-    let state = fake.state();
-    assert_eq!((status, &body["outcome"]), (202, &json!("accepted")));
-    let names: Vec<&String> = state.executions.keys().collect();
-    assert_eq!(body["deployments"], json!(names));
-    assert_eq!(names.len(), 2);
     assert_eq!(
-        state.calls,
+        fake.operations(),
         [
             "GetParameter",
             "PutItem",
@@ -131,10 +138,15 @@ async fn a_push_is_claimed_then_started_then_recorded_as_started() {
             "UpdateItem"
         ]
     );
-    assert_eq!(state.items[RECORD]["state"]["S"], "started");
-    assert_eq!(state.items[RECORD].get("due_at"), None);
-    let (name, input) = state.executions.iter().next().unwrap();
-    let deployment: Deployment = serde_json::from_value(input.clone()).unwrap();
+    let state = fake.state();
+    assert_eq!((status, &body["outcome"]), (202, &json!("accepted")));
+    let names: Vec<&String> = state.executions.keys().collect();
+    assert_eq!(body["deployments"], json!(names));
+    assert_eq!(names.len(), 2);
+    assert_eq!(held(&state, RECORD)["state"]["S"], "started");
+    assert_eq!(held(&state, RECORD).get("due_at"), None);
+    let (name, execution) = state.executions.iter().next().unwrap();
+    let deployment: Deployment = serde_json::from_value(execution.input.clone()).unwrap();
     assert_eq!(deployment.id.as_str(), name);
     assert_eq!(deployment.requested.delivery.as_deref(), Some(DELIVERY));
 }
@@ -148,7 +160,7 @@ async fn a_ping_is_answered_and_nothing_is_asked_of_aws() {
     )
     .await;
     assert_eq!(answer, (200, json!({ "outcome": "pong" })));
-    assert!(fake.state().calls.is_empty());
+    assert!(fake.operations().is_empty());
 }
 
 #[tokio::test]
@@ -198,9 +210,7 @@ async fn f01_f02_a_wrong_signature_writes_nothing_and_is_always_answered_alike()
         let answer = answered(&webhook, input).await;
         assert_eq!(answer, (401, json!({ "outcome": "unauthorised" })), "{shown}");
     }
-    let state = fake.state();
-    assert!(state.items.is_empty() && state.executions.is_empty());
-    assert!(state.calls.is_empty(), "{:?}", state.calls);
+    assert_eq!(fake.operations(), [] as [&str; 0]);
 }
 
 #[tokio::test]
@@ -266,7 +276,7 @@ async fn bad_input_is_refused_after_the_signature_and_before_anything_is_written
         assert_eq!((status, &answer["outcome"]), (400, &json!("malformed")), "{shown}");
     }
     let charset = header("content-type", "Application/JSON; charset=utf-8");
-    assert!(fake.state().calls.is_empty());
+    assert!(fake.operations().is_empty());
     assert_eq!(answered(&webhook, charset).await.0, 202);
 }
 
@@ -283,7 +293,7 @@ async fn a_body_longer_than_lambda_takes_is_refused_before_it_is_looked_at() {
         answered(&webhook, too_long).await,
         (413, json!({ "outcome": "too_large" }))
     );
-    assert!(fake.state().calls.is_empty());
+    assert!(fake.operations().is_empty());
     let just_right = request("push", &padded(BODY_LIMIT), |_| {});
     assert_eq!(answered(&webhook, just_right).await.0, 202);
 }
@@ -421,10 +431,10 @@ async fn what_asks_for_nothing_is_recorded_with_its_reason() {
             (status, &answer["outcome"], &answer["reason"]),
             (202, &json!("ignored"), &json!(reason))
         );
-        assert_eq!(fake.state().items[RECORD]["state"]["S"], "ignored");
-        assert_eq!(fake.state().items[RECORD]["reason"]["S"], reason);
-        assert_eq!(fake.state().items[RECORD].get("due_at"), None);
-        assert_eq!(fake.state().calls.len(), calls);
+        assert_eq!(held(&fake.state(), RECORD)["state"]["S"], "ignored");
+        assert_eq!(held(&fake.state(), RECORD)["reason"]["S"], reason);
+        assert_eq!(held(&fake.state(), RECORD).get("due_at"), None);
+        assert_eq!(fake.operations().len(), calls);
         let again = answered(&webhook, request(event, &body, |_| {})).await;
         assert_eq!(again, (200, json!({ "outcome": "already_known" })));
         assert!(fake.state().executions.is_empty());
@@ -460,7 +470,7 @@ async fn f05_another_delivery_of_the_same_push_starts_nothing_new() {
     let second = answered(&webhook, other_id).await;
     assert_eq!(first, second);
     assert_eq!(fake.state().executions.len(), 2);
-    assert_eq!(fake.state().items.len(), 2);
+    assert_eq!(fake.state().table.items.len(), 2);
 }
 
 #[tokio::test]
@@ -468,13 +478,13 @@ async fn f11_a_claim_that_fails_starts_nothing_and_the_redelivery_does() {
     for although_it_acts in [false, true] {
         let fake = fake();
         let webhook = webhook(&fake).await;
-        fake.state().failing.insert("PutItem", (1, although_it_acts));
+        fake.fates("PutItem", [fault(although_it_acts)]);
         assert_eq!(
             answered(&webhook, pushed()).await,
             (503, json!({ "outcome": "unavailable" }))
         );
         assert!(fake.state().executions.is_empty());
-        assert_eq!(fake.state().items.len(), usize::from(although_it_acts));
+        assert_eq!(fake.state().table.items.len(), usize::from(although_it_acts));
         assert_eq!(answered(&webhook, pushed()).await.0, 202);
         assert_eq!(fake.state().executions.len(), 2);
     }
@@ -485,11 +495,11 @@ async fn f12_f13_a_start_that_fails_or_only_seems_to_is_completed_as_it_was_deci
     for although_it_acts in [false, true] {
         let fake = fake();
         let first = webhook(&fake).await;
-        fake.state().failing.insert("StartExecution", (1, although_it_acts));
+        fake.fates("StartExecution", [fault(although_it_acts)]);
         assert_eq!(answered(&first, pushed()).await.0, 503);
-        assert_eq!(fake.state().items[RECORD]["state"]["S"], "received");
-        assert_eq!(fake.state().items[RECORD]["due_kind"]["S"], "delivery");
-        assert_eq!(fake.state().items[RECORD]["due_at"]["S"], "2026-11-23T12:00:30.000Z");
+        assert_eq!(held(&fake.state(), RECORD)["state"]["S"], "received");
+        assert_eq!(held(&fake.state(), RECORD)["due_kind"]["S"], "delivery");
+        assert_eq!(held(&fake.state(), RECORD)["due_at"]["S"], "2026-11-23T12:00:30.000Z");
 
         // Meanwhile operators renamed the branch: what was decided stays decided.
         let changed = application().replace("\"main\"", "\"trunk\"");
@@ -500,7 +510,7 @@ async fn f12_f13_a_start_that_fails_or_only_seems_to_is_completed_as_it_was_deci
         let (status, body) = answered(&second, pushed()).await;
         assert_eq!((status, &body["outcome"]), (202, &json!("accepted")));
         assert_eq!(fake.state().executions.len(), 2);
-        assert_eq!(fake.state().items[RECORD]["state"]["S"], "started");
+        assert_eq!(held(&fake.state(), RECORD)["state"]["S"], "started");
         assert_eq!(
             answered(&second, pushed()).await,
             (200, json!({ "outcome": "already_known" }))
@@ -512,25 +522,25 @@ async fn f12_f13_a_start_that_fails_or_only_seems_to_is_completed_as_it_was_deci
 async fn when_only_the_record_fails_the_delivery_is_accepted_and_stays_due() {
     let fake = fake();
     let webhook = webhook(&fake).await;
-    fake.state().failing.insert("UpdateItem", (1, false));
+    fake.fates("UpdateItem", [fault(false)]);
     assert_eq!(answered(&webhook, pushed()).await.0, 202);
-    assert_eq!(fake.state().items[RECORD]["due_kind"]["S"], "delivery");
+    assert_eq!(held(&fake.state(), RECORD)["due_kind"]["S"], "delivery");
     assert_eq!(answered(&webhook, pushed()).await.1["outcome"], "accepted");
     assert_eq!(fake.state().executions.len(), 2);
-    assert_eq!(fake.state().items[RECORD]["state"]["S"], "started");
+    assert_eq!(held(&fake.state(), RECORD)["state"]["S"], "started");
 }
 
 #[tokio::test]
 async fn configuration_that_cannot_be_read_is_no_reason_to_ignore_a_push() {
     let fake = fake();
     let webhook = webhook(&fake).await;
-    fake.state().failing.insert("GetParameter", (1, false));
+    fake.fates("GetParameter", [fault(false)]);
     assert_eq!(answered(&webhook, pushed()).await.0, 503);
     fake.state()
         .parameters
         .insert("/lockgate/applications/acme/shop".to_owned(), "{}".to_owned());
     assert_eq!(answered(&webhook, pushed()).await.0, 503);
-    assert!(fake.state().items.is_empty());
+    assert!(fake.state().table.items.is_empty());
     fake.state()
         .parameters
         .insert("/lockgate/applications/acme/shop".to_owned(), application());

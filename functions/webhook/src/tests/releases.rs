@@ -15,7 +15,7 @@ use super::*;
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
 const TAG: &str = "/repos/acme/shop/git/ref/tags/v1";
-const PIN: &str = "pin#acme/shop 7#v1#prerelease";
+const PIN: (&str, &str) = ("pin#acme/shop", "7#v1#prerelease");
 
 /// GitHub, with documents at paths, and nothing else. Copies of it are the same one.
 #[derive(Clone, Default)]
@@ -136,9 +136,8 @@ async fn a_prerelease_is_resolved_pinned_claimed_and_started() {
     let (fake, github) = (fake(), FakeGitHub::with_tag(FIRST));
     let (status, body) = answered(&webhook_with(&fake, &github).await, published()).await;
     assert_eq!((status, &body["outcome"]), (202, &json!("accepted")));
-    let state = fake.state();
     assert_eq!(
-        state.calls,
+        fake.operations(),
         [
             "GetParameter",
             "GetItem",
@@ -149,9 +148,11 @@ async fn a_prerelease_is_resolved_pinned_claimed_and_started() {
             "UpdateItem"
         ]
     );
-    assert_eq!(state.items[PIN]["commit"]["S"], FIRST);
-    assert_eq!(state.items[RECORD]["state"]["S"], "started");
-    let (name, input) = state.executions.iter().next().unwrap();
+    let state = fake.state();
+    assert_eq!(held(&state, PIN)["commit"]["S"], FIRST);
+    assert_eq!(held(&state, RECORD)["state"]["S"], "started");
+    let (name, execution) = state.executions.iter().next().unwrap();
+    let input = &execution.input;
     assert_eq!((state.executions.len(), &body["deployments"]), (1, &json!([name])));
     assert_eq!(input["environment"]["name"], "test");
     assert_eq!((&input["commit"], &input["reference"]), (&json!(FIRST), &json!("v1")));
@@ -178,7 +179,7 @@ async fn all_events_of_a_release_are_one_deployment_wherever_its_tag_goes() {
     // A redelivery of what was started.
     assert_eq!(answered(&webhook, published()).await.1["outcome"], "already_known");
     assert_eq!(fake.state().executions.len(), 1);
-    assert_eq!(fake.state().items[PIN]["commit"]["S"], FIRST);
+    assert_eq!(held(&fake.state(), PIN)["commit"]["S"], FIRST);
     assert_eq!(github.asked().len(), asked, "what is pinned is not asked again");
 
     // Another release of the same tag is another one.
@@ -189,7 +190,7 @@ async fn all_events_of_a_release_are_one_deployment_wherever_its_tag_goes() {
         .state()
         .executions
         .values()
-        .map(|input| input["commit"].clone())
+        .map(|execution| execution.input["commit"].clone())
         .collect();
     assert_eq!(commits.len(), 2);
     assert!(commits.contains(&json!(SECOND)), "{commits:?}");
@@ -206,11 +207,16 @@ async fn a_tag_that_moves_while_two_deliveries_ask_is_pinned_once() {
             "pk": { "S": "pin#acme/shop" }, "sk": { "S": "7#v1#prerelease" }, "commit": { "S": FIRST },
             "title": { "S": "Add prices" }, "at": { "S": "2026-11-23T12:00:00Z" },
         });
-        other.state().items.insert(PIN.to_owned(), pin);
+        let key = (PIN.0.to_owned(), PIN.1.to_owned());
+        other.state().table.items.insert(key, pin.as_object().unwrap().clone());
     }));
     assert_eq!(answered(&webhook, published()).await.0, 202);
     let state = fake.state();
-    let commits: Vec<&Value> = state.executions.values().map(|input| &input["commit"]).collect();
+    let commits: Vec<&Value> = state
+        .executions
+        .values()
+        .map(|execution| &execution.input["commit"])
+        .collect();
     assert_eq!(commits, [FIRST]);
 }
 
@@ -245,7 +251,7 @@ async fn where_github_does_not_answer_nothing_is_claimed_and_the_redelivery_does
             "{answer:?}"
         );
         assert!(
-            fake.state().items.is_empty() && fake.state().executions.is_empty(),
+            fake.state().table.items.is_empty() && fake.state().executions.is_empty(),
             "{answer:?}"
         );
         github.state().is_silent = false;
@@ -261,13 +267,13 @@ async fn a_tag_that_is_missing_is_a_reason_and_a_repository_that_is_not_shown_is
     let webhook = webhook_with(&fake, &github).await;
     // Without a token that may read it, GitHub shows no private repository.
     assert_eq!(answered(&webhook, published()).await.0, 503);
-    assert!(fake.state().items.is_empty());
+    assert!(fake.state().table.items.is_empty());
 
     github.has("/repos/acme/shop", 200, &json!({ "id": 1 }));
     let (status, body) = answered(&webhook, published()).await;
     assert_eq!((status, &body["reason"]), (202, &json!("tag_missing")));
-    assert_eq!(fake.state().items[RECORD]["reason"]["S"], "tag_missing");
-    assert_eq!(fake.state().items.len(), 1);
+    assert_eq!(held(&fake.state(), RECORD)["reason"]["S"], "tag_missing");
+    assert_eq!(fake.state().table.items.len(), 1);
 
     github.has(TAG, 200, &json!({ "object": { "type": "tree", "sha": FIRST } }));
     let (_, body) = answered(&webhook, told("0-1", &release("published"))).await;
@@ -286,7 +292,7 @@ async fn github_is_asked_with_the_token_that_is_stored_at_that_time() {
     // What cannot be a token goes nowhere.
     store("two words");
     assert_eq!(answered(&webhook, published()).await.0, 503);
-    assert!(github.asked().is_empty() && fake.state().items.is_empty());
+    assert!(github.asked().is_empty() && fake.state().table.items.is_empty());
 
     store("github_pat_1\n");
     assert_eq!(answered(&webhook, published()).await.0, 202);
@@ -298,9 +304,10 @@ async fn github_is_asked_with_the_token_that_is_stored_at_that_time() {
     assert!(
         !fake
             .state()
+            .table
             .items
             .values()
-            .any(|item| item.to_string().contains("github_pat"))
+            .any(|item| json!(item).to_string().contains("github_pat"))
     );
     assert!(!format!("{webhook:?}").contains("github_pat"));
 
@@ -346,7 +353,7 @@ async fn a_title_that_is_not_known_is_no_obstacle() {
     github.has(&title_of(FIRST), 503, &json!({}));
     assert_eq!(answered(&webhook_with(&fake, &github).await, published()).await.0, 202);
     let state = fake.state();
-    let input = state.executions.values().next().unwrap();
+    let input = &state.executions.values().next().unwrap().input;
     assert_eq!(input["requested"]["title"], "Winter");
 }
 
@@ -355,9 +362,9 @@ async fn a_pin_that_cannot_be_read_or_written_is_no_reason_to_go_on() {
     for operation in ["GetItem", "PutItem"] {
         let (fake, github) = (fake(), FakeGitHub::with_tag(FIRST));
         let webhook = webhook_with(&fake, &github).await;
-        fake.state().failing.insert(operation, (1, false));
+        fake.fates(operation, [fault(false)]);
         assert_eq!(answered(&webhook, published()).await.0, 503, "{operation}");
-        assert!(fake.state().executions.is_empty() && fake.state().items.is_empty());
+        assert!(fake.state().executions.is_empty() && fake.state().table.items.is_empty());
         assert_eq!(answered(&webhook, published()).await.0, 202, "{operation}");
     }
 }
