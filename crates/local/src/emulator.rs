@@ -71,6 +71,8 @@ pub struct Transitions {
 /// A mail that SNS delivered.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Mail {
+    /// Whose address it went to.
+    pub to: String,
     /// Its subject.
     pub subject: String,
     /// Its text.

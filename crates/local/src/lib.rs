@@ -11,6 +11,7 @@ pub mod github;
 pub mod http;
 pub mod pipeline;
 pub mod repository;
+pub mod tester;
 
 use std::path::{Path, PathBuf};
 
