@@ -327,9 +327,13 @@ mod tests {
         let mut more = input;
         more["token"] = json!("x");
         assert!(serde_json::from_value::<Input>(more).is_err());
+        let passed = Output::Passed {
+            checks: 0,
+            outputs: Outputs::default(),
+        };
         assert_eq!(
-            json!(Output::Passed { checks: 0 }),
-            json!({ "outcome": "passed", "checks": 0 })
+            json!(passed),
+            json!({ "outcome": "passed", "checks": 0, "outputs": {} })
         );
         let failed = Output::Failed {
             cause: "why".to_owned(),
