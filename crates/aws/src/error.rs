@@ -3,6 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use domain::causes::with_causes;
 use domain::failure::{Failure, Name};
 
 /// A call to AWS that did not do what it was asked.
@@ -84,7 +85,7 @@ where
         let detail = match error.message() {
             Some(message) => message.to_owned(),
             // The chain of sources says what a connector saw; the outermost text is only "dispatch failure".
-            None => sources(&error),
+            None => with_causes(&error),
         };
         Error {
             kind,
@@ -106,7 +107,7 @@ where
             // Credentials that cannot be had (AssumeRole refused) fail here, before anything was sent.
             return if failure.is_io() || failure.is_timeout() {
                 Kind::Unanswered
-            } else if sources(error).contains("AccessDenied") {
+            } else if with_causes(error).contains("AccessDenied") {
                 Kind::AccessDenied
             } else {
                 Kind::Unavailable
@@ -166,18 +167,4 @@ where
             _ => Kind::Invalid,
         },
     }
-}
-
-fn sources(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let sentence = source.to_string();
-        if !text.contains(&sentence) {
-            text.push_str(": ");
-            text.push_str(&sentence);
-        }
-        next = source.source();
-    }
-    text
 }

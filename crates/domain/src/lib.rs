@@ -7,6 +7,7 @@
 pub mod approval;
 pub mod assembly;
 pub mod build_record;
+pub mod causes;
 pub mod change_set;
 pub mod configuration;
 pub mod deployment;

@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use domain::causes::with_causes;
 use domain::harmless::harmless;
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
@@ -140,9 +141,7 @@ impl Http {
 
     async fn once(&self, url: &str) -> Result<Answered, Verdict> {
         let mut request = HttpRequest::new(SdkBody::empty());
-        request
-            .set_uri(url)
-            .map_err(|error| Verdict::Useless(sources(&error)))?;
+        request.set_uri(url).map_err(|error| Verdict::Useless(why(&error)))?;
         let headers = request.headers_mut();
         headers.insert("accept", "application/vnd.github+json");
         headers.insert("x-github-api-version", "2022-11-28");
@@ -151,7 +150,7 @@ impl Http {
             headers.insert("authorization", format!("Bearer {}", token.expose()));
         }
         let response = self.connector().call(request).await;
-        let response = response.map_err(|error| Verdict::again(sources(&error)))?;
+        let response = response.map_err(|error| Verdict::again(why(&error)))?;
         Answered::read(response).await
     }
 
@@ -219,7 +218,7 @@ impl Answered {
         };
         let mut body = ByteStream::new(response.take_body());
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| Verdict::again(sources(&error)))?;
+            let chunk = chunk.map_err(|error| Verdict::again(why(&error)))?;
             if answered.body.len() + chunk.len() > BODY_LIMIT {
                 return Err(Verdict::Useless(format!(
                     "its answer is longer than {} MB",
@@ -313,18 +312,9 @@ fn has_next(link: &str) -> bool {
     })
 }
 
-fn sources(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let sentence = source.to_string();
-        if !text.contains(&sentence) {
-            text.push_str(": ");
-            text.push_str(&sentence);
-        }
-        next = source.source();
-    }
-    harmless(&text, 300)
+/// Why there is no answer, from the error and all its causes.
+fn why(error: &(dyn std::error::Error + 'static)) -> String {
+    harmless(&with_causes(error), 300)
 }
 
 #[cfg(test)]

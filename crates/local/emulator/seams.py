@@ -17,11 +17,7 @@ def around(name: str, *modules: ModuleType) -> Callable[[Callable[..., Any]], Ca
 
     def decorate(replacement: Callable[..., Any]) -> Callable[..., Any]:
         original = getattr(modules[0], name)
-        wrapped = functools.wraps(original)(functools.partial(replacement, original))
-        for module in modules:
-            if getattr(module, name) is not original:
-                raise RuntimeError(f"{module.__name__}.{name} is not the function this launcher knows")
-            setattr(module, name, wrapped)
+        _put(name, modules, original, functools.wraps(original)(functools.partial(replacement, original)))
         return replacement
 
     return decorate
@@ -31,11 +27,14 @@ def instead(name: str, *modules: ModuleType) -> Callable[[Callable[..., Any]], C
     """Put the decorated function in place of ``name``."""
 
     def decorate(replacement: Callable[..., Any]) -> Callable[..., Any]:
-        original = getattr(modules[0], name)
-        for module in modules:
-            if getattr(module, name) is not original:
-                raise RuntimeError(f"{module.__name__}.{name} is not the function this launcher knows")
-            setattr(module, name, replacement)
+        _put(name, modules, getattr(modules[0], name), replacement)
         return replacement
 
     return decorate
+
+
+def _put(name: str, modules: tuple[ModuleType, ...], original: Callable[..., Any], new: Callable[..., Any]) -> None:
+    for module in modules:
+        if getattr(module, name) is not original:
+            raise RuntimeError(f"{module.__name__}.{name} is not the function this launcher knows")
+        setattr(module, name, new)

@@ -1,5 +1,7 @@
 //! An account of the local AWS, as its root.
 
+use std::collections::BTreeMap;
+
 use aws::Aws;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_cloudformation::types::Stack;
@@ -33,17 +35,9 @@ impl Account {
     }
 
     /// The outputs of a stack, by key.
-    pub async fn outputs(&self, stack: &str) -> Result<std::collections::BTreeMap<String, String>, Trouble> {
-        let answer = self
-            .aws
-            .cloudformation()
-            .describe_stacks()
-            .stack_name(stack)
-            .send()
-            .await;
-        let answer =
-            answer.map_err(|error| Trouble(format!("describing {stack}: {:?}", error.into_service_error())))?;
-        let outputs = answer.stacks().first().map(Stack::outputs).unwrap_or_default();
+    pub async fn outputs(&self, stack: &str) -> Result<BTreeMap<String, String>, Trouble> {
+        let described = self.describe(stack).await?;
+        let outputs = described.as_ref().map(Stack::outputs).unwrap_or_default();
         Ok(outputs
             .iter()
             .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
@@ -52,14 +46,15 @@ impl Account {
 
     /// The status of a stack; nothing, where there is none.
     pub async fn stack_status(&self, stack: &str) -> Option<String> {
-        let answer = self
-            .aws
-            .cloudformation()
-            .describe_stacks()
-            .stack_name(stack)
-            .send()
-            .await
-            .ok()?;
-        Some(answer.stacks().first()?.stack_status()?.as_str().to_owned())
+        let described = self.describe(stack).await.ok()??;
+        Some(described.stack_status()?.as_str().to_owned())
+    }
+
+    async fn describe(&self, stack: &str) -> Result<Option<Stack>, Trouble> {
+        let asked = self.aws.cloudformation().describe_stacks().stack_name(stack);
+        let answer = asked.send().await;
+        let answer =
+            answer.map_err(|error| Trouble(format!("describing {stack}: {:?}", error.into_service_error())))?;
+        Ok(answer.stacks.unwrap_or_default().into_iter().next())
     }
 }

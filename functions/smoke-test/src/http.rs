@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::causes::with_causes;
 use domain::smoke_test::{Allowed, Denied, HttpReply, HttpRequest, LONGEST_ANSWER, LONGEST_REPLY};
 use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -279,15 +280,7 @@ fn same_host(most: usize) -> Policy {
     })
 }
 
-/// The whole chain of what went wrong: the outermost text says only that sending failed. Without the URL, which stands
-/// in the release.
+/// Why there is no answer, without the URL, which stands in the release.
 fn broken(error: reqwest::Error) -> NoAnswer {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(&error);
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    NoAnswer::Broken(text)
+    NoAnswer::Broken(with_causes(&error.without_url()))
 }
