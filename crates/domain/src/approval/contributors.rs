@@ -14,7 +14,7 @@ use crate::harmless::{harmless, is_invisible};
 /// The most characters of a name.
 const NAME_LIMIT: usize = 100;
 
-/// The most characters of a mail address; one that is longer belongs to nobody who is asked.
+/// The most bytes of a mail address of somebody who is asked. Without case it may have three times as many.
 const MAIL_LIMIT: usize = 254;
 
 /// The most characters of a login or an ARN.
@@ -120,7 +120,7 @@ fn kept_mail(mail: &str) -> Option<String> {
         Identity::Login(login) => format!("{login}@{HIDDEN}"),
         Identity::Mail(address) | Identity::Arn(address) => address,
     };
-    (short.len() <= MAIL_LIMIT).then_some(short)
+    (short.len() <= 3 * MAIL_LIMIT).then_some(short)
 }
 
 /// Whether a contributor is this person, under any of their names and however these are spelled.
@@ -487,7 +487,6 @@ mod tests {
             dot in any::<bool>(),
             invisible in any::<proptest::sample::Index>(),
         ) {
-            prop_assume!(!local.contains(".."));
             let domain = if gmail { "gmail.com" } else { "acme.example" };
             let plain = format!("{local}@{domain}");
             let local = if gmail { local.replace('.', "") } else { local };
@@ -514,7 +513,13 @@ mod tests {
             message in any::<String>(),
         ) {
             let given = author(login.as_deref(), mail.as_deref());
-            prop_assert_eq!(given.harmless().identities(), given.identities());
+            // What is longer than anybody's address may be forgotten.
+            let known = |who: &Contributor| -> Vec<String> {
+                let texts = who.identities().into_iter().map(|identity| identity.to_string());
+                texts.filter(|text| text.len() <= 3 * MAIL_LIMIT).collect()
+            };
+            prop_assert_eq!(known(&given.harmless()), known(&given));
+            prop_assert!(serde_json::to_vec(&given.harmless()).unwrap().len() < 8000);
             co_authors(&message);
         }
 
