@@ -60,7 +60,14 @@ impl Ledger {
         }
     }
 
-    /// Puts off the sweep's next look at a task that still waits.
+    /// Puts off the sweep's next look at a task that still waits, by what is usual for what it waits for.
+    pub async fn wait_on(&self, parked: &Parked, now: Timestamp) -> Result<(), Error> {
+        let key = parked.waits_for.key(&parked.deployment);
+        let at = now + parked.waits_for.patience();
+        self.look_again(&key, &parked.deployment, at).await
+    }
+
+    /// Has the sweep look at a task at this time, if it still waits.
     pub async fn look_again(&self, key: &Key, deployment: &DeploymentId, at: Timestamp) -> Result<(), Error> {
         let put_off = self
             .client

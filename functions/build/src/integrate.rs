@@ -80,22 +80,13 @@ pub async fn ended(context: &Context, build: &Build, now: Timestamp) -> Result<O
 
 /// The sweep asks after tests that wait.
 pub async fn look(context: &Context, parked: &Parked, now: Timestamp) -> Result<bool, Error> {
-    match build_of(parked) {
-        Some(id) => {
-            let build = context.integration.look(id).await?;
-            settle(context, parked, build.as_ref(), now).await
-        }
+    let Some(id) = build_of(parked) else {
         // Whoever was about to start them is gone: Step Functions tries that state again, or has given it up.
-        None => {
-            let patience = parked.waits_for.patience();
-            let key = parked.waits_for.key(&parked.deployment);
-            context
-                .ledger
-                .look_again(&key, &parked.deployment, now + patience)
-                .await?;
-            Ok(false)
-        }
-    }
+        context.ledger.wait_on(parked, now).await?;
+        return Ok(false);
+    };
+    let build = context.integration.look(id).await?;
+    settle(context, parked, build.as_ref(), now).await
 }
 
 /// Whether the tests are over, and were answered for. A build that CodeBuild no longer knows is over.
@@ -103,12 +94,7 @@ async fn settle(context: &Context, parked: &Parked, build: Option<&Build>, now: 
     let log = build.map_or("", |build| build.log.as_str());
     let fault = match build.map(|build| &build.state) {
         Some(BuildState::InProgress) => {
-            let patience = parked.waits_for.patience();
-            let key = parked.waits_for.key(&parked.deployment);
-            context
-                .ledger
-                .look_again(&key, &parked.deployment, now + patience)
-                .await?;
+            context.ledger.wait_on(parked, now).await?;
             return Ok(false);
         }
         Some(BuildState::Succeeded) => None,
@@ -164,8 +150,8 @@ async fn specification(context: &Context, release: &Digest) -> Result<Option<Str
     else {
         return Ok(None);
     };
-    let content = context.artifacts.read_object(file).await?;
-    Ok(Some(String::from_utf8_lossy(&content).into_owned()))
+    let bytes = context.artifacts.read_object(file).await?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn parked(deployment: &Deployment, build: Option<String>, token: TaskToken, now: Timestamp) -> Parked {

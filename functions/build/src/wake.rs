@@ -100,12 +100,7 @@ async fn settle(
                 answer(context, &parked, known, now).await?;
                 answered += 1;
             }
-            None => {
-                context
-                    .ledger
-                    .look_again(&key, &parked.deployment, now + parked.waits_for.patience())
-                    .await?;
-            }
+            None => context.ledger.wait_on(&parked, now).await?,
         }
     }
     Ok(Output::Woken { answered })

@@ -345,9 +345,7 @@ impl Context {
 
     /// Puts off the sweep's next look.
     pub(crate) async fn look_again(&self, parked: &Parked) -> Result<(), Error> {
-        let key = parked.waits_for.key(&parked.deployment);
-        let at = Timestamp::now() + parked.waits_for.patience();
-        Ok(self.ledger.look_again(&key, &parked.deployment, at).await?)
+        Ok(self.ledger.wait_on(parked, Timestamp::now()).await?)
     }
 
     /// Clears an operation of ours from the lock, after its end was seen.

@@ -114,11 +114,7 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
     let delivered = match standing {
         Standing::Waits(before) => {
             context.ledger.tell(id, Event::Queued { before }, now).await?;
-            let patience = parked.waits_for.patience();
-            context
-                .ledger
-                .look_again(&parked.waits_for.key(id), id, now + patience)
-                .await?;
+            context.ledger.wait_on(parked, now).await?;
             // One that was stopped while it waited would hold its place for ever.
             match context.executions.standing(id).await? {
                 executions::Standing::Over(_) => Delivered::Gone,
