@@ -13,12 +13,27 @@ const RECORD: &str = "approval";
 /// Longer than any approval waits until it is looked at again.
 const EVER: SignedDuration = SignedDuration::from_hours(24 * 30);
 
-/// Something that was tried with an approval and changed nothing.
-#[derive(Debug, Serialize)]
-struct Refused<'refused> {
-    why: &'refused str,
-    by: Option<&'refused Approver>,
-    at: Timestamp,
+/// An answer that was tried and changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedAnswer {
+    /// Why it does not count.
+    pub why: String,
+    /// Whose it was, where that was proven.
+    pub by: Option<Approver>,
+    /// Where it came from.
+    pub source: Source,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A link out of a mail.
+    Link,
+    /// The command.
+    Command,
 }
 
 impl Ledger {
@@ -27,11 +42,9 @@ impl Ledger {
         self.look(&partition(id), RECORD).await
     }
 
-    /// Writes an approval, unless it is there: whoever was first put the question.
-    pub async fn create_approval(&self, approval: &Approval) -> Result<(), Error> {
-        let create = |found: &mut Option<Approval>| {
-            found.get_or_insert_with(|| approval.clone());
-        };
+    /// Writes an approval, unless it is there: whoever was first put the question. Returns the one that is there then.
+    pub async fn create_approval(&self, approval: &Approval) -> Result<Approval, Error> {
+        let create = |found: &mut Option<Approval>| found.get_or_insert_with(|| approval.clone()).clone();
         self.change(
             &partition(&approval.id),
             RECORD,
@@ -54,17 +67,11 @@ impl Ledger {
     }
 
     /// Keeps what was tried and refused: who looks into a dispute finds it beside the approval.
-    pub async fn record_refused_answer(
-        &self,
-        id: &ApprovalId,
-        why: &str,
-        by: Option<&Approver>,
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    pub async fn record_refused_answer(&self, id: &ApprovalId, refused: &RefusedAnswer) -> Result<(), Error> {
         let operation = "dynamodb:PutItem";
         // Two refusals of one nanosecond are one: nothing is decided by their number.
-        let sk = format!("refused#{}#{:09}", instant(now), now.subsec_nanosecond());
-        let item = item(&partition(id), &sk, &Refused { why, by, at: now }, operation)?;
+        let sk = format!("refused#{}#{:09}", instant(refused.at), refused.at.subsec_nanosecond());
+        let item = item(&partition(id), &sk, refused, operation)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         put.send().await.map_err(during(operation))?;
         Ok(())

@@ -3,7 +3,7 @@
 //! Each module is one thing that we keep or ask there. All of them are thin: what to do is decided in `domain`, from
 //! plain data, and these modules read that data, write it conditionally, and say in [`Error`] what AWS refused.
 
-mod approvals;
+pub mod approvals;
 pub mod artifacts;
 pub mod bootstrap;
 pub mod builds;

@@ -76,7 +76,7 @@ impl Approvers {
     }
 
     /// The addresses whose owners confirmed their subscription: the others get nothing, and SNS does not say so when it is
-    /// given a message (SNS developer guide, "Email notifications").
+    /// given a message (SNS developer guide, "Email notifications"). In lower case, as an approver's address is.
     pub async fn confirmed(&self) -> Result<BTreeSet<String>, Error> {
         let subscriptions = self
             .client
@@ -97,6 +97,7 @@ impl Approvers {
                     .is_some_and(|arn| arn.starts_with("arn:"))
             })
             .filter_map(|subscription| subscription.endpoint)
+            .map(|endpoint| endpoint.to_ascii_lowercase())
             .collect())
     }
 }

@@ -98,7 +98,12 @@ fn follows(outcome: Option<&Outcome>) -> &'static str {
         None => "Others are still asked.",
         Some(Outcome::Accepted { .. }) => "With it, the release is accepted.",
         Some(Outcome::Rejected { .. }) => "With it, the release is rejected.",
-        Some(Outcome::Expired { .. } | Outcome::Superseded { .. } | Outcome::Unreachable { .. }) => "It is over.",
+        Some(
+            Outcome::Expired { .. }
+            | Outcome::Superseded { .. }
+            | Outcome::Unreachable { .. }
+            | Outcome::Withdrawn { .. },
+        ) => "It is over.",
     }
 }
 

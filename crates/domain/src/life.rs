@@ -508,7 +508,10 @@ impl Status {
                 self.voters(Choice::Accept).next().is_some() && self.voters(Choice::Reject).next().is_none()
             }
             Outcome::Rejected { by, .. } => self.votes.get(by) == Some(&Choice::Reject),
-            Outcome::Expired { .. } | Outcome::Superseded { .. } | Outcome::Unreachable { .. } => true,
+            Outcome::Expired { .. }
+            | Outcome::Superseded { .. }
+            | Outcome::Unreachable { .. }
+            | Outcome::Withdrawn { .. } => true,
         }
     }
 

@@ -252,6 +252,7 @@ pub fn sentence(event: &Event) -> String {
             Outcome::Expired { .. } => "not accepted in time".to_owned(),
             Outcome::Superseded { by, .. } => format!("superseded by {by} while people were asked"),
             Outcome::Unreachable { .. } => "too few are left who may accept".to_owned(),
+            Outcome::Withdrawn { .. } => "no longer asked, as the deployment was over".to_owned(),
         },
         Event::GoingBack { to, because } => format!("going back to {}: {because}", to.short()),
         Event::Ended(Ending::Deployed) => "deployed".to_owned(),

@@ -1,48 +1,50 @@
 //! A person answers.
 
-use domain::approval::{Approval, ApprovalId, Ballot, Refusal};
+use aws::approvals::{RefusedAnswer, Source};
+use domain::approval::{Approval, ApprovalId, Approver, Ballot, Refusal, Via};
 use domain::life::Event;
 use domain::parking::Key;
 use jiff::Timestamp;
 
 use crate::{Context, Error, look};
 
-/// What became of an answer.
+/// What became of an answer, and what the approval is then.
 #[derive(Debug)]
-pub enum Answered {
-    /// It counts.
-    Counted,
-    /// It does not count, and why.
-    Refused(Refusal),
-    /// There is no such approval.
-    Unknown,
+pub struct Answered {
+    /// Why it does not count, where it does not.
+    pub refused: Option<Refusal>,
+    /// As it was when that was decided.
+    pub approval: Approval,
 }
 
-/// Takes an answer: one write, and the first one wins.
-pub async fn take(context: &Context, id: &ApprovalId, ballot: Ballot, now: Timestamp) -> Result<Answered, Error> {
-    let Some(known) = context.ledger.approval(id).await? else {
-        return Ok(Answered::Unknown);
-    };
-    let Some(voted) = context
-        .ledger
-        .change_approval(id, |approval: &mut Approval| approval.vote(ballot.clone()))
-        .await?
-    else {
-        return Ok(Answered::Unknown);
-    };
-    let outcome = match voted {
-        Ok(outcome) => outcome,
+/// Takes an answer: one write, and the first one wins. `known` is the approval as it was read just before.
+pub async fn take(context: &Context, known: &Approval, ballot: Ballot, now: Timestamp) -> Result<Answered, Error> {
+    // An answer that nobody waits for must not be taken for one that counts.
+    if known.may_answer(&ballot.by, now).is_ok() && look::is_over(context, &known.deployment).await? {
+        let withdraw = |approval: &mut Approval| approval.withdraw(now);
+        context.ledger.change_approval(&known.id, withdraw).await?;
+    }
+    let vote = |approval: &mut Approval| (approval.vote(ballot.clone()), approval.clone());
+    let voted = context.ledger.change_approval(&known.id, vote).await?;
+    let (voted, approval) = voted.ok_or_else(|| look::contradiction("an approval's record is gone"))?;
+    let refused = match voted {
+        Ok(outcome) => {
+            // The answer counts from here on; what is left is found by the sweep, whatever happens to this invocation.
+            if let Err(error) = carry_on(context, &approval, ballot, outcome.is_some(), now).await {
+                tracing::warn!(error.cause = %error, "the sweep carries this answer on");
+            }
+            None
+        }
         Err(refusal) => {
-            audit(context, id, &ballot, &refusal, now).await?;
-            return Ok(Answered::Refused(refusal));
+            let source = match ballot.via {
+                Via::Link { .. } => Source::Link,
+                Via::Command { .. } => Source::Command,
+            };
+            audit(context, &known.id, &refusal.to_string(), Some(&ballot.by), source, now).await;
+            Some(refusal)
         }
     };
-    // The answer counts from here on; what is left is found by the sweep, whatever happens to this invocation.
-    let told = carry_on(context, &known, ballot, outcome.is_some(), now).await;
-    if let Err(error) = told {
-        tracing::warn!(error.cause = %error, "the sweep carries this answer on");
-    }
-    Ok(Answered::Counted)
+    Ok(Answered { refused, approval })
 }
 
 async fn carry_on(
@@ -62,16 +64,23 @@ async fn carry_on(
     Ok(())
 }
 
-async fn audit(
+/// Keeps what was tried. Whoever tried it is refused, whether or not that can be kept now.
+pub async fn audit(
     context: &Context,
     id: &ApprovalId,
-    ballot: &Ballot,
-    refusal: &Refusal,
+    why: &str,
+    by: Option<&Approver>,
+    source: Source,
     now: Timestamp,
-) -> Result<(), Error> {
-    tracing::warn!(approval.id = %id, approver = %ballot.by, why = %refusal, "an answer does not count");
-    Ok(context
-        .ledger
-        .record_refused_answer(id, &refusal.to_string(), Some(&ballot.by), now)
-        .await?)
+) {
+    tracing::warn!(approval.id = %id, approver = by.map(Approver::as_str), ?source, why, "an answer does not count");
+    let refused = RefusedAnswer {
+        why: why.to_owned(),
+        by: by.cloned(),
+        source,
+        at: now,
+    };
+    if let Err(error) = context.ledger.record_refused_answer(id, &refused).await {
+        tracing::error!(approval.id = %id, error.cause = %error, "a refused answer is in this log only");
+    }
 }

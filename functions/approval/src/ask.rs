@@ -7,7 +7,7 @@ use domain::approval::{
 use domain::deployment::{Deployment, Leg};
 use domain::failure::{Failure, Name};
 use domain::ledger::Entry;
-use domain::life::Event;
+use domain::life::{Event, Phase};
 use domain::message;
 use domain::names::{CommitSha, Digest, RepositoryName, TaskToken};
 use domain::parking::{Parked, WaitsFor};
@@ -39,43 +39,31 @@ pub async fn ask(
     Ok(TaskOutput::Parked)
 }
 
-/// Writes the approval's record, unless it is there.
-pub async fn put(context: &Context, deployment: &Deployment, release: &Digest, now: Timestamp) -> Result<(), Error> {
-    let policy = policy(deployment)?;
-    let id = ApprovalId::of(&deployment.id, policy.when);
-    if context.ledger.approval(&id).await?.is_none() {
-        let approval = prepare(context, deployment, release, policy, now).await?;
-        context.ledger.create_approval(&approval).await?;
-    }
-    // Another invocation may have been first, and its record is the one that counts.
-    if let Some(approval) = context.ledger.approval(&id).await? {
-        announce(context, &approval, now).await?;
-    }
-    Ok(())
+/// Puts the question together and writes its record. Another invocation may have been first, and its record counts.
+pub async fn put(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Approval, Error> {
+    let head = context.ledger.head(&deployment.id).await?;
+    let release = head.and_then(|head| head.status.release);
+    let release =
+        release.ok_or_else(|| look::contradiction("its record does not say which release is to be accepted"))?;
+    let approval = prepare(context, deployment, release, policy(deployment)?, now).await?;
+    Ok(context.ledger.create_approval(&approval).await?)
 }
 
-/// Tells the ledger, and the operators about those who get no mail.
-async fn announce(context: &Context, approval: &Approval, now: Timestamp) -> Result<(), Error> {
+/// Tells the ledger that people are asked, unless it knows. Before that it would believe no answer.
+pub async fn announce(context: &Context, approval: &Approval, now: Timestamp) -> Result<(), Error> {
+    let head = context.ledger.head(&approval.deployment).await?;
+    if head.is_none_or(|head| head.status.phase >= Phase::Accepting) {
+        return Ok(());
+    }
+    let people = approval.policy.people.iter().map(|person| person.name.clone());
     let asked = Event::ApprovalAsked {
         approval: approval.id.clone(),
-        people: approval
-            .policy
-            .people
-            .iter()
-            .map(|person| person.name.clone())
-            .collect(),
+        people: people.collect(),
         deadline: approval.deadline,
         unconfirmed: approval.unconfirmed.clone(),
         excluded: approval.excluded(),
     };
-    let before = context.ledger.head(&approval.deployment).await?;
-    let after = context.ledger.record(&approval.deployment, asked, now).await?;
-    let is_news = before.is_none_or(|before| before.sequence != after.sequence);
-    if is_news && !approval.unconfirmed.is_empty() {
-        let message = message::unconfirmed(approval);
-        context.operators.tell(&message.subject, &message.body).await?;
-    }
-    Ok(())
+    Ok(context.ledger.tell(&approval.deployment, asked, now).await?)
 }
 
 fn policy(deployment: &Deployment) -> Result<&ApprovalPolicy, Error> {
@@ -90,47 +78,59 @@ fn policy(deployment: &Deployment) -> Result<&ApprovalPolicy, Error> {
 async fn prepare(
     context: &Context,
     deployment: &Deployment,
-    release: &Digest,
+    release: Digest,
     policy: &ApprovalPolicy,
     now: Timestamp,
 ) -> Result<Approval, Error> {
+    // Without a key nobody could be sent a link.
+    context.keys.keys(now).await?;
     let (application, environment) = (&deployment.application, &deployment.environment);
-    let since = context
-        .ledger
-        .environment(application, &environment.name)
-        .await?
-        .stable
-        .map(|stable| stable.commit);
-    let commits = context
-        .github()
-        .await?
+    let stable = context.ledger.environment(application, &environment.name).await?.stable;
+    let since = stable.map(|stable| stable.commit);
+    let github = context.github().await?;
+    let commits = github
         .commits_between(application, since.as_ref(), &deployment.commit, COMMITS)
         .await?;
-    let entries = context.ledger.entries(&deployment.id).await?;
+    // Where nothing is new, the commit itself is still somebody's work.
+    let own = if commits.commits.is_empty() {
+        github.commit(application, &deployment.commit).await?
+    } else {
+        None
+    };
     let confirmed = context.approvers.confirmed().await?;
     let unconfirmed = policy
         .people
         .iter()
         .filter(|person| person.name.mail().is_some_and(|mail| !confirmed.contains(mail)))
         .map(|person| person.name.clone());
+    let entries = context.ledger.entries(&deployment.id).await?;
     let question = Question {
-        release: release.clone(),
+        checklist: questions(context, &release).await?,
+        release,
         policy: policy.clone(),
-        contributors: commits.commits.iter().flat_map(contributors).collect(),
+        contributors: commits.commits.iter().chain(&own).flat_map(contributors).collect(),
         facts: Facts {
             compare_url: commits
                 .since
                 .as_ref()
                 .map(|since| compare_page(&context.github_api, application, since, &deployment.commit)),
-            since: commits.since,
+            more_commits: more_than_listed(&commits),
             commits: commits.commits.iter().map(line).collect(),
-            more_commits: u32::from(!commits.complete),
+            since: commits.since,
             ..tested(&entries)
         },
-        checklist: questions(context, release).await?,
         unconfirmed: unconfirmed.collect(),
     };
     Ok(Approval::ask(deployment, question, now))
+}
+
+/// How many commits there are beyond those that GitHub was asked for; one, where it does not count them.
+fn more_than_listed(commits: &github::Commits) -> u32 {
+    let more = match commits.total {
+        Some(total) => total.saturating_sub(commits.commits.len()),
+        None => usize::from(!commits.complete),
+    };
+    u32::try_from(more).unwrap_or(u32::MAX)
 }
 
 /// Where GitHub shows the difference between two commits. GitHub Enterprise Server has its API below `/api/v3` of the
@@ -178,8 +178,9 @@ fn tested(entries: &[Entry]) -> Facts {
                 leg: Leg::Forward,
                 report,
             } => facts.smoke_tests = Some(report.clone()),
+            // Without a log, the release had none to run.
             Event::IntegrationTested { passed, log, .. } => {
-                facts.integration_tests = Some(IntegrationFacts {
+                facts.integration_tests = (!log.is_empty()).then(|| IntegrationFacts {
                     passed: *passed,
                     log: log.clone(),
                 });
@@ -209,7 +210,7 @@ pub async fn mail(
     is_reminder: bool,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let keys = context.keys.keys(false, now).await?;
+    let keys = context.keys.keys(now).await?;
     let token = token::mint(&keys, &token::Claims::of(approval, approver));
     let link = format!("{}/approvals/{}?token={}", context.pages, approval.id, token.expose());
     let message = if is_reminder {

@@ -1,6 +1,7 @@
 //! What API Gateway brings and takes back.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 
 /// A request, as an HTTP API hands it to a function: the parts of the payload's format 2.0 that are used (API Gateway
 /// developer guide, "Create AWS Lambda proxy integrations for HTTP APIs").
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Request {
     route_key: String,
@@ -23,19 +24,19 @@ pub struct Request {
     request_context: RequestContext,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct RequestContext {
     authorizer: Option<Authorizer>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Authorizer {
     iam: Option<Iam>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Iam {
     user_arn: Option<String>,
@@ -104,12 +105,19 @@ impl Request {
     }
 }
 
+/// Query and body carry a link's token.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({}, …)", self.route_key)
+    }
+}
+
 fn value<'map>(map: Option<&'map HashMap<String, String>>, name: &str) -> &'map str {
     map.and_then(|map| map.get(name)).map_or("", String::as_str)
 }
 
 /// A response, as an HTTP API takes it from a function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     /// The HTTP status.
@@ -118,6 +126,13 @@ pub struct Response {
     pub headers: HashMap<&'static str, String>,
     /// The body.
     pub body: String,
+}
+
+/// A page's form carries its link's token.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, …)", self.status_code)
+    }
 }
 
 impl Response {

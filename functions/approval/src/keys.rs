@@ -11,18 +11,21 @@ use jiff::{SignedDuration, Timestamp};
 /// Whoever sends made-up links must not make us ask SSM each time.
 const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
+/// A key that was taken away holds no longer than this.
+const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
 /// The keys as last read.
 #[derive(Debug)]
 pub struct KeyStore {
     parameters: Parameters,
     path: String,
-    known: Mutex<Known>,
+    known: Mutex<Option<Known>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
-    keys: Option<Keys>,
-    read_at: Option<Timestamp>,
+    keys: Keys,
+    read_at: Timestamp,
 }
 
 impl KeyStore {
@@ -35,17 +38,20 @@ impl KeyStore {
         }
     }
 
-    /// The keys; read again where `again` says that the known ones did not do and some seconds have gone.
-    pub async fn keys(&self, again: bool, now: Timestamp) -> Result<Keys, Error> {
-        {
-            let mut known = self.known();
-            let may_read = known
-                .read_at
-                .is_none_or(|at| now.duration_since(at).abs() >= AT_MOST_EVERY);
-            if let Some(keys) = known.keys.as_ref().filter(|_| !(again && may_read)) {
-                return Ok(keys.clone());
-            }
-            known.read_at = Some(now);
+    /// The keys, read again from time to time.
+    pub async fn keys(&self, now: Timestamp) -> Result<Keys, Error> {
+        self.younger_than(AT_LEAST_EVERY, now).await
+    }
+
+    /// The keys, where those did not do: there may be new ones.
+    pub async fn newest(&self, now: Timestamp) -> Result<Keys, Error> {
+        self.younger_than(AT_MOST_EVERY, now).await
+    }
+
+    async fn younger_than(&self, age: SignedDuration, now: Timestamp) -> Result<Keys, Error> {
+        let is_young = |known: &&Known| now.duration_since(known.read_at).abs() < age;
+        if let Some(known) = self.known().as_ref().filter(is_young) {
+            return Ok(known.keys.clone());
         }
         let keys = Keys {
             current: self
@@ -54,7 +60,10 @@ impl KeyStore {
                 .ok_or_else(|| self.unusable("key", "is not there"))?,
             previous: self.key("key-previous").await?,
         };
-        self.known().keys = Some(keys.clone());
+        *self.known() = Some(Known {
+            keys: keys.clone(),
+            read_at: now,
+        });
         Ok(keys)
     }
 
@@ -75,7 +84,7 @@ impl KeyStore {
         )
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

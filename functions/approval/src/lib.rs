@@ -11,7 +11,10 @@ mod look;
 mod page;
 mod routes;
 
+use std::time::Duration;
+
 use aws::artifacts::Artifacts;
+use aws::executions::Executions;
 use aws::notifications::{Approvers, Notifications};
 use aws::parameters::Parameters;
 use aws::tasks::Tasks;
@@ -20,7 +23,7 @@ use domain::deployment::Deployment;
 use domain::failure::{Failure, Name};
 use domain::names::{DeploymentId, TaskToken};
 use domain::parking::Key;
-use github::GitHub;
+use github::{GitHub, Patience, UnusableToken};
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -168,12 +171,16 @@ impl From<Error> for Failure {
 pub struct Context {
     ledger: Ledger,
     tasks: Tasks,
+    executions: Executions,
     artifacts: Artifacts,
     approvers: Approvers,
     operators: Notifications,
     parameters: Parameters,
     keys: KeyStore,
+    /// Without a token: that one is read anew for every question.
+    github: GitHub,
     github_api: String,
+    /// The parameter that has GitHub's token.
     github_token: String,
     /// Where the pages are, without a slash at the end.
     pages: String,
@@ -184,15 +191,23 @@ impl Context {
     pub async fn from_environment() -> Result<Self, lambda::StartError> {
         let aws = Aws::from_environment().await;
         let parameters = Parameters::new(aws.ssm());
+        let github_api = lambda::setting("LOCKGATE_GITHUB_API")?;
+        // Whatever else there is to do when people are asked has to fit into the function's time as well.
+        let patience = Patience {
+            question: Duration::from_secs(10),
+            ..Patience::default()
+        };
         Ok(Self {
             ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
             tasks: Tasks::new(aws.step_functions()),
+            executions: Executions::new(aws.step_functions(), lambda::setting("LOCKGATE_STATE_MACHINE")?),
             artifacts: Artifacts::new(&aws, lambda::setting("LOCKGATE_ARTIFACTS")?),
             approvers: Approvers::new(aws.sns(), lambda::setting("LOCKGATE_APPROVERS_TOPIC")?),
             operators: Notifications::new(aws.sns(), lambda::setting("LOCKGATE_TOPIC")?),
             keys: KeyStore::new(parameters.clone(), lambda::setting("LOCKGATE_APPROVAL_KEYS")?),
             parameters,
-            github_api: lambda::setting("LOCKGATE_GITHUB_API")?,
+            github: GitHub::new(&github_api, None)?.patient(patience),
+            github_api,
             github_token: lambda::setting("LOCKGATE_GITHUB_TOKEN")?,
             pages: lambda::setting("LOCKGATE_PAGES")?.trim_end_matches('/').to_owned(),
         })
@@ -200,22 +215,24 @@ impl Context {
 
     /// GitHub, with the token that operators stored, where they did.
     async fn github(&self) -> Result<GitHub, Error> {
-        let unusable = |fault: &dyn std::fmt::Display| {
-            let cause = format!("{} or {}: {fault}", self.github_api, self.github_token);
-            Error::Named(Failure::new(Name::GitHubDenied, cause))
-        };
         let token = self.parameters.value(&self.github_token).await?;
         let token = token
             .map(|text| text.parse())
             .transpose()
-            .map_err(|fault: github::UnusableToken| unusable(&fault))?;
-        GitHub::new(&self.github_api, token).map_err(|fault| unusable(&fault))
+            .map_err(|fault: UnusableToken| {
+                let cause = format!("{}: {fault}", self.github_token);
+                Error::Named(Failure::new(Name::GitHubDenied, cause))
+            })?;
+        Ok(self.github.bearing(token))
     }
 }
 
 /// Does what is asked.
 pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
-    let now = Timestamp::now();
+    handle_at(context, input, Timestamp::now()).await
+}
+
+async fn handle_at(context: &Context, input: Input, now: Timestamp) -> Result<Output, Error> {
     match input {
         Input::Task(Task::Ask { deployment, token }) => {
             ask::ask(context, &deployment, token, now).await.map(Output::Task)

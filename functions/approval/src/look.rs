@@ -1,10 +1,16 @@
 //! Looks at an approval that waits: what is due is done, and what was decided is carried out.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use aws::executions::Standing;
 use aws::tasks::Delivered;
 use domain::approval::{Act, Approval, Approver, Outcome};
 use domain::deployment::Deployment;
-use domain::failure::{Class, Failure};
+use domain::failure::{Class, Failure, Name};
 use domain::life::Event;
+use domain::message;
+use domain::names::DeploymentId;
 use domain::parking::{Key, Parked, WaitsFor};
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +19,15 @@ use crate::{Context, Decision, Error, TaskOutput, ask};
 /// When to try again what another service kept from being done.
 const SOON: SignedDuration = SignedDuration::from_mins(1);
 
+/// What a look led to.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Whether the task waits no longer.
+    pub answered: bool,
+    /// Why a mail that is due is not sent. Everything else was done all the same.
+    pub unsent: Option<Error>,
+}
+
 /// Looks at everything that is parked under a key.
 pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<TaskOutput, Error> {
     let waiting = context.ledger.parked(key).await?;
@@ -20,100 +35,122 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<TaskOu
         tracing::info!(key = key.as_str(), "nothing waits here");
     }
     let mut answered = 0;
+    let mut unsent = None;
     for parked in waiting {
-        if at(context, &parked, now).await? {
-            answered += 1;
-        }
+        let looked = at(context, &parked, now).await?;
+        answered += usize::from(looked.answered);
+        unsent = unsent.or(looked.unsent);
     }
-    Ok(TaskOutput::Woken { answered })
+    // Nobody else would notice that people wait for a mail: the alarm on this function's errors tells operators.
+    unsent.map_or(Ok(TaskOutput::Woken { answered }), Err)
 }
 
-/// Looks at one approval; whether its task was answered.
-pub async fn at(context: &Context, parked: &Parked, now: Timestamp) -> Result<bool, Error> {
-    let WaitsFor::Approval {
-        approval: id,
-        application,
-        environment,
-    } = &parked.waits_for
-    else {
-        return Ok(false);
+/// Looks at one approval.
+pub async fn at(context: &Context, parked: &Parked, now: Timestamp) -> Result<Looked, Error> {
+    let WaitsFor::Approval { approval: id, .. } = &parked.waits_for else {
+        return Ok(Looked::default());
     };
-    let key = parked.waits_for.key(&parked.deployment);
-    let Some(approval) = context.ledger.approval(id).await? else {
-        return ask_again(context, parked, &key, now).await;
+    let known = context.ledger.approval(id).await?;
+    let is_open = known.as_ref().is_none_or(|approval| approval.outcome.is_none());
+    let over = is_open && is_over(context, &parked.deployment).await?;
+    let approval = match known {
+        Some(approval) if over => change(context, approval, |approval| approval.withdraw(now)).await?,
+        Some(approval) => approval,
+        None if over => {
+            context.ledger.unpark(parked).await?;
+            return Ok(Looked {
+                answered: true,
+                unsent: None,
+            });
+        }
+        None => match ask_anew(context, parked, now).await? {
+            ControlFlow::Continue(approval) => approval,
+            ControlFlow::Break(looked) => return Ok(looked),
+        },
     };
-    let state = context.ledger.environment(application, environment).await?;
-    let newer = state.newer_waiting(&parked.deployment);
-    let approval = match approval.next_act(newer, now) {
-        Act::Supersede(by) => change(context, approval, |approval| approval.supersede(by.clone(), now)).await?,
-        Act::Expire => change(context, approval, |approval| approval.expire(now)).await?,
-        Act::GiveUp => change(context, approval, |approval| approval.give_up_unreachable(now)).await?,
-        Act::Mail { ask, remind } => mail(context, approval, &ask, &remind, now).await?,
-        Act::Nothing => approval,
+    ask::announce(context, &approval, now).await?;
+    let (approval, unsent) = if approval.outcome.is_none() {
+        do_what_is_due(context, parked, approval, now).await?
+    } else {
+        (approval, None)
     };
-    match &approval.outcome {
+    let answered = match &approval.outcome {
         Some(outcome) => {
             carry_out(context, parked, &approval, outcome, now).await?;
-            Ok(true)
+            true
         }
         None => {
-            context
-                .ledger
-                .look_again(&key, &parked.deployment, approval.look_at(now))
-                .await?;
-            Ok(false)
+            look_again(context, parked, approval.look_at(now)).await?;
+            false
         }
-    }
+    };
+    Ok(Looked { answered, unsent })
 }
 
-/// What kept the question from being put together may be over. When the time for an answer is over, nobody was asked.
-async fn ask_again(context: &Context, parked: &Parked, key: &Key, now: Timestamp) -> Result<bool, Error> {
-    let Some(deployment) = requested(context, parked).await? else {
-        return Ok(false);
+/// Whether nobody waits for people's answers any more: the deployment has ended or goes back, or its execution was
+/// stopped or ran out of time.
+pub async fn is_over(context: &Context, deployment: &DeploymentId) -> Result<bool, Error> {
+    let head = context.ledger.head(deployment).await?;
+    let is_past = head.is_some_and(|head| head.status.ending.is_some() || head.status.back_to.is_some());
+    Ok(is_past || context.executions.standing(deployment).await? != Standing::Running)
+}
+
+async fn look_again(context: &Context, parked: &Parked, at: Timestamp) -> Result<(), Error> {
+    let key = parked.waits_for.key(&parked.deployment);
+    Ok(context.ledger.look_again(&key, &parked.deployment, at).await?)
+}
+
+/// Puts the question together. What kept it from being put may be over now; when the time for an answer is over, nobody
+/// was asked.
+async fn ask_anew(context: &Context, parked: &Parked, now: Timestamp) -> Result<ControlFlow<Looked, Approval>, Error> {
+    let deployment = requested(context, parked).await?;
+    let asked = match &deployment {
+        Some(deployment) => ask::put(context, deployment, now).await,
+        None => Err(contradiction("its record does not say that it was asked for")),
     };
-    let release = context
-        .ledger
-        .head(&parked.deployment)
-        .await?
-        .and_then(|head| head.status.release);
-    let Some(release) = release else { return Ok(false) };
-    let error = match ask::put(context, &deployment, &release, now).await {
-        Ok(()) => return Box::pin(at(context, parked, now)).await,
+    let error = match asked {
+        Ok(approval) => return Ok(ControlFlow::Continue(approval)),
         Err(error) => error,
     };
-    let decision = match error {
-        Error::GitHub(error @ github::Error::Unavailable { .. }) if now < last_moment(&deployment, parked) => {
-            tracing::warn!(error.cause = %error, "nobody can be asked yet");
-            context.ledger.look_again(key, &parked.deployment, now + SOON).await?;
-            return Ok(false);
+    match error {
+        Error::GitHub(error @ github::Error::Unavailable { .. }) => {
+            if now < last_moment(deployment.as_ref(), parked) {
+                tracing::warn!(error.cause = %error, "nobody can be asked yet");
+                look_again(context, parked, now + SOON).await?;
+                return Ok(ControlFlow::Break(Looked::default()));
+            }
+            let cause = format!("nobody could be asked in time, since nobody knows who wrote it: {error}");
+            context
+                .tasks
+                .succeed(&parked.token, &Decision::Expired { cause })
+                .await?;
         }
-        Error::GitHub(error @ github::Error::Unavailable { .. }) => Ok(Decision::Expired {
-            cause: format!("nobody could be asked in time, since nobody knows who wrote it: {error}"),
-        }),
         error => {
             let failure = Failure::from(error);
             if failure.name.class() == Class::Transient {
                 // Whoever woke us tries again.
                 return Err(Error::Named(failure));
             }
-            Err(failure)
+            context.tasks.fail(&parked.token, &failure).await?;
         }
-    };
-    match decision {
-        Ok(decision) => context.tasks.succeed(&parked.token, &decision).await?,
-        Err(failure) => context.tasks.fail(&parked.token, &failure).await?,
-    };
+    }
     context.ledger.unpark(parked).await?;
-    Ok(true)
+    Ok(ControlFlow::Break(Looked {
+        answered: true,
+        unsent: None,
+    }))
 }
 
-fn last_moment(deployment: &Deployment, parked: &Parked) -> Timestamp {
+pub fn contradiction(sentence: &str) -> Error {
+    Error::Named(Failure::new(Name::Unexpected, sentence))
+}
+
+fn last_moment(deployment: Option<&Deployment>, parked: &Parked) -> Timestamp {
     let within = deployment
-        .environment
-        .approval
-        .as_ref()
+        .and_then(|deployment| deployment.environment.approval.as_ref())
         .map_or(0, |policy| policy.within_seconds);
-    parked.since + SignedDuration::from_secs(i64::try_from(within).unwrap_or(i64::MAX))
+    let within = SignedDuration::from_secs(i64::try_from(within).unwrap_or(i64::MAX));
+    parked.since.checked_add(within).unwrap_or(Timestamp::MAX)
 }
 
 async fn requested(context: &Context, parked: &Parked) -> Result<Option<Deployment>, Error> {
@@ -125,44 +162,97 @@ async fn requested(context: &Context, parked: &Parked) -> Result<Option<Deployme
 }
 
 /// Changes the record, and returns it as it is then.
-async fn change(
+async fn change<Said>(
     context: &Context,
     before: Approval,
-    transition: impl Fn(&mut Approval) -> bool,
+    transition: impl Fn(&mut Approval) -> Said,
 ) -> Result<Approval, Error> {
-    context
+    let changed = context
         .ledger
-        .change_approval(&before.id, |approval| transition(approval))
+        .change_approval(&before.id, |approval| {
+            transition(approval);
+            approval.clone()
+        })
         .await?;
-    Ok(context.ledger.approval(&before.id).await?.unwrap_or(before))
+    Ok(changed.unwrap_or(before))
+}
+
+/// Does what is due, and says why a mail is not sent.
+async fn do_what_is_due(
+    context: &Context,
+    parked: &Parked,
+    approval: Approval,
+    now: Timestamp,
+) -> Result<(Approval, Option<Error>), Error> {
+    let (application, environment) = (&approval.application, &approval.environment);
+    let state = context.ledger.environment(application, environment).await?;
+    let newer = state.newer_waiting(&parked.deployment);
+    let approval = note_confirmed(context, approval).await?;
+    let approval = match approval.next_act(newer, now) {
+        Act::Supersede(by) => change(context, approval, |approval| approval.supersede(by.clone(), now)).await?,
+        Act::Expire => change(context, approval, |approval| approval.expire(now)).await?,
+        Act::GiveUp => change(context, approval, |approval| approval.give_up_unreachable(now)).await?,
+        Act::Mail { ask, remind } => return send(context, approval, &ask, &remind, now).await,
+        Act::Nothing => return send(context, approval, &[], &[], now).await,
+    };
+    Ok((approval, None))
+}
+
+/// Who has confirmed their subscription by now gets the question after all.
+async fn note_confirmed(context: &Context, approval: Approval) -> Result<Approval, Error> {
+    if approval.unconfirmed.is_empty() {
+        return Ok(approval);
+    }
+    match context.approvers.confirmed().await {
+        Ok(confirmed) => {
+            let is_confirmed = |approver: &&Approver| approver.mail().is_some_and(|mail| confirmed.contains(mail));
+            let news: BTreeSet<Approver> = approval.unconfirmed.iter().filter(is_confirmed).cloned().collect();
+            change(context, approval, |approval| approval.note_confirmed(&news)).await
+        }
+        Err(error) => {
+            tracing::warn!(error.cause = %error, "nobody knows who has confirmed by now");
+            Ok(approval)
+        }
+    }
 }
 
 /// Sends what is due. A mail that cannot be sent is tried again at the next look, and keeps no other from being sent.
-async fn mail(
+async fn send(
     context: &Context,
-    approval: Approval,
+    mut approval: Approval,
     ask: &[Approver],
     remind: &[Approver],
     now: Timestamp,
-) -> Result<Approval, Error> {
+) -> Result<(Approval, Option<Error>), Error> {
     let due = ask
         .iter()
         .map(|approver| (approver, false))
         .chain(remind.iter().map(|approver| (approver, true)));
-    let mut sent = Vec::new();
+    let mut unsent = None;
     for (approver, is_reminder) in due {
         match ask::mail(context, &approval, approver, is_reminder, now).await {
-            Ok(()) => sent.push(approver),
-            Err(error) => tracing::warn!(error.cause = %error, "a mail is not sent yet"),
+            // Noted one by one: who dies in between sends one mail twice, and not all of them.
+            Ok(()) => approval = change(context, approval, |approval| approval.note_mailed(approver, now)).await?,
+            Err(error) => {
+                tracing::warn!(%approver, error.cause = %error, "a mail is not sent yet");
+                unsent = unsent.or(Some(error));
+            }
+        }
+        if approval.outcome.is_some() {
+            return Ok((approval, unsent));
         }
     }
-    change(context, approval, |approval| {
-        for approver in &sent {
-            approval.note_mailed(approver, now);
+    if approval.owes_operators() {
+        let message = message::unconfirmed(&approval);
+        match context.operators.tell(&message.subject, &message.body).await {
+            Ok(()) => approval = change(context, approval, |approval| approval.operators_told = true).await?,
+            Err(error) => {
+                tracing::warn!(error.cause = %error, "operators are not told yet");
+                unsent = unsent.or(Some(error.into()));
+            }
         }
-        true
-    })
-    .await
+    }
+    Ok((approval, unsent))
 }
 
 /// Writes down what was decided, and lets the deployment go on. Everything here may be done again.
@@ -180,26 +270,29 @@ async fn carry_out(
             .tell(&parked.deployment, Event::Voted { ballot }, now)
             .await?;
     }
-    let outcome = outcome.clone();
-    let decision = match &outcome {
-        Outcome::Accepted { .. } => Decision::Accepted,
-        Outcome::Rejected { .. } => Decision::Rejected {
-            cause: approval.cause(),
-        },
-        Outcome::Expired { .. } => Decision::Expired {
-            cause: approval.cause(),
-        },
-        Outcome::Unreachable { .. } => Decision::Unreachable {
-            cause: approval.cause(),
-        },
-        Outcome::Superseded { by, .. } => Decision::Superseded { by: by.clone() },
+    let decided = Event::Decided {
+        outcome: outcome.clone(),
     };
-    context
-        .ledger
-        .tell(&parked.deployment, Event::Decided { outcome }, now)
-        .await?;
-    if context.tasks.succeed(&parked.token, &decision).await? == Delivered::Gone {
+    context.ledger.tell(&parked.deployment, decided, now).await?;
+    let delivered = match decision(approval, outcome) {
+        Ok(decision) => context.tasks.succeed(&parked.token, &decision).await?,
+        Err(failure) => context.tasks.fail(&parked.token, &failure).await?,
+    };
+    if delivered == Delivered::Gone {
         tracing::info!(deployment.id = %parked.deployment, "nobody waits for this decision any more");
     }
     Ok(context.ledger.unpark(parked).await?)
+}
+
+/// What the task is answered. One that is withdrawn waits no longer, unless somebody had its execution go on.
+fn decision(approval: &Approval, outcome: &Outcome) -> Result<Decision, Failure> {
+    let cause = approval.cause();
+    match outcome {
+        Outcome::Accepted { .. } => Ok(Decision::Accepted),
+        Outcome::Rejected { .. } => Ok(Decision::Rejected { cause }),
+        Outcome::Expired { .. } => Ok(Decision::Expired { cause }),
+        Outcome::Unreachable { .. } => Ok(Decision::Unreachable { cause }),
+        Outcome::Superseded { by, .. } => Ok(Decision::Superseded { by: by.clone() }),
+        Outcome::Withdrawn { .. } => Err(Failure::new(Name::Unexpected, cause)),
+    }
 }

@@ -26,7 +26,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What the form needs and gives back.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Form {
     /// Shows that the page was opened before it was answered.
     pub nonce: String,
@@ -55,6 +55,8 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
         (changes(approval))
         (tests(approval))
         form method="post" accept-charset="utf-8" {
+            // The Enter key presses a form's first button: this one, which does nothing, and not Accept.
+            button type="submit" disabled hidden {}
             input type="hidden" name="token" value=(form.token);
             input type="hidden" name="nonce" value=(form.nonce);
             (checklist(&approval.checklist, &form.ticked))
@@ -133,7 +135,7 @@ fn changes(approval: &Approval) -> Markup {
     html! {
         h2 { "What changed" @if facts.since.is_some() { " since the last accepted release" } }
         @if facts.commits.is_empty() {
-            p { "No commits: this is what was accepted before." }
+            p { "No commits that are not in what was accepted before." }
         } @else {
             ul {
                 @for line in &facts.commits {
@@ -141,8 +143,8 @@ fn changes(approval: &Approval) -> Markup {
                 }
             }
         }
-        @if facts.more_commits > 0 { p { "… and " (facts.more_commits) " more commits." } }
-        @if let Some(url) = &facts.compare_url {
+        @if facts.more_commits > 0 { p { "… and at least " (facts.more_commits) " more." } }
+        @if let Some(url) = facts.compare_url.as_deref().filter(|url| is_web_address(url)) {
             p { a href=(url) rel="noreferrer" { "See every line on GitHub" } }
         }
         h3 { "Resources" }
@@ -197,12 +199,17 @@ fn tests(approval: &Approval) -> Markup {
             }
             @match &facts.integration_tests {
                 Some(tests) if tests.passed => {
-                    li { span.good { "Integration tests passed" } @if !tests.log.is_empty() { " (" a href=(tests.log) rel="noreferrer" { "log" } ")" } }
+                    li { span.good { "Integration tests passed" } @if is_web_address(&tests.log) { " (" a href=(tests.log) rel="noreferrer" { "log" } ")" } }
                 }
                 _ => li { "No integration tests were run." }
             }
         }
     }
+}
+
+/// What may be made a link of.
+fn is_web_address(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
 }
 
 fn checklist(items: &[ChecklistItem], ticked: &[usize]) -> Markup {
@@ -314,6 +321,7 @@ fn ticked_by(approval: &Approval, index: usize) -> String {
 fn ending(approval: &Approval, now: Timestamp) -> Markup {
     html! {
         @match &approval.outcome {
+            None if now >= approval.deadline => p { span.bad { "Expired" } ", " (moment(approval.deadline)) ": not enough people answered in time." }
             None => p.lead {
                 "Others are still asked, until " (moment(approval.deadline)) " (" (left(approval.deadline, now)) ")."
             }
@@ -325,6 +333,9 @@ fn ending(approval: &Approval, now: Timestamp) -> Markup {
             Some(Outcome::Superseded { by, at }) => p { "A newer candidate took its place, " (moment(*at)) ": " code { (by) } "." }
             Some(Outcome::Unreachable { at }) => p {
                 span.bad { "Ended" } ", " (moment(*at)) ": too few people are left who may accept it."
+            }
+            Some(Outcome::Withdrawn { at }) => p {
+                span.bad { "Ended" } ", " (moment(*at)) ": the deployment was over before people had decided."
             }
         }
     }

@@ -3,13 +3,14 @@
 //! `GET` and `HEAD` change nothing, however often a mail scanner opens a link. A link's `POST` counts only with the
 //! nonce of a page that was opened before, and not from another site's page. The command's routes are let through by IAM.
 
+use aws::approvals::Source;
 use domain::approval::token::{check_nonce, nonce, verify};
 use domain::approval::{Approval, ApprovalId, Approver, BadToken, Ballot, Choice, Refusal, Via};
 use domain::harmless::harmless;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{self, Answered};
+use crate::answer;
 use crate::http::{BodyFault, Request, Response};
 use crate::page::{self, Form};
 use crate::{Context, Error};
@@ -18,23 +19,59 @@ const NOT_VALID: &str =
     "This link is not valid. Open the one in the newest mail, or ask whoever operates the pipeline.";
 const FOREIGN: &str = "Open the link from your mail, and answer on the page that it shows.";
 
-/// Answers a person's request. Whatever goes wrong has a page.
+const SHOW: &str = "GET /approvals/{id}";
+const SHOW_HEADERS: &str = "HEAD /approvals/{id}";
+const ANSWER: &str = "POST /approvals/{id}";
+const ANSWER_BY_COMMAND: &str = "POST /approvals/{id}/ballots";
+const LIST: &str = "GET /approvals";
+
+/// Answers a person's request. Whatever goes wrong has a page, or a sentence for the command.
 pub async fn respond(context: &Context, request: &Request, now: Timestamp) -> Response {
     let answered = match request.route() {
-        "GET /approvals/{id}" | "HEAD /approvals/{id}" => show(context, request, now).await,
-        "POST /approvals/{id}" => take_form(context, request, now).await,
-        "POST /approvals/{id}/ballots" => take_ballot(context, request, now).await,
-        "GET /approvals" => list(context, request, now).await,
+        SHOW | SHOW_HEADERS => show(context, request, now).await,
+        ANSWER => take_form(context, request, now).await,
+        ANSWER_BY_COMMAND => take_ballot(context, request, now).await,
+        LIST => list(context, request, now).await,
         _ => Ok(page::notice(404, "Nothing here", "There is nothing at this address.")),
     };
-    answered.unwrap_or_else(|error| {
-        tracing::error!(error.cause = %error, "a page could not be shown");
-        page::notice(
+    let mut response = answered.unwrap_or_else(|error| {
+        tracing::error!(error.cause = %error, "a person got no answer");
+        unavailable(request.route())
+    });
+    if request.route() == SHOW_HEADERS {
+        response.body.clear();
+    }
+    response
+}
+
+/// What somebody gets where we failed. A write whose answer got lost may have been done.
+fn unavailable(route: &str) -> Response {
+    let heading = "Please try again";
+    match route {
+        ANSWER => page::notice(
             503,
-            "Please try again",
-            "The approval cannot be read at the moment. Nothing was recorded; try again in a minute.",
-        )
-    })
+            heading,
+            "Something went wrong, and your answer may not be recorded. Open the link again in a minute: the page shows \
+             what is.",
+        ),
+        ANSWER_BY_COMMAND => tell(
+            503,
+            "unavailable",
+            "something went wrong, and it is not known whether your answer is recorded; say it again in a minute",
+            None,
+        ),
+        LIST => tell(
+            503,
+            "unavailable",
+            "the approvals cannot be read at the moment; try again in a minute",
+            None,
+        ),
+        _ => page::notice(
+            503,
+            heading,
+            "The approval cannot be read at the moment. Try again in a minute.",
+        ),
+    }
 }
 
 /// Somebody with a link of their own.
@@ -53,10 +90,10 @@ async fn reader(context: &Context, request: &Request, token: &str, now: Timestam
     let Some(approval) = context.ledger.approval(&id).await? else {
         return Ok(None);
     };
-    let mut verified = verify(&context.keys.keys(false, now).await?, &approval, token, now);
+    let mut verified = verify(&context.keys.keys(now).await?, &approval, token, now);
     if verified == Err(BadToken::Wrong) {
         // It may be made with a key that was stored since.
-        verified = verify(&context.keys.keys(true, now).await?, &approval, token, now);
+        verified = verify(&context.keys.newest(now).await?, &approval, token, now);
     }
     match verified {
         Ok((me, key)) => Ok(Some(Reader {
@@ -71,10 +108,7 @@ async fn reader(context: &Context, request: &Request, token: &str, now: Timestam
             via: None,
         })),
         Err(BadToken::Wrong) => {
-            context
-                .ledger
-                .record_refused_answer(&id, "the link's token is not valid", None, now)
-                .await?;
+            answer::audit(context, &id, "the link's token is not valid", None, Source::Link, now).await;
             Ok(None)
         }
     }
@@ -100,7 +134,7 @@ async fn asked(
     token: &str,
     now: Timestamp,
 ) -> Result<Response, Error> {
-    let keys = context.keys.keys(false, now).await?;
+    let keys = context.keys.keys(now).await?;
     let form = Form {
         nonce: nonce(&keys, &reader.approval.id, &reader.me, now),
         token: token.to_owned(),
@@ -112,7 +146,8 @@ async fn asked(
 /// The page for somebody who has answered, may not answer, or comes too late.
 fn told(reader: &Reader, refusal: &Refusal, now: Timestamp) -> Response {
     let (status, heading) = match refusal {
-        Refusal::Over(_) | Refusal::TooLate => (410, "This is decided".to_owned()),
+        Refusal::Over(_) => (410, "This is over".to_owned()),
+        Refusal::TooLate => (410, "The time for an answer is over".to_owned()),
         Refusal::Answered(ballot) => (
             200,
             match ballot.decision {
@@ -135,7 +170,7 @@ fn sentence(refusal: &Refusal) -> String {
 }
 
 /// The form's fields.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Given {
     token: String,
     nonce: String,
@@ -163,6 +198,7 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
     let body = match request.text() {
         Ok(body) => body,
         Err(BodyFault::TooLarge) => {
+            audit_unread(context, request, Source::Link, now).await?;
             return Ok(page::notice(
                 413,
                 "That is too long",
@@ -175,13 +211,10 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
     let Some(reader) = reader(context, request, &given.token, now).await? else {
         return Ok(page::notice(403, "This link is not valid", NOT_VALID));
     };
-    let keys = context.keys.keys(false, now).await?;
-    let (id, me) = (&reader.approval.id, &reader.me);
-    if is_foreign(request, &context.pages) || check_nonce(&keys, id, me, &given.nonce, now).is_err() {
-        context
-            .ledger
-            .record_refused_answer(id, "the answer did not come from the page", Some(me), now)
-            .await?;
+    let (approval, me) = (&reader.approval, &reader.me);
+    if is_foreign(request, &context.pages) || !is_from_page(context, &reader, &given.nonce, now).await? {
+        let why = "the answer did not come from the page";
+        answer::audit(context, &approval.id, why, Some(me), Source::Link, now).await;
         return Ok(page::notice(403, "Not recorded", FOREIGN));
     }
     let Some(decision) = given.decision else {
@@ -192,7 +225,17 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
         ));
     };
     let Some(via) = reader.via.clone() else {
-        return Ok(told(&reader, &Refusal::TooLate, now));
+        answer::audit(
+            context,
+            &approval.id,
+            "the link has expired",
+            Some(me),
+            Source::Link,
+            now,
+        )
+        .await;
+        let refusal = approval.may_answer(me, now).err().unwrap_or(Refusal::TooLate);
+        return Ok(not_recorded(approval, me, &refusal, now));
     };
     let ballot = Ballot {
         by: me.clone(),
@@ -202,20 +245,16 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
         ticked: given.ticked.clone(),
         at: now,
     };
-    match answer::take(context, id, ballot, now).await? {
-        Answered::Counted => {
-            let approval = context
-                .ledger
-                .approval(id)
-                .await?
-                .unwrap_or_else(|| reader.approval.clone());
+    let answered = answer::take(context, approval, ballot, now).await?;
+    match answered.refused {
+        None => {
             let heading = match decision {
                 Choice::Accept => "Thank you: you accepted",
                 Choice::Reject => "Thank you: you rejected",
             };
-            Ok(page::answered(200, &approval, me, heading, now))
+            Ok(page::answered(200, &answered.approval, me, heading, now))
         }
-        Answered::Refused(refusal @ (Refusal::CommentMissing | Refusal::CommentTooLong)) => {
+        Some(refusal @ (Refusal::CommentMissing | Refusal::CommentTooLong)) => {
             let form = Form {
                 complaint: Some(refusal.to_string()),
                 comment: given.comment,
@@ -224,22 +263,38 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
             };
             asked(context, &reader, form, 422, &given.token, now).await
         }
-        Answered::Refused(refusal) => {
-            let approval = context
-                .ledger
-                .approval(id)
-                .await?
-                .unwrap_or_else(|| reader.approval.clone());
-            let status = if matches!(refusal, Refusal::WroteIt(_) | Refusal::NotAsked) {
-                403
-            } else {
-                410
-            };
-            let heading = format!("Not recorded: {refusal}");
-            Ok(page::answered(status, &approval, me, &heading, now))
-        }
-        Answered::Unknown => Ok(page::notice(403, "This link is not valid", NOT_VALID)),
+        Some(refusal) => Ok(not_recorded(&answered.approval, me, &refusal, now)),
     }
+}
+
+/// The page for an answer that does not count.
+fn not_recorded(approval: &Approval, me: &Approver, refusal: &Refusal, now: Timestamp) -> Response {
+    let status = if matches!(refusal, Refusal::WroteIt(_) | Refusal::NotAsked) {
+        403
+    } else {
+        410
+    };
+    page::answered(status, approval, me, &format!("Not recorded: {refusal}"), now)
+}
+
+/// Whether the form has the nonce of a page that this reader opened.
+async fn is_from_page(context: &Context, reader: &Reader, nonce: &str, now: Timestamp) -> Result<bool, Error> {
+    let (id, me) = (&reader.approval.id, &reader.me);
+    if check_nonce(&context.keys.keys(now).await?, id, me, nonce, now).is_ok() {
+        return Ok(true);
+    }
+    // Whoever showed the page may know a newer key than we do.
+    Ok(check_nonce(&context.keys.newest(now).await?, id, me, nonce, now).is_ok())
+}
+
+/// Keeps that somebody sent more than is read, where that was to an approval of ours.
+async fn audit_unread(context: &Context, request: &Request, source: Source, now: Timestamp) -> Result<(), Error> {
+    if let Ok(id) = request.approval().parse::<ApprovalId>()
+        && context.ledger.approval(&id).await?.is_some()
+    {
+        answer::audit(context, &id, "the answer is too long to be read", None, source, now).await;
+    }
+    Ok(())
 }
 
 /// Whether another site's page sent the form.
@@ -289,7 +344,10 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
     };
     let said = match request.text() {
         Ok(body) => serde_json::from_str::<SaidByCommand>(&body).ok(),
-        Err(BodyFault::TooLarge) => return Ok(tell(413, "refused", "the comment is too long", None)),
+        Err(BodyFault::TooLarge) => {
+            audit_unread(context, request, Source::Command, now).await?;
+            return Ok(tell(413, "refused", "the comment is too long", None));
+        }
         Err(BodyFault::Malformed) => None,
     };
     let Some(said) = said else {
@@ -300,41 +358,31 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
             None,
         ));
     };
-    let id = request.approval().parse::<ApprovalId>().ok();
-    let approval = match &id {
-        Some(id) => context.ledger.approval(id).await?,
-        None => None,
+    let approval = match request.approval().parse::<ApprovalId>() {
+        Ok(id) => context.ledger.approval(&id).await?,
+        Err(_) => None,
     };
-    let (Some(id), Some(approval)) = (id, approval) else {
+    let Some(approval) = approval else {
         return Ok(tell(404, "unknown", "nobody is asked about this deployment", None));
     };
-    let Some(person) = approval.policy.person_of_arn(arn) else {
+    let person = approval.policy.person_of_arn(arn);
+    let (Some(person), Ok(principal)) = (person, arn.parse()) else {
         let sentence = format!("{} is none of the people asked", harmless(arn, 200));
-        context.ledger.record_refused_answer(&id, &sentence, None, now).await?;
+        answer::audit(context, &approval.id, &sentence, None, Source::Command, now).await;
         return Ok(tell(403, "refused", sentence, None));
-    };
-    let Ok(arn) = arn.parse() else {
-        return Ok(tell(
-            403,
-            "refused",
-            "IAM names a caller that is neither a user nor a role's session",
-            None,
-        ));
     };
     let ballot = Ballot {
         by: person.name.clone(),
-        via: Via::Command { arn },
+        via: Via::Command { arn: principal },
         decision: said.decision,
         comment: said.comment,
         ticked: Vec::new(),
         at: now,
     };
-    let answered = answer::take(context, &id, ballot, now).await?;
-    let approval = context.ledger.approval(&id).await?;
-    Ok(match answered {
-        Answered::Counted => tell(200, "counted", "your answer counts", approval),
-        Answered::Refused(refusal) => tell(409, "refused", refusal.to_string(), approval),
-        Answered::Unknown => tell(404, "unknown", "nobody is asked about this deployment", None),
+    let answered = answer::take(context, &approval, ballot, now).await?;
+    Ok(match answered.refused {
+        None => tell(200, "counted", "your answer counts", Some(answered.approval)),
+        Some(refusal) => tell(409, "refused", refusal.to_string(), Some(answered.approval)),
     })
 }
 

@@ -85,6 +85,9 @@ pub struct Approval {
     pub deadline: Timestamp,
     /// Those whose mail address did not confirm that it wants our mail.
     pub unconfirmed: Vec<Approver>,
+    /// Whether operators were told of these.
+    #[serde(default)]
+    pub operators_told: bool,
     /// The mail that was sent.
     pub mails: BTreeMap<Approver, MailState>,
     /// The answers, first come first.
@@ -247,6 +250,11 @@ pub enum Outcome {
         /// When that was seen.
         at: Timestamp,
     },
+    /// The deployment was over before people had decided: its execution was stopped, or ran out of time.
+    Withdrawn {
+        /// When that was seen.
+        at: Timestamp,
+    },
 }
 
 /// Why an answer does not count; nothing changes.
@@ -323,6 +331,7 @@ impl Approval {
             remind_at: after(policy.within_seconds / 2),
             deadline: after(policy.within_seconds),
             unconfirmed: question.unconfirmed,
+            operators_told: false,
             mails: BTreeMap::new(),
             ballots: Vec::new(),
             outcome: None,
@@ -405,6 +414,11 @@ impl Approval {
         !self.reachable() && self.end(Outcome::Unreachable { at: now })
     }
 
+    /// Ends it because its deployment is over: nobody waits for an answer any more.
+    pub fn withdraw(&mut self, now: Timestamp) -> bool {
+        self.end(Outcome::Withdrawn { at: now })
+    }
+
     /// Whether the duties are met when everybody accepts who has accepted or still may.
     pub fn reachable(&self) -> bool {
         let mut may = self.accepted_by();
@@ -484,6 +498,11 @@ impl Approval {
         self.unconfirmed.len() < before
     }
 
+    /// Whether operators are still to be told that no mail reaches some of those who are asked.
+    pub fn owes_operators(&self) -> bool {
+        self.outcome.is_none() && !self.unconfirmed.is_empty() && !self.operators_told
+    }
+
     /// When to look again: something may be due then, or half done.
     pub fn look_at(&self, now: Timestamp) -> Timestamp {
         let within = |patience| now.checked_add(patience).unwrap_or(Timestamp::MAX);
@@ -491,7 +510,7 @@ impl Approval {
             return within(SOON);
         }
         let (ask, remind) = self.mail_due(now);
-        let patience = if ask.is_empty() && remind.is_empty() {
+        let patience = if ask.is_empty() && remind.is_empty() && !self.owes_operators() {
             LATER
         } else {
             SOON
@@ -530,6 +549,7 @@ impl Approval {
                     named(some, "and")
                 ),
             },
+            Some(Outcome::Withdrawn { .. }) => "the deployment was over before people had decided".to_owned(),
         }
     }
 

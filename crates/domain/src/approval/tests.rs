@@ -392,7 +392,10 @@ fn try_everything(approval: &Approval, second: i64) -> bool {
         let _ = after.vote(accept(name, second));
         let _ = after.vote(reject(name, second));
     }
-    after.expire(at(second)) | after.supersede(id("newer"), at(second)) | after.give_up_unreachable(at(second))
+    after.expire(at(second))
+        | after.supersede(id("newer"), at(second))
+        | after.give_up_unreachable(at(second))
+        | after.withdraw(at(second))
         || after != *approval
 }
 
@@ -407,7 +410,9 @@ fn f42_after_the_end_nothing_changes() {
         assert!(superseded.supersede(id("shop-test-2"), at(1)));
         let mut unreachable = asked(&[(2, "qa rita")]);
         assert!(unreachable.give_up_unreachable(at(1)));
-        vec![accepted, rejected, expired, superseded, unreachable]
+        let mut withdrawn = start();
+        assert!(withdrawn.withdraw(at(1)));
+        vec![accepted, rejected, expired, superseded, unreachable, withdrawn]
     };
     assert!(try_everything(&asked(&[(1, "qa lead tess")]), 1));
     for approval in ended {
@@ -551,6 +556,10 @@ fn mail_goes_to_those_who_may_still_answer_and_twice_at_most() {
     assert_eq!(approval.next_act(None, at(2)), mail("lead", ""));
     approval.note_mailed(&who("lead"), at(2));
     assert_eq!(approval.next_act(None, at(3)), Act::Nothing);
+    assert!(approval.owes_operators());
+    assert_eq!(approval.look_at(at(3)), at(123));
+    approval.operators_told = true;
+    assert!(!approval.owes_operators());
     assert_eq!(approval.look_at(at(3)), at(303));
     assert_eq!(
         approval.look_at(at(300)),
@@ -630,6 +639,9 @@ fn every_ending_is_said_in_one_sentence() {
     say(&approval);
     approval.expire(at(WITHIN));
     say(&approval);
+    approval = asked(&two);
+    approval.withdraw(at(1));
+    say(&approval);
     insta::assert_snapshot!(sentences.join("\n"), @"
     the answer of lead@acme.example, qa@acme.example or tess@acme.example is awaited until 2026-09-21 14:30 UTC
     the answer of a@acme.example, b@acme.example, c@acme.example, d@acme.example, e@acme.example or 2 more is awaited until 2026-09-21 14:30 UTC
@@ -642,6 +654,7 @@ fn every_ending_is_said_in_one_sentence() {
     the people who are asked are too few for what the policy needs
     everybody who may answer has accepted it, which is not enough
     qa@acme.example accepted it, which is not enough, and nobody else was there to answer until 2026-09-21 14:30 UTC
+    the deployment was over before people had decided
     ");
 }
 
@@ -817,6 +830,7 @@ enum Try {
     Expire(i64),
     Supersede(bool, i64),
     GiveUp(i64),
+    Withdraw(i64),
 }
 
 fn any_second() -> impl Strategy<Value = i64> {
@@ -849,6 +863,7 @@ fn any_try() -> impl Strategy<Value = Try> {
         1 => any_second().prop_map(Try::Expire),
         1 => (any::<bool>(), any_second()).prop_map(|(other, second)| Try::Supersede(other, second)),
         1 => any_second().prop_map(Try::GiveUp),
+        1 => any_second().prop_map(Try::Withdraw),
     ]
 }
 
@@ -917,6 +932,7 @@ fn attempt(approval: &mut Approval, what: &Try) -> bool {
             approval.supersede(id(if *other { "shop-test-2" } else { "shop-test-1" }), at(*second))
         }
         Try::GiveUp(second) => approval.give_up_unreachable(at(*second)),
+        Try::Withdraw(second) => approval.withdraw(at(*second)),
     }
 }
 
@@ -986,6 +1002,7 @@ impl Rules {
             }
             Try::Expire(second) if *second >= WITHIN => Some("expired"),
             Try::Supersede(true, _) => Some("superseded"),
+            Try::Withdraw(_) => Some("withdrawn"),
             Try::GiveUp(_) => {
                 let left = asked.difference(&wrote).copied();
                 let left = PLAYERS
@@ -1007,6 +1024,7 @@ fn end_of(approval: &Approval) -> Option<&'static str> {
         Outcome::Expired { .. } => "expired",
         Outcome::Superseded { .. } => "superseded",
         Outcome::Unreachable { .. } => "unreachable",
+        Outcome::Withdrawn { .. } => "withdrawn",
     })
 }
 

@@ -132,6 +132,7 @@ fn approval() -> Approval {
         remind_at: at("2026-11-25T00:00:00Z"),
         deadline: at("2026-11-26T12:00:00Z"),
         unconfirmed: vec![approver("lead@acme.example")],
+        operators_told: true,
         mails: BTreeMap::new(),
         ballots: vec![],
         outcome: None,
@@ -354,6 +355,7 @@ fn how_an_acceptance_reads_as_it_happens() {
             at: now,
         }),
         decided(Outcome::Unreachable { at: now }),
+        decided(Outcome::Withdrawn { at: now }),
     ];
     let lines: Vec<String> = events.iter().map(sentence).collect();
     insta::assert_snapshot!(lines.join("\n"), @"
@@ -371,6 +373,7 @@ fn how_an_acceptance_reads_as_it_happens() {
     not accepted in time
     superseded by shop-test-2 while people were asked
     too few are left who may accept
+    no longer asked, as the deployment was over
     ");
 }
 
