@@ -28,6 +28,30 @@ impl Ledger {
         Ok(())
     }
 
+    /// Writes what is known by now of what a parked task waits for. One that was answered or parked anew in the meantime
+    /// stays as it is.
+    pub async fn park_further(&self, parked: &Parked) -> Result<(), Error> {
+        let operation = "dynamodb:PutItem";
+        let pk = partition(&parked.waits_for.key(&parked.deployment));
+        let mut item = item(&pk, parked.deployment.as_str(), parked, operation)?;
+        mark_due(&mut item, PARKED, parked.look_at);
+        let written = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("#token = :token")
+            .expression_attribute_names("#token", "token")
+            .expression_attribute_values(":token", AttributeValue::S(parked.token.expose().to_owned()))
+            .send()
+            .await
+            .map_err(during(operation));
+        match written {
+            Err(error) if !error.is(Kind::Conflict) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Everything that waits under a key.
     pub async fn parked(&self, key: &Key) -> Result<Vec<Parked>, Error> {
         self.query(&partition(key), None)

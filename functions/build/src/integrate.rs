@@ -8,35 +8,37 @@ use domain::life::Event;
 use domain::names::{DeploymentId, Digest, TaskToken};
 use domain::parking::{Key, Parked, WaitsFor};
 use domain::release::INTEGRATION_TESTS;
+use domain::smoke_test::Outputs;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::{Context, Error, Integrated, Output};
 
-/// CodeBuild hands the outputs over as an environment variable, and Linux takes 128 KiB for one of those. A tenth of
-/// that is what anybody has; more is a mistake that shows here and not in a test that reads half an address.
-const OUTPUTS_LIMIT: usize = 30_000;
+/// CodeBuild hands the outputs over as an environment variable, and refuses one of more characters. All variables
+/// together it takes up to about 5,500 (CodeBuild user guide, "Troubleshooting", "environment variables that are too
+/// large"), which leaves a thousand for ours beside it.
+const OUTPUTS_LIMIT: usize = 4096;
 
 /// Parks the deployment, then starts its integration tests; without any there is nothing to wait for.
 pub async fn integrate(
     context: &Context,
     deployment: &Deployment,
     release: &Digest,
-    outputs: &Value,
+    outputs: &Outputs,
     token: TaskToken,
     now: Timestamp,
 ) -> Result<Output, Error> {
     let parked = parked(deployment, None, token.clone(), now);
     context.ledger.park(&parked).await?;
     let Some(specification) = specification(context, release).await? else {
-        answer(context, &parked, &Integrated::Passed).await?;
+        conclude(context, &parked, None, "", now).await?;
         return Ok(Output::Parked);
     };
-    let outputs = outputs.to_string();
-    if outputs.len() > OUTPUTS_LIMIT {
+    let outputs = serde_json::json!(outputs).to_string();
+    let characters = outputs.chars().count();
+    if characters > OUTPUTS_LIMIT {
         let cause = format!(
-            "the outputs of the environment's stacks have {} bytes, and integration tests are handed {OUTPUTS_LIMIT}",
-            outputs.len()
+            "the outputs of the environment's stacks have {characters} characters as JSON, and CodeBuild hands over \
+             {OUTPUTS_LIMIT}"
         );
         conclude(context, &parked, Some(cause), "", now).await?;
         return Ok(Output::Parked);
@@ -50,11 +52,10 @@ pub async fn integrate(
         outputs: &outputs,
     };
     let build = context.integration.test(&run, idempotency(&deployment.id)).await?;
-    // Parked again with the build's id, for the sweep to look at.
-    context
-        .ledger
-        .park(&self::parked(deployment, Some(build.id.clone()), token, now))
-        .await?;
+    // Only from here on does a build's end say anything, and only this one's. Should Step Functions have called again
+    // meanwhile, then that call's token is the one to be answered.
+    let known = self::parked(deployment, Some(build.id.clone()), token, now);
+    context.ledger.park_further(&known).await?;
     let event = Event::IntegrationTesting {
         build: build.id,
         log: build.log,
@@ -63,7 +64,8 @@ pub async fn integrate(
     Ok(Output::Parked)
 }
 
-/// CodeBuild says that one of the project's builds ended.
+/// CodeBuild says that one of the project's builds ended. What it is not known to have been started for, it says
+/// nothing about: the sweep looks.
 pub async fn ended(context: &Context, build: &Build, now: Timestamp) -> Result<Output, Error> {
     let Some(deployment) = &build.deployment else {
         tracing::info!(build = build.id, "nobody asked for these tests");
@@ -71,7 +73,7 @@ pub async fn ended(context: &Context, build: &Build, now: Timestamp) -> Result<O
     };
     let mut answered = 0;
     for parked in context.ledger.parked(&Key::integration(deployment)).await? {
-        if is_of(&parked, &build.id) && settle(context, &parked, Some(build), now).await? {
+        if build_of(&parked) == Some(&build.id) && settle(context, &parked, Some(build), now).await? {
             answered += 1;
         }
     }
@@ -81,12 +83,23 @@ pub async fn ended(context: &Context, build: &Build, now: Timestamp) -> Result<O
 /// The sweep asks after tests that wait.
 pub async fn look(context: &Context, parked: &Parked, now: Timestamp) -> Result<bool, Error> {
     let Some(id) = build_of(parked) else {
-        // Whoever was about to start them is gone: Step Functions tries that state again, or has given it up.
-        context.ledger.wait_on(parked, now).await?;
-        return Ok(false);
+        return start_again(context, parked).await;
     };
     let build = context.integration.look(id).await?;
     settle(context, parked, build.as_ref(), now).await
+}
+
+/// Whoever was about to start the tests is gone: this is asked long after its time was over. Step Functions saw it fail
+/// and has called again, with a token of its own, or has given up; where it waits all the same, it is told to call
+/// again, since only it has the outputs.
+async fn start_again(context: &Context, parked: &Parked) -> Result<bool, Error> {
+    let failure = Failure::new(
+        Name::Unavailable,
+        "whoever was to start the integration tests stopped half-way",
+    );
+    let delivered = context.tasks.fail(&parked.token, &failure).await?;
+    context.ledger.unpark(parked).await?;
+    Ok(delivered == Delivered::Yes)
 }
 
 /// Whether the tests are over, and were answered for. A build that CodeBuild no longer knows is over.
@@ -130,11 +143,7 @@ async fn conclude(
     };
     context.ledger.tell(&parked.deployment, event, now).await?;
     let integrated = cause.map_or(Integrated::Passed, |cause| Integrated::Failed { cause });
-    answer(context, parked, &integrated).await
-}
-
-async fn answer(context: &Context, parked: &Parked, integrated: &Integrated) -> Result<(), Error> {
-    if context.tasks.succeed(&parked.token, integrated).await? == Delivered::Gone {
+    if context.tasks.succeed(&parked.token, &integrated).await? == Delivered::Gone {
         tracing::info!(deployment.id = %parked.deployment, "nobody waits for these tests any more");
     }
     Ok(context.ledger.unpark(parked).await?)
@@ -168,11 +177,6 @@ fn build_of(parked: &Parked) -> Option<&str> {
         WaitsFor::Integration { build, .. } => build.as_deref(),
         _ => None,
     }
-}
-
-/// An older run's end says nothing about this one.
-fn is_of(parked: &Parked, build: &str) -> bool {
-    build_of(parked).is_none_or(|own| own == build)
 }
 
 /// CodeBuild takes at most 64 characters (CodeBuild API reference, `StartBuild`).

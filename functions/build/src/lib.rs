@@ -12,9 +12,9 @@ use domain::deployment::Deployment;
 use domain::failure::{Failure, Name};
 use domain::names::{Digest, TaskToken};
 use domain::parking::Key;
+use domain::smoke_test::Outputs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// What build is asked to do.
 #[derive(Debug, Deserialize)]
@@ -34,7 +34,7 @@ pub enum Input {
         /// The release that is in the environment.
         release: Digest,
         /// The outputs of the environment's stacks.
-        outputs: Value,
+        outputs: Outputs,
         /// Answers for the state that waits.
         token: TaskToken,
     },

@@ -1,6 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
 mod asking;
+mod integrating;
+mod promoting;
 mod waking;
 
 use domain::build_record::BuildRecord;
