@@ -1,17 +1,19 @@
 //! What a deployment's life, an environment's lock and its queue can come to, explored exhaustively.
 //!
-//! **What is modelled.** Pushes are delivered in any order. Each asks for a deployment in every environment, and each
-//! deployment has an execution that follows the path of `statemachine/deployment.asl.json`, one call of a function at a
-//! time. The calls (`functions`) make the writes that the Lambda functions make, in their order, and leave every decision
-//! to the domain's own functions: `intake::asks`, `EnvironmentState`, `Status::next`, `assess_failure`, `ending_of`,
-//! `BuildRecord`. Around them is what AWS does (`world`): change sets that run and end well, rolled back or broken, builds,
+//! **What is modelled.** Pushes and pre-releases are delivered in any order. Each asks for a deployment in every
+//! environment that it starts, and each deployment has an execution that follows the path of
+//! `statemachine/deployment.asl.json`, one call of a function at a time. The calls (`functions`) make the writes that the
+//! Lambda functions make, in their order, and leave every decision to the domain's own functions: `intake::asks`,
+//! `EnvironmentState`, `Status::next`, `assess_failure`, `ending_of`, `BuildRecord`, `promote`, `Approval`. Where an
+//! environment asks people, they may answer as they like, or not at all. Around them is what AWS does (`world`): change sets that run and end well, rolled back or broken, builds,
 //! executions. Anything may happen between any two calls, and up to a stated number of times (`Left`) something that
 //! should not: a function dies between two of its writes and is called again or not; Step Functions gives a function up
 //! that goes on all the same, minutes or deployments later; an operator stops an execution; the sweep takes a living holder
 //! for dead; an operator opens an environment. Events may come late, twice, or be another deployment's.
 //!
 //! **What is left out, and why.** Time: all that counts is order, so every moment is the same one, except when pushes
-//! happened; whatever a timer would do may happen at any moment. Tokens, mail and reports decide nothing. Losing an event is
+//! happened; whatever a timer would do may happen at any moment, a deadline among it. Integration tests are smoke tests
+//! that take longer. Who may answer, and how often, is looked at where approvals are. Tokens, mail and reports decide nothing. Losing an event is
 //! the same as the sweep bringing it later. What one function does between two writes is one step, because nobody can see
 //! into it. CloudFormation is allowed more than it allows itself: two changes of one stack may run at once here, so that S1
 //! rests on the lock alone. Two assumptions are the operators': an environment is opened again only when nothing is in
@@ -32,6 +34,8 @@ mod behaviour;
 mod chain;
 #[path = "model/functions.rs"]
 mod functions;
+#[path = "model/properties.rs"]
+mod properties;
 #[path = "model/world.rs"]
 mod world;
 
@@ -40,12 +44,13 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
+use domain::approval::OnReject::{self, RollBack, Stay};
 use domain::deployment::QueuePolicy::{Every, Newest};
 use domain::deployment::WithoutStable::{CallOperator, GiveBack};
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-use behaviour::{F34, L1, L2, L3, S1, S2, S6, S7, S8, S12, S13};
 use functions::Pipeline;
+use properties::{F34, L1, L2, L3, L5, S1, S2, S3, S5, S6, S7, S8, S12, S13};
 use world::{Guard, Left, Scope, World};
 
 const ONE_FAULT: Left = Left {
@@ -68,6 +73,9 @@ fn three_pushes() -> Scope {
     Scope {
         name: "three pushes to one environment, one fault",
         environments: vec![(Newest, GiveBack)],
+        asks: [None, None],
+        people: 1,
+        promotes: false,
         releases: 3,
         stacks: 1,
         builds: false,
@@ -156,11 +164,68 @@ fn two_environments() -> Scope {
     }
 }
 
+fn people_are_asked() -> Scope {
+    Scope {
+        name: "two candidates, one person asked, one fault",
+        asks: [Some(RollBack), None],
+        releases: 2,
+        ..three_pushes()
+    }
+}
+
+/// What is not accepted goes back, or stays.
+fn two_people_are_asked(on_reject: OnReject) -> Scope {
+    Scope {
+        name: "three candidates, two people asked, no fault",
+        asks: [Some(on_reject), None],
+        people: 2,
+        left: Left::default(),
+        ..three_pushes()
+    }
+}
+
+fn asked_and_two_crashes() -> Scope {
+    Scope {
+        name: "two candidates, two people asked, two crashes",
+        people: 2,
+        left: Left {
+            any: 2,
+            crashes: 2,
+            ..Left::default()
+        },
+        ..people_are_asked()
+    }
+}
+
+fn promotion() -> Scope {
+    Scope {
+        name: "a release accepted in one environment before it comes into the next, two faults",
+        environments: vec![(Newest, GiveBack), (Every, CallOperator)],
+        asks: [Some(Stay), None],
+        promotes: true,
+        releases: 1,
+        left: TWO_FAULTS,
+        rolls_back: false,
+        ..three_pushes()
+    }
+}
+
+fn two_promotions() -> Scope {
+    Scope {
+        name: "two releases, accepted in one environment before they come into the next, no fault",
+        releases: 2,
+        left: Left::default(),
+        ..promotion()
+    }
+}
+
 /// Everything at once: far too much to be explored, and walked through at random instead.
 fn everything() -> Scope {
     Scope {
-        name: "two environments, three pushes of two stacks, built, every way to fail, four faults",
+        name: "two environments that ask, three pushes of two stacks, built, every way to fail, four faults",
         environments: vec![(Newest, GiveBack), (Every, CallOperator)],
+        asks: [Some(Stay), Some(RollBack)],
+        people: 2,
         releases: 3,
         stacks: 2,
         builds: true,
@@ -315,17 +380,49 @@ mod all_properties_hold {
     }
 
     #[test]
+    fn when_people_are_asked() {
+        holds(people_are_asked());
+        holds(two_people_are_asked(Stay));
+        holds(two_people_are_asked(RollBack));
+        holds(asked_and_two_crashes());
+    }
+
+    #[test]
+    fn from_one_environment_to_the_next() {
+        holds(promotion());
+        holds(two_promotions());
+    }
+
+    #[test]
     fn on_random_walks_through_everything() {
         let began = Instant::now();
         let model = Pipeline::new(everything(), &[]);
         let states = (1..=1_000).map(|seed| walk(&model, seed)).sum();
         tell(model.scope.name, states, began);
     }
+
+    #[test]
+    fn on_random_walks_from_one_environment_to_the_next() {
+        let began = Instant::now();
+        let model = Pipeline::new(
+            Scope {
+                promotes: true,
+                ..everything()
+            },
+            &[],
+        );
+        let states = (1..=500).map(|seed| walk(&model, seed)).sum();
+        tell(
+            "the same, of which the second takes what was accepted in the first",
+            states,
+            began,
+        );
+    }
 }
 
 #[test]
 fn comes_to_rest() {
-    for scope in [three_pushes(), two_stacks(), one_build_for_two()] {
+    for scope in [three_pushes(), two_stacks(), one_build_for_two(), people_are_asked()] {
         assert!(!has_cycle(&Pipeline::new(scope, &[])));
     }
 }
@@ -372,6 +469,28 @@ mod each_guard_is_needed {
     #[test]
     fn s2_fence() {
         breaks(readmitted(), &[Guard::FenceCompared], S2);
+    }
+
+    #[test]
+    fn s3_promotion() {
+        breaks(promotion(), &[Guard::PromotionHeeded], S3);
+    }
+
+    // The state machine goes on only where people accepted, and the record refuses what they did not: both have to go.
+    #[test]
+    fn s5_what_people_decide() {
+        breaks(people_are_asked(), &[Guard::AnswerHeeded, Guard::AcceptanceAwaited], S5);
+    }
+
+    #[test]
+    fn s5_one_write_decides() {
+        breaks(people_are_asked(), &[Guard::DecidedOnce], S5);
+    }
+
+    // The state machine closes, and the record refuses to go back.
+    #[test]
+    fn s6_superseded_leaves() {
+        breaks(two_people_are_asked(RollBack), &[Guard::SupersededLeaves], S6);
     }
 
     #[test]
@@ -449,6 +568,16 @@ mod each_guard_is_needed {
     #[test]
     fn l3_asked_before_told() {
         breaks(three_pushes(), &[Guard::AskedBeforeTold], L3);
+    }
+
+    #[test]
+    fn l5_deadline() {
+        breaks(people_are_asked(), &[Guard::DeadlineKept], L5);
+    }
+
+    #[test]
+    fn l5_the_sweep_wakes() {
+        breaks(people_are_asked(), &[Guard::SweepWakes], L5);
     }
 
     #[test]

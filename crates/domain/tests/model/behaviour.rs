@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use domain::approval::{Choice, Outcome as Decided};
 use domain::deployment::{Leg, QueuePolicy};
 use domain::environment_state::EnvironmentState;
-use domain::life::{Ending, Progress, WayBack};
+use domain::life::Ending;
 use jiff::Timestamp;
 use stateright::{Model, Property};
 
 use super::functions::{Luck, Pen, Pipeline};
+use super::properties;
 use super::world::{Branch, Call, Change, Claim, Course, Guard, Invocation, Left, NOW, Outcome, Run, World, row};
 
 use domain::failure::Name;
@@ -44,6 +46,14 @@ pub enum Action {
     WakeForLock(usize),
     /// The sweep looks after a deployment that waits for a build.
     WakeForBuild(usize),
+    /// Whoever is asked next answers.
+    Vote(usize, Choice),
+    /// The function that takes the answer dies after so many writes.
+    DieVoting(usize, Choice, u8),
+    /// The sweep, or gate, has an approval looked at; its deadline has passed, or not.
+    WakeForPeople { deployment: usize, late: bool },
+    /// Whoever looks dies after so many writes.
+    DieWakingForPeople { deployment: usize, late: bool, after: u8 },
     /// CodeBuild ends a build of a commit, well or not.
     EndBuild(usize, usize, bool),
     /// CodeBuild's event of a build arrives, perhaps late, perhaps not for the first time.
@@ -75,7 +85,7 @@ impl Pipeline {
             return Vec::new();
         }
         match run.now.call {
-            Call::WaitForLock | Call::WaitForBuild => Vec::new(),
+            Call::WaitForLock | Call::WaitForBuild | Call::WaitForPeople => Vec::new(),
             Call::Wave => run.branches[..stacks]
                 .iter()
                 .enumerate()
@@ -157,6 +167,10 @@ impl Pipeline {
             if self.leaves_something(w, d) && !self.lacks(Guard::DeadArePutRight) {
                 actions.push(Action::PutRight(d));
             }
+            actions.extend(
+                self.wakes_for_people(w, d)
+                    .map(|late| Action::WakeForPeople { deployment: d, late }),
+            );
         }
         for (commit, builds) in w.builds.iter().enumerate() {
             for (place, (_, end)) in builds.known.iter().enumerate() {
@@ -176,6 +190,25 @@ impl Pipeline {
                     actions.push(Action::WakeForBuild(d));
                 }
             }
+        }
+    }
+
+    /// How an approval that is waited for will surely be looked at, whether late or not, and come to something by that:
+    /// somebody newer waits, an answer is half carried out, or the time is over.
+    fn wakes_for_people(&self, w: &World, d: usize) -> Option<bool> {
+        let run = &w.runs[d];
+        if !Self::waits_for_people(w, d) || self.lacks(Guard::SweepWakes) {
+            return None;
+        }
+        let decided = run
+            .question
+            .0
+            .as_ref()
+            .is_some_and(|approval| approval.outcome.is_some());
+        if decided || w.environment(d).newer_waiting(self.id(d)).is_some() {
+            Some(false)
+        } else {
+            (!self.lacks(Guard::DeadlineKept)).then_some(true)
         }
     }
 
@@ -209,7 +242,8 @@ impl Pipeline {
             }
             if left.crashes > 0 && *claim == Claim::NotSent {
                 actions.extend(
-                    (1..=1 + w.environments.len()).map(|n| Action::DieTakingIn(push, n.try_into().unwrap_or(9))),
+                    (1..=1 + self.scope.asked_by(0).len())
+                        .map(|n| Action::DieTakingIn(push, n.try_into().unwrap_or(9))),
                 );
             }
         }
@@ -261,6 +295,7 @@ impl Pipeline {
                     actions.push(Action::DiePuttingRight(d, 1));
                 }
             }
+            self.people_may(w, d, left, actions);
             if self.lacks(Guard::TruthRead) && run.course == Course::Runs && run.now.call == Call::Wave {
                 let other_ended = |stack: usize| {
                     w.runs.iter().enumerate().any(|(other, run)| {
@@ -295,6 +330,27 @@ impl Pipeline {
             {
                 actions.push(Action::Lift(place));
             }
+        }
+    }
+
+    /// What the people who are asked may do, and what may fail about it.
+    fn people_may(&self, w: &World, d: usize, left: Left, actions: &mut Vec<Action>) {
+        if self.next_voter(w, d).is_some() {
+            for decision in [Choice::Accept, Choice::Reject] {
+                actions.push(Action::Vote(d, decision));
+                if left.crashes > 0 {
+                    actions.extend((1..4).map(|after| Action::DieVoting(d, decision, after)));
+                }
+            }
+        }
+        if left.crashes > 0
+            && let Some(late) = self.wakes_for_people(w, d)
+        {
+            actions.extend((1..4).map(|after| Action::DieWakingForPeople {
+                deployment: d,
+                late,
+                after,
+            }));
         }
     }
 
@@ -372,6 +428,24 @@ impl Pipeline {
                     self.proceed(w, d, Call::WaitForBuild, &answer);
                 }
             }
+            Action::Vote(d, decision) => self.vote(w, d, decision, lasting).ok()?,
+            Action::DieVoting(d, decision, after) => {
+                spend(&mut w.left, |left| &mut left.crashes)?;
+                self.vote(w, d, decision, &mut Pen::for_writes(after)).err()?;
+            }
+            Action::WakeForPeople { deployment: d, late } => {
+                self.wake_for_people(w, d, if late { MUCH_LATER } else { NOW }, lasting)
+                    .ok()?;
+            }
+            Action::DieWakingForPeople {
+                deployment: d,
+                late,
+                after,
+            } => {
+                spend(&mut w.left, |left| &mut left.crashes)?;
+                let now = if late { MUCH_LATER } else { NOW };
+                self.wake_for_people(w, d, now, &mut Pen::for_writes(after)).err()?;
+            }
             Action::EndBuild(commit, place, well) => Arc::make_mut(&mut w.builds[commit]).known[place].1 = Some(well),
             Action::HearOfBuild(commit, place) => self.hear_of_build(w, commit, place),
             Action::EndChange(d, leg, stack, outcome) => {
@@ -422,7 +496,7 @@ impl Pipeline {
         actions.is_empty()
     }
 
-    fn deployments_asked_for(w: &World) -> impl Iterator<Item = &Run> {
+    pub fn deployments_asked_for(w: &World) -> impl Iterator<Item = &Run> {
         w.runs
             .iter()
             .map(|run| &**run)
@@ -430,7 +504,7 @@ impl Pipeline {
     }
 
     /// Whether no older push can be superseded in this scope.
-    fn nothing_is_superseded(&self) -> bool {
+    pub fn nothing_is_superseded(&self) -> bool {
         let every = self
             .scope
             .environments
@@ -439,8 +513,25 @@ impl Pipeline {
         every || self.scope.releases < 2
     }
 
+    /// Whether any environment asks people.
+    pub fn asks(&self) -> bool {
+        self.scope.asks.iter().any(Option::is_some)
+    }
+
+    /// What the people who were asked decided, where a deployment ended as deployed.
+    pub fn is_accepted_if_deployed(&self, w: &World, d: usize) -> bool {
+        let run = &w.runs[d];
+        let deployed = matches!(run.status().ending, Some(Ending::Deployed | Ending::NothingToDeploy));
+        let asks = self.given.deployments[d].environment.approval.is_some();
+        !(deployed && asks)
+            || run.question.0.as_ref().is_some_and(|approval| {
+                matches!(approval.outcome, Some(Decided::Accepted { .. }))
+                    && approval.policy.met_by(&approval.accepted_by())
+            })
+    }
+
     /// A late word about a change that is not in flight leaves the lock as it is.
-    fn stale_words_change_nothing(&self, w: &World) -> bool {
+    pub fn stale_words_change_nothing(&self, w: &World) -> bool {
         (0..w.runs.len()).all(|d| {
             let environment = w.environment(d);
             environment.operation.is_none()
@@ -475,7 +566,7 @@ impl Model for Pipeline {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new(&self.scope)]
+        vec![World::new(&self.scope, &self.given)]
     }
 
     fn actions(&self, w: &World, actions: &mut Vec<Action>) {
@@ -490,132 +581,19 @@ impl Model for Pipeline {
             let pairs = before.environments.iter().zip(&after.environments);
             after.seen.entered_quarantine |= pairs.into_iter().any(|(before, after)| entered(before, after));
         }
+        let mut pairs = before.runs.iter().zip(&after.runs);
+        let decided_twice = pairs.any(|(before, after)| {
+            if Arc::ptr_eq(before, after) {
+                return false;
+            }
+            let outcome = |run: &Run| run.question.0.as_ref().and_then(|approval| approval.outcome.clone());
+            outcome(before).is_some_and(|decided| outcome(after) != Some(decided))
+        });
+        after.seen.second_decision |= decided_twice;
         (after != *before).then_some(after)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always(S1, |_, w: &World| {
-                (0..w.environments.len()).all(|place| w.in_flight(place).len() <= 1)
-            }),
-            Property::always(S2, |_, w: &World| !w.seen.stale_begin),
-            Property::always(S6, |_, w: &World| !w.seen.stale_effect),
-            Property::always(S7, |model: &Self, w: &World| {
-                let once = w.runs.iter().all(|run| run.started <= 1);
-                let places = w.environments.len();
-                let each = w.deliveries.iter().enumerate().all(|(push, claim)| match claim {
-                    Claim::Started => w.runs[push * places..(push + 1) * places]
-                        .iter()
-                        .all(|run| run.started == 1),
-                    Claim::Ignored => matches!(model.given.ignored, domain::intake::Decision::Ignored(_)),
-                    Claim::NotSent | Claim::Received => !model.at_rest(w),
-                });
-                once && each
-            }),
-            Property::always(S8, |_, w: &World| !w.seen.second_end),
-            Property::always(S12, |_, w: &World| !w.seen.entered_quarantine),
-            Property::always(S13, |model: &Self, w: &World| {
-                !w.seen.foreign_event_heeded && model.stale_words_change_nothing(w)
-            }),
-            Property::always(F34, |_, w: &World| {
-                // Whoever has the lock next finds no stack that CloudFormation could not put back.
-                w.runs.iter().all(|run| {
-                    let broken = run
-                        .changes
-                        .iter()
-                        .flatten()
-                        .any(|c| *c == Change::Over(Outcome::RollbackFailed));
-                    let clean = matches!(run.status().ending, Some(Ending::FailedClean { .. } | Ending::Deployed));
-                    !(broken && clean)
-                })
-            }),
-            Property::always(L1, |model: &Self, w: &World| {
-                let over = |run: &Run| run.course != Course::Runs && run.status().ending.is_some();
-                Self::deployments_asked_for(w).all(over) || !model.at_rest(w)
-            }),
-            Property::always(L2, |model: &Self, w: &World| {
-                let free = |state: &Arc<EnvironmentState>| {
-                    let idle = state.holder.is_none() && state.operation.is_none() && state.queue.is_empty();
-                    idle || state.quarantine.is_some()
-                };
-                w.environments.iter().all(free) || !model.at_rest(w)
-            }),
-            Property::always(L3, |model: &Self, w: &World| {
-                // Tried, refused with a reason, or superseded by a newer one; never by an older one.
-                let newest = w.runs.len() - w.environments.len()..w.runs.len();
-                let told = |d: usize| {
-                    let superseded = matches!(w.runs[d].status().ending, Some(Ending::Superseded { .. }));
-                    w.runs[d].status().ending.is_some() && !superseded
-                };
-                !w.seen.newer_superseded_by_older && (newest.into_iter().all(told) || !model.at_rest(w))
-            }),
-            Property::sometimes(DEPLOYED, |_, w: &World| any_ended(w, |e| matches!(e, Ending::Deployed))),
-            Property::sometimes(OPERATOR, |model: &Self, w: &World| {
-                model.scope.left.any == 0 || any_ended(w, |e| matches!(e, Ending::OperatorNeeded { .. }))
-            }),
-            Property::sometimes(CLEAN, |_, w: &World| {
-                any_ended(w, |e| {
-                    matches!(
-                        e,
-                        Ending::FailedClean {
-                            way_back: WayBack::NothingChanged,
-                            ..
-                        }
-                    )
-                })
-            }),
-            Property::sometimes(SUPERSEDED, |model: &Self, w: &World| {
-                model.nothing_is_superseded() || any_ended(w, |e| matches!(e, Ending::Superseded { .. }))
-            }),
-            Property::sometimes(WENT_BACK, |model: &Self, w: &World| {
-                let went_back = |e: &Ending| {
-                    matches!(
-                        e,
-                        Ending::FailedClean {
-                            way_back: WayBack::WentBack { .. },
-                            ..
-                        }
-                    )
-                };
-                !model.scope.red || model.scope.releases < 2 || any_ended(w, went_back)
-            }),
-            Property::sometimes(NOTHING, |model: &Self, w: &World| {
-                !model.scope.no_changes || any_ended(w, |e| matches!(e, Ending::NothingToDeploy))
-            }),
-            Property::sometimes(BOTH_AT_ONCE, |model: &Self, w: &World| {
-                let both = |run: &Arc<Run>| {
-                    run.status()
-                        .stacks
-                        .values()
-                        .filter(|p| **p == Progress::Executing)
-                        .count()
-                        == 2
-                };
-                model.scope.stacks < 2 || w.runs.iter().any(both)
-            }),
-        ]
+        [properties::safety(), properties::liveness(), properties::endings()].concat()
     }
 }
-
-fn any_ended(w: &World, which: fn(&Ending) -> bool) -> bool {
-    w.runs.iter().any(|run| run.status().ending.as_ref().is_some_and(which))
-}
-
-pub const S1: &str = "S1 at most one in-flight operation per environment";
-pub const S2: &str = "S2 an operation begins only with the current fence";
-pub const S6: &str = "S6 what has ended or turned back executes nothing";
-pub const S7: &str = "S7 every accepted delivery maps to exactly one deployment or one recorded reason";
-pub const S8: &str = "S8 exactly one terminal state per deployment, absorbing";
-pub const S12: &str = "S12 a quarantined environment admits nothing without an operator";
-pub const S13: &str = "S13 stale or foreign events change nothing";
-pub const F34: &str = "F34 a stack that could not be put back is never passed on";
-pub const L1: &str = "L1 every deployment reaches an end";
-pub const L2: &str = "L2 every lock is released, or kept for an operator";
-pub const L3: &str = "L3 the newest push is tried, and superseded by no older one";
-pub const DEPLOYED: &str = "a deployment ends: deployed";
-pub const OPERATOR: &str = "a deployment ends: operator needed";
-pub const CLEAN: &str = "a deployment ends: failed, nothing changed";
-pub const SUPERSEDED: &str = "a deployment ends: superseded";
-pub const WENT_BACK: &str = "a deployment ends: went back";
-pub const NOTHING: &str = "a deployment ends: nothing to deploy";
-pub const BOTH_AT_ONCE: &str = "two stacks of a wave are in flight at once";

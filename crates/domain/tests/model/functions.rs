@@ -1,6 +1,8 @@
 //! The Lambda functions, write by write, in the order in which they have to write. Every decision in here is one of the
 //! domain's own functions; what a missing [`Guard`] weakens stands around the call of it, never inside.
 
+#[path = "functions/approval.rs"]
+mod approval;
 #[path = "functions/build.rs"]
 mod build;
 #[path = "functions/deploy.rs"]
@@ -73,6 +75,7 @@ pub enum Answer {
     Begun,
     Executes,
     Passed,
+    Accepted,
     GoBack,
     GiveUp,
     CallOperator,
@@ -113,7 +116,8 @@ impl Pipeline {
             Call::Ask => self.ask(w, d, pen),
             Call::Build => Self::build(w, d, pen),
             Call::Plan => self.plan(w, d, me, luck, pen),
-            Call::WaitForLock | Call::WaitForBuild | Call::Wave => Ok(Answer::Parks),
+            Call::WaitForLock | Call::WaitForBuild | Call::WaitForPeople | Call::Wave => Ok(Answer::Parks),
+            Call::AskPeople => self.ask_people(w, d, pen),
             Call::Begin(stack) => self.begin(w, d, me, stack, pen),
             Call::Execute(stack) => self.execute(w, d, me, stack, luck, pen),
             Call::Smoke => {
@@ -152,7 +156,17 @@ impl Pipeline {
             known.ending = None;
             known.phase = Phase::Testing;
         }
-        let Ok(next) = known.next(event) else { return false };
+        if self.lacks(Guard::AcceptanceAwaited) && matches!(event, Event::Ended(_)) && known.phase == Phase::Accepting {
+            let known = Arc::make_mut(&mut known);
+            known.asks = false;
+            known.phase = Phase::Testing;
+        }
+        let leaves = !self.lacks(Guard::SupersededLeaves) || !matches!(event, Event::GoingBack { .. });
+        let decided = (!leaves).then(|| Arc::make_mut(&mut known).decided.take());
+        let Ok(mut next) = known.next(event) else { return false };
+        if let Some(decided) = decided {
+            next.decided = decided;
+        }
         if next != *before {
             w.seen.second_end |= before.ending.is_some();
             w.run(d).record.0 = Arc::new(next);

@@ -1,16 +1,18 @@
 //! The modelled world: what is true at AWS, what the ledger says, and what each execution is about to do.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use domain::approval::{Approval, ApprovalPolicy, Duty, OnReject, Outcome as Decided, Person, When};
 use domain::build_record::BuildRecord;
 use domain::configuration::Application;
 use domain::deployment::{Cause, Deployment, Environment, Leg, QueuePolicy, WithoutStable};
-use domain::environment_state::{EnvironmentState, Fence};
+use domain::environment_state::{EnvironmentState, Fence, StableRelease};
 use domain::failure::Name;
-use domain::intake::{self, Decision, Push};
-use domain::life::{Ending, Status};
-use domain::names::{Digest, StackName};
+use domain::intake::{self, Decision, Push, Release, ReleaseAction, Resolved};
+use domain::life::{Ending, Event, Status};
+use domain::names::{CommitSha, Digest, StackName};
 use jiff::Timestamp;
 
 /// The most stacks of a deployment, all in one wave.
@@ -58,6 +60,18 @@ pub enum Guard {
     StuckKept,
     /// A build's end counts only for the attempt under way.
     BuildIdentified,
+    /// What people decided says where the execution goes on.
+    AnswerHeeded,
+    /// The record takes no release for deployed that people were to accept and did not.
+    AcceptanceAwaited,
+    /// An approval is decided by one conditional write.
+    DecidedOnce,
+    /// Who is superseded while people are asked leaves the environment to the newer one.
+    SupersededLeaves,
+    /// People's time is over some day.
+    DeadlineKept,
+    /// Only what was stable before, and accepted there, comes into the next environment.
+    PromotionHeeded,
 }
 
 /// How much of everything one exploration has.
@@ -70,6 +84,12 @@ pub struct Scope {
     pub name: &'static str,
     /// One policy for each environment.
     pub environments: Vec<(QueuePolicy, WithoutStable)>,
+    /// What becomes of a candidate that is not accepted, for each environment that asks people.
+    pub asks: [Option<OnReject>; 2],
+    /// How many people are asked, of whom all have to accept.
+    pub people: usize,
+    /// Whether the second environment takes only what was stable in the first, and is asked for on its own.
+    pub promotes: bool,
     pub releases: usize,
     pub stacks: usize,
     /// Whether commits are built, or all releases are known beforehand.
@@ -88,6 +108,20 @@ pub struct Scope {
     pub no_changes: bool,
     /// Whether what is needed on the way back may be gone.
     pub plan_fails: bool,
+}
+
+impl Scope {
+    /// How many deliveries ask for something: one for each push, and one for each pre-release where those are asked for on
+    /// their own.
+    pub fn deliveries(&self) -> usize {
+        self.releases * if self.promotes { self.environments.len() } else { 1 }
+    }
+
+    /// The deployments that a delivery asks for.
+    pub fn asked_by(&self, delivery: usize) -> std::ops::Range<usize> {
+        let each = self.releases * self.environments.len() / self.deliveries();
+        delivery * each..(delivery + 1) * each
+    }
 }
 
 /// How often each unexpected thing may still happen, and how many in all.
@@ -115,6 +149,10 @@ pub enum Call {
     Build,
     /// Nothing: its token is parked under its commit's build.
     WaitForBuild,
+    /// approval: park, make the approval's record, say so.
+    AskPeople,
+    /// Nothing: its token is parked until people have decided.
+    WaitForPeople,
     /// deploy: read the release, create the change sets.
     Plan,
     /// The stacks of the wave, each on its own.
@@ -188,6 +226,35 @@ pub struct Run {
     pub ghost: Option<Invocation>,
     pub changes: [[Change; STACKS]; 2],
     pub record: Known,
+    pub question: Question,
+}
+
+/// What people are asked about a deployment, and what they answered. What is compared and hashed is all that changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question(pub Option<Arc<Approval>>);
+
+impl Hash for Question {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Some(approval) = &self.0 else {
+            return 0.hash(state);
+        };
+        for ballot in &approval.ballots {
+            (&ballot.by, ballot.decision).hash(state);
+        }
+        outcome_code(approval.outcome.as_ref()).hash(state);
+    }
+}
+
+fn outcome_code(outcome: Option<&Decided>) -> (u8, Option<&str>) {
+    match outcome {
+        None => (1, None),
+        Some(Decided::Accepted { .. }) => (2, None),
+        Some(Decided::Rejected { by, .. }) => (3, Some(by.as_str())),
+        Some(Decided::Expired { .. }) => (4, None),
+        Some(Decided::Superseded { by, .. }) => (5, Some(by.as_str())),
+        Some(Decided::Unreachable { .. }) => (6, None),
+        Some(Decided::Withdrawn { .. }) => (7, None),
+    }
 }
 
 /// A deployment's record. What is compared and hashed is all of it.
@@ -199,6 +266,12 @@ impl Hash for Known {
         let status = &*self.0;
         (status.phase, status.leg, status.fence).hash(state);
         (&status.release, &status.back_to, &status.stacks).hash(state);
+        (
+            &status.votes,
+            outcome_code(status.decided.as_ref()),
+            status.accepted.is_some(),
+        )
+            .hash(state);
         status.because.as_ref().map(|failure| failure.name).hash(state);
         match &status.ending {
             None => 0.hash(state),
@@ -260,6 +333,8 @@ pub struct Seen {
     pub entered_quarantine: bool,
     pub foreign_event_heeded: bool,
     pub newer_superseded_by_older: bool,
+    pub second_decision: bool,
+    pub skipped_ahead: bool,
 }
 
 /// A state of the world.
@@ -269,6 +344,8 @@ pub struct World {
     pub deliveries: Vec<Claim>,
     pub runs: Vec<Arc<Run>>,
     pub builds: Vec<Arc<Builds>>,
+    /// The releases that ever became stable in each environment, where another one asks for that.
+    pub kept: Vec<Arc<BTreeMap<Digest, StableRelease>>>,
     pub left: Left,
     pub seen: Seen,
 }
@@ -288,19 +365,23 @@ impl Given {
     pub fn of(scope: &Scope) -> Self {
         let application = application(scope);
         let delivery = "00000000-0000-0000-0000-000000000001".parse().expect("an id");
+        let asked = |event: &intake::Event, resolved: Option<&Resolved>| {
+            let decided = intake::asks(event, Some(&application), &delivery, resolved, NOW);
+            let Decision::Ask(asked) = decided else {
+                panic!("{event:?} asks for deployments")
+            };
+            asked
+        };
         let mut deployments = Vec::new();
         for release in 0..scope.releases {
-            let decided = intake::asks(
-                &push(scope, release, "refs/heads/main"),
-                Some(&application),
-                &delivery,
-                None,
-                NOW,
-            );
-            let Decision::Ask(asked) = decided else {
-                panic!("a push asks for deployments")
-            };
-            deployments.extend(asked);
+            deployments.extend(asked(&push(scope, release, "refs/heads/main"), None));
+            if scope.promotes {
+                let resolved = Resolved {
+                    commit: commit(release),
+                    title: String::new(),
+                };
+                deployments.extend(asked(&candidate(release), Some(&resolved)));
+            }
         }
         let tag = push(scope, scope.releases, "refs/tags/v1");
         Self {
@@ -317,8 +398,27 @@ impl Given {
     }
 }
 
+fn commit(n: usize) -> CommitSha {
+    format!("{:040x}", n + 1).parse().expect("a commit")
+}
+
+/// The pre-release of a release's commit.
+fn candidate(release: usize) -> intake::Event {
+    intake::Event::Release(Release {
+        repository: "acme/shop".parse().expect("a repository"),
+        fork: false,
+        id: release.try_into().expect("small"),
+        tag: format!("v{release}"),
+        draft: false,
+        prerelease: true,
+        action: ReleaseAction::Published,
+        by: "ada".to_owned(),
+        name: String::new(),
+        at: Some(Timestamp::from_second(release.try_into().expect("small")).expect("a moment")),
+    })
+}
+
 fn push(scope: &Scope, release: usize, reference: &str) -> intake::Event {
-    let commit = |n: usize| format!("{:040x}", n + 1).parse().expect("a commit");
     let second = if scope.same_second { 1 } else { release };
     intake::Event::Push(Push {
         repository: "acme/shop".parse().expect("a repository"),
@@ -337,16 +437,20 @@ fn application(scope: &Scope) -> Application {
         name: ["dev", "test"][place].parse().expect("a name"),
         account: ["222222222222", "333333333333"][place].parse().expect("an account"),
         region: "eu-west-1".parse().expect("a region"),
-        on: vec![Cause::Push],
-        after: None,
+        on: vec![if scope.promotes && place == 1 {
+            Cause::Prerelease
+        } else {
+            Cause::Push
+        }],
+        after: (scope.promotes && place == 1).then(|| "dev".parse().expect("a name")),
         queue: *queue,
         stacks: Vec::new(),
         qualifier: "hnb659fds".parse().expect("a qualifier"),
         without_stable: *without_stable,
         replace_failed_stacks: true,
         integration_tests: false,
-        approval: None,
-        after_acceptance: false,
+        approval: scope.asks[place].map(|on_reject| policy(scope, on_reject)),
+        after_acceptance: scope.promotes && place == 1 && scope.asks[0].is_some(),
     };
     Application {
         repository: "acme/shop".parse().expect("a repository"),
@@ -355,30 +459,61 @@ fn application(scope: &Scope) -> Application {
     }
 }
 
+fn policy(scope: &Scope, on_reject: OnReject) -> ApprovalPolicy {
+    let people: Vec<Person> = ["qa@acme.example", "lead@acme.example"][..scope.people]
+        .iter()
+        .map(|name| Person {
+            name: name.parse().expect("a mail address"),
+            logins: Vec::new(),
+            mails: Vec::new(),
+            arns: Vec::new(),
+        })
+        .collect();
+    ApprovalPolicy {
+        when: When::After,
+        duties: vec![Duty {
+            group: None,
+            people: people.iter().map(|person| person.name.clone()).collect(),
+            need: scope.people.try_into().expect("few"),
+        }],
+        people,
+        within_seconds: 60,
+        on_reject,
+    }
+}
+
 impl World {
-    pub fn new(scope: &Scope) -> Self {
-        let run = Arc::new(Run {
-            started: 0,
-            course: Course::NotStarted,
-            now: Invocation {
-                call: Call::Park,
-                leg: Leg::Forward,
-                fence: 0,
-                failure: None,
-            },
-            branches: [Branch::Done; STACKS],
-            ghost: None,
-            changes: [[Change::Available; STACKS]; 2],
-            record: Known(Arc::default()),
-        });
+    pub fn new(scope: &Scope, given: &Given) -> Self {
+        let run = |deployment: &Deployment| {
+            let requested = Event::Requested {
+                deployment: Box::new(deployment.clone()),
+            };
+            let status = Status::default().next(&requested).expect("it begins so");
+            Arc::new(Run {
+                started: 0,
+                course: Course::NotStarted,
+                now: Invocation {
+                    call: Call::Park,
+                    leg: Leg::Forward,
+                    fence: 0,
+                    failure: None,
+                },
+                branches: [Branch::Done; STACKS],
+                ghost: None,
+                changes: [[Change::Available; STACKS]; 2],
+                record: Known(Arc::new(status)),
+                question: Question(None),
+            })
+        };
         let builds = Arc::new(Builds {
             record: Arc::default(),
             known: Vec::new(),
         });
         Self {
             environments: vec![Arc::default(); scope.environments.len()],
-            deliveries: vec![Claim::NotSent; scope.releases + usize::from(scope.ignored)],
-            runs: vec![run; scope.releases * scope.environments.len()],
+            deliveries: vec![Claim::NotSent; scope.deliveries() + usize::from(scope.ignored)],
+            runs: given.deployments.iter().map(run).collect(),
+            kept: vec![Arc::default(); if scope.promotes { scope.environments.len() } else { 0 }],
             builds: vec![builds; if scope.builds { scope.releases } else { 0 }],
             left: scope.left,
             seen: Seen::default(),

@@ -1,5 +1,6 @@
 //! `deploy`: the plan, each stack's change, and how it was seen to end.
 
+use domain::approval::Outcome as Decided;
 use domain::change_set::Summary;
 use domain::deployment::Leg;
 use domain::environment_state::{Holder, Refusal};
@@ -143,6 +144,13 @@ impl Pipeline {
             let status = w.runs[d].status();
             let turned_back = me.leg == Leg::Forward && status.back_to.is_some();
             w.seen.stale_effect |= status.ending.is_some() || turned_back || w.environment(d).fence != me.fence;
+            // What was not accepted goes back, at most; what was superseded does nothing more.
+            w.seen.stale_effect |= match &status.decided {
+                None | Some(Decided::Accepted { .. }) => false,
+                Some(Decided::Superseded { .. }) => true,
+                Some(_) => me.leg == Leg::Forward,
+            };
+            w.seen.skipped_ahead |= me.leg == Leg::Forward && !self.promoted(w, d);
             w.run(d).changes[row(me.leg)][stack] = Change::Running;
         }
         Ok(Answer::Executes)

@@ -4,13 +4,14 @@ use domain::deployment::Leg;
 use domain::failure::{Class, Name};
 
 use super::{Answer, Pipeline};
-use crate::world::{Branch, Call, Course, Run, STACKS, World};
+use crate::world::{Branch, Call, Course, Guard, Run, STACKS, World};
 
 impl Pipeline {
     /// Takes an execution along its path: `answer` is what its present state was answered.
     pub fn proceed(&self, w: &mut World, d: usize, call: Call, answer: &Answer) {
         let builds = self.scope.builds;
         let all = self.scope.stacks;
+        let asks = self.scope.asks[w.place(d)].is_some();
         let run = w.run(d);
         let to = |run: &mut Run, call| run.now.call = call;
         match (call, answer) {
@@ -33,8 +34,15 @@ impl Pipeline {
                 run.branches[stack] = Branch::Failed(*name);
                 self.review(w, d);
             }
+            (Call::Smoke, Answer::Passed) if asks && run.now.leg == Leg::Forward => to(run, Call::AskPeople),
+            (Call::AskPeople, Answer::Parks) => to(run, Call::WaitForPeople),
+            (Call::AskPeople | Call::WaitForPeople, _) if self.lacks(Guard::AnswerHeeded) => to(run, Call::Close),
+            (Call::AskPeople | Call::WaitForPeople, Answer::Superseded) if self.lacks(Guard::SupersededLeaves) => {
+                Self::catch(run, call, Name::NotAccepted);
+            }
             (Call::Ask | Call::WaitForLock, Answer::Superseded)
             | (Call::Smoke, Answer::Passed)
+            | (Call::AskPeople | Call::WaitForPeople, Answer::Accepted | Answer::Superseded)
             | (Call::Assess, Answer::GiveUp) => to(run, Call::Close),
             (Call::Assess, Answer::GoBack) => {
                 run.now.leg = Leg::Back;

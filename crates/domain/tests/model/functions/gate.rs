@@ -1,9 +1,13 @@
 //! `gate`: who gets the lock, what follows from a failure, and how a deployment ends.
 
+use std::sync::Arc;
+
+use domain::build_record::BuildRecord;
 use domain::deployment::Leg;
 use domain::environment_state::{Candidate, StableRelease, Standing};
 use domain::failure::{Failure, Name};
 use domain::life::{Ending, Event, Phase};
+use domain::promotion::promote;
 use domain::verdict::{Verdict, assess_failure, ending_of};
 
 use super::{Answer, Died, Pen, Pipeline};
@@ -11,6 +15,10 @@ use crate::world::{Course, Guard, Invocation, NOW, World};
 
 impl Pipeline {
     pub(super) fn ask(&self, w: &mut World, d: usize, pen: &mut Pen) -> Result<Answer, Died> {
+        // Before the lock: what may not come here takes nobody's place.
+        if !self.promoted(w, d) && !self.lacks(Guard::PromotionHeeded) {
+            return Ok(Answer::Fails(Name::NotStableBefore));
+        }
         pen.write()?;
         let candidate = Candidate::of(&self.given.deployments[d]);
         let environment = w.environment_mut(d);
@@ -35,6 +43,27 @@ impl Pipeline {
             w.seen.newer_superseded_by_older |= w.release(older) > w.release(d);
         }
         self.tell_standing(w, d, standing, pen)
+    }
+
+    /// Whether a deployment's release may come into its environment.
+    pub fn promoted(&self, w: &World, d: usize) -> bool {
+        let deployment = &self.given.deployments[d];
+        let Some(after) = &deployment.environment.after else {
+            return true;
+        };
+        let release = &self.given.releases[w.release(d)];
+        let known_beforehand = || BuildRecord::Built {
+            release: release.clone(),
+            build: String::new(),
+            since: NOW,
+        };
+        let build = match w.builds.get(w.release(d)) {
+            Some(builds) => BuildRecord::clone(&builds.record),
+            None => known_beforehand(),
+        };
+        let stable = w.kept[0].get(release);
+        let must_be_accepted = deployment.environment.after_acceptance;
+        promote(after, must_be_accepted, &deployment.commit, &build, stable).is_ok()
     }
 
     /// What a deployment that asked is told. Waiting is no answer: it stays parked.
@@ -161,6 +190,11 @@ impl Pipeline {
             }),
             _ => None,
         };
+        if let (Some(stable), true) = (&stable, self.scope.promotes) {
+            pen.write()?;
+            let place = w.place(d);
+            Arc::make_mut(&mut w.kept[place]).insert(stable.release.clone(), stable.clone());
+        }
         pen.write()?;
         let id = self.id(d);
         match w.environment_mut(d).release(id, stable, NOW) {

@@ -6,7 +6,7 @@ use crate::world::{Claim, Course, Guard, World};
 impl Pipeline {
     /// Claims a push's delivery, starts what it asks for, and says so.
     pub fn take_in(&self, w: &mut World, push: usize, pen: &mut Pen) -> Result<(), Died> {
-        if push >= self.scope.releases {
+        if push >= self.scope.deliveries() {
             w.deliveries[push] = Claim::Ignored;
             return Ok(());
         }
@@ -20,8 +20,7 @@ impl Pipeline {
         } else {
             Claim::Received
         };
-        let places = w.environments.len();
-        for d in push * places..(push + 1) * places {
+        for d in self.scope.asked_by(push) {
             pen.write()?;
             let run = w.run(d);
             // Step Functions refuses a second execution of the same name.
