@@ -66,21 +66,20 @@ async fn hand_on(
         }),
         _ => None,
     };
-    // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here.
-    if let Some(stable) = &stable {
-        let environment = &deployment.environment.name;
-        context
-            .ledger
-            .record_stable(&deployment.application, environment, stable)
-            .await?;
+    let (application, environment) = (&deployment.application, &deployment.environment.name);
+    // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here. Who has given the lock back
+    // has written it.
+    if let Some(stable) = &stable
+        && let Some(holder) = context.ledger.environment(application, environment).await?.holder
+        && holder.deployment == deployment.id
+    {
+        context.ledger.record_stable(application, environment, stable).await?;
     }
     let next = context
         .ledger
-        .change_environment(
-            &deployment.application,
-            &deployment.environment.name,
-            |state: &mut EnvironmentState| state.release(&deployment.id, stable.clone(), now),
-        )
+        .change_environment(application, environment, |state: &mut EnvironmentState| {
+            state.release(&deployment.id, stable.clone(), now)
+        })
         .await?
         .map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;
     if let Some(next) = next {

@@ -3,9 +3,11 @@
 mod admitting;
 mod assessing;
 mod closing;
+mod promoting;
 mod tidying;
 
-use domain::environment_state::{Candidate, EnvironmentState};
+use domain::approval::{ApprovalId, Ballot, Choice, Outcome, Via, When};
+use domain::environment_state::{Acceptance, Candidate, EnvironmentState, StableRelease};
 use domain::failure::Class;
 use domain::ledger::Entry;
 use domain::life::{Ending, Event, Status};
@@ -16,6 +18,9 @@ use fake_aws::{Execution, FakeAws, Fate, TABLE};
 use serde_json::{Value, json};
 
 use super::*;
+
+/// Who is asked.
+const QA: &str = "qa@acme.example";
 
 /// gate, and the AWS it works on.
 struct Gate {
@@ -129,6 +134,55 @@ impl Gate {
         self.record(deployment, [released, planned]).await;
     }
 
+    /// A deployment whose one stack was changed, and about which people are asked.
+    async fn asked(&self, deployment: &Deployment) {
+        self.changed(deployment).await;
+        let asked = Event::ApprovalAsked {
+            approval: ApprovalId::of(&deployment.id, When::After),
+            people: vec![QA.parse().unwrap()],
+            deadline: Timestamp::now(),
+            unconfirmed: vec![],
+            excluded: vec![],
+        };
+        self.record(deployment, [tested("forward"), asked]).await;
+    }
+
+    /// The one who is asked answers, and that decides it.
+    async fn votes(&self, deployment: &Deployment, decision: Choice) -> Timestamp {
+        let at = Timestamp::from_second(1_795_000_000).unwrap();
+        let ballot = Ballot {
+            by: QA.parse().unwrap(),
+            via: Via::Command {
+                arn: "arn:aws:iam::111111111111:user/qa".parse().unwrap(),
+            },
+            decision,
+            comment: "the total is wrong".to_owned(),
+            ticked: vec![],
+            at,
+        };
+        let outcome = match decision {
+            Choice::Accept => Outcome::Accepted { at },
+            Choice::Reject => Outcome::Rejected {
+                by: ballot.by.clone(),
+                comment: ballot.comment.clone(),
+                at,
+            },
+        };
+        self.record(deployment, [Event::Voted { ballot }, Event::Decided { outcome }])
+            .await;
+        at
+    }
+
+    /// What is kept of a release that was stable.
+    async fn stable(&self, release: &Digest) -> Option<StableRelease> {
+        let dev = deployment(1);
+        let kept = self
+            .context
+            .ledger
+            .stable(&dev.application, &dev.environment.name, release);
+        kept.await.unwrap()
+    }
+
     async fn change_environment(&self, change: impl Fn(&mut EnvironmentState)) {
         let dev = deployment(1);
         let changed = self
@@ -196,6 +250,24 @@ impl Gate {
 
 fn token(id: &DeploymentId) -> String {
     id.as_str().replacen("shop-dev", "token", 1)
+}
+
+/// A deployment into an environment that asks people, and does this with what they do not accept.
+fn asking(number: u8, on_reject: &str) -> Deployment {
+    let mut deployment = deployment(number);
+    let person = json!({ "name": QA, "logins": [], "mails": [], "arns": [] });
+    let policy = json!({
+        "when": "after", "people": [person], "duties": [{ "group": null, "people": [QA], "need": 1 }],
+        "within_seconds": 3600, "on_reject": on_reject,
+    });
+    deployment.environment.approval = serde_json::from_value(policy).unwrap();
+    deployment
+}
+
+/// What smoke tests came to that were all green.
+fn tested(leg: &str) -> Event {
+    let report = json!({ "passed": true, "checks": [] });
+    serde_json::from_value(json!({ "event": "smoke_tested", "leg": leg, "report": report })).unwrap()
 }
 
 /// A deployment that waits its turn, whatever comes after it.

@@ -5,11 +5,6 @@ use domain::names::Digest;
 
 use super::*;
 
-fn tested(leg: &str) -> Event {
-    let report = json!({ "passed": true, "checks": [] });
-    serde_json::from_value(json!({ "event": "smoke_tested", "leg": leg, "report": report })).unwrap()
-}
-
 #[tokio::test]
 async fn a_deployment_that_is_there_is_stable_and_hands_the_lock_to_the_next() {
     let gate = Gate::new().await;
@@ -259,8 +254,10 @@ async fn an_operator_who_is_called_after_the_end_finds_the_environment_closed_an
     gate.changed(&deployment(1)).await;
     gate.record(&deployment(1), [tested("forward")]).await;
     // The end was recorded, and giving the lock back failed for good.
-    gate.aws
-        .fates("PutItem", [Fate::Done, Fate::Refused("AccessDeniedException")]);
+    gate.aws.fates(
+        "PutItem",
+        [Fate::Done, Fate::Done, Fate::Refused("AccessDeniedException")],
+    );
     gate.close(&deployment(1), "none").await.unwrap_err();
     assert_eq!(
         gate.call_operator(&deployment(1), "Rejected.AccessDenied")
@@ -274,4 +271,152 @@ async fn an_operator_who_is_called_after_the_end_finds_the_environment_closed_an
         gate.status(&deployment(1)).await.release,
         Some(Digest::of(b"a release"))
     );
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_kept_with_who_accepted_it_before_the_lock_is_given_back() {
+    let gate = Gate::new().await;
+    let candidate = asking(1, "stay");
+    gate.asked(&candidate).await;
+    let at = gate.votes(&candidate, Choice::Accept).await;
+    gate.aws.forget_calls();
+    assert_eq!(gate.close(&candidate, "none").await.unwrap(), Output::Deployed);
+
+    let kept = gate.stable(&change(&candidate, 1).release).await.unwrap();
+    let acceptance = Acceptance {
+        by: vec![QA.parse().unwrap()],
+        at,
+    };
+    assert_eq!(
+        (&kept.deployment, &kept.commit, &kept.accepted),
+        (&candidate.id, &candidate.commit, &Some(acceptance))
+    );
+    assert_eq!(gate.environment().await.stable, Some(kept.clone()));
+    let written: Vec<String> = gate
+        .aws
+        .calls("PutItem")
+        .iter()
+        .map(|call| call["Item"]["sk"]["S"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        written,
+        [
+            "owed".to_owned(),
+            format!("stable#{}", kept.release),
+            "state".to_owned()
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_stable_is_kept_once_whoever_closes_again_later() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward")]).await;
+    gate.close(&deployment(1), "none").await.unwrap();
+    let release = change(&deployment(1), 1).release;
+    let kept = gate.stable(&release).await.unwrap();
+    assert_eq!((&kept.deployment, &kept.accepted), (&deployment(1).id, &None));
+    gate.close(&deployment(1), "none").await.unwrap();
+    gate.stands(&deployment(1), "SUCCEEDED");
+    gate.tidy(&deployment(1)).await.unwrap();
+    assert_eq!(gate.stable(&release).await, Some(kept));
+}
+
+#[tokio::test]
+async fn what_nobody_accepted_is_no_deployment_where_people_are_asked() {
+    let gate = Gate::new().await;
+    let candidate = asking(1, "stay");
+    gate.asked(&candidate).await;
+    // As if the state machine went on without an answer.
+    let error = gate.close(&candidate, "none").await.unwrap_err();
+    assert!(error.to_string().contains("ended cannot follow Accepting"), "{error}");
+    assert_eq!(gate.holder().await, Some(candidate.id.clone()));
+    assert_eq!(gate.stable(&change(&candidate, 1).release).await, None);
+}
+
+#[tokio::test]
+async fn a_candidate_that_was_superseded_while_people_were_asked_ends_green_and_is_not_stable() {
+    let gate = Gate::new().await;
+    let (older, newer) = (asking(1, "stay"), asking(2, "stay"));
+    gate.asked(&older).await;
+    gate.admit(&newer).await.unwrap();
+    let outcome = Outcome::Superseded {
+        by: newer.id.clone(),
+        at: Timestamp::now(),
+    };
+    gate.record(&older, [Event::Decided { outcome }]).await;
+    assert_eq!(gate.close(&older, "none").await.unwrap(), Output::NothingToDeploy);
+
+    let ending = Ending::Superseded { by: newer.id.clone() };
+    assert_eq!(gate.status(&older).await.ending, Some(ending));
+    let environment = gate.environment().await;
+    assert_eq!(environment.stable, None);
+    assert_eq!(environment.holder.unwrap().deployment, newer.id);
+    assert_eq!(gate.stable(&change(&older, 1).release).await, None);
+    assert_eq!(gate.aws.answers(), [admitted(1, 1), admitted(2, 2)]);
+}
+
+#[tokio::test]
+async fn what_people_did_not_accept_stays_or_goes_as_the_environment_says() {
+    for error in ["Failed.NotAccepted", "Failed.ApprovalExpired", "Failed.NobodyMayAccept"] {
+        for on_reject in ["stay", "roll_back"] {
+            let gate = Gate::new().await;
+            let candidate = asking(1, on_reject);
+            gate.asked(&candidate).await;
+            let before = sample::stable(&deployment(9));
+            gate.change_environment(|state| state.stable = Some(before.clone()))
+                .await;
+            gate.votes(&candidate, Choice::Reject).await;
+            let verdict = gate.assess(&candidate, "forward", error).await.unwrap();
+
+            let to = before.release.clone();
+            let (expected, failure, way_back) = if on_reject == "stay" {
+                (Output::GiveUp, error, WayBack::Stays)
+            } else {
+                let planned: Event = serde_json::from_value(json!({
+                    "event": "planned", "leg": "back", "release": to, "waves": [["shop-dev"]],
+                }))
+                .unwrap();
+                gate.record(&candidate, [planned, tested("back")]).await;
+                (Output::GoBack { release: to.clone() }, "none", WayBack::WentBack { to })
+            };
+            assert_eq!(verdict, expected, "{error} {on_reject}");
+            assert_eq!(gate.close(&candidate, failure).await.unwrap(), Output::FailedClean);
+            let Some(Ending::FailedClean {
+                failure,
+                way_back: went,
+            }) = gate.status(&candidate).await.ending
+            else {
+                panic!("{error} {on_reject}")
+            };
+            assert_eq!((failure.name.as_str(), went), (error, way_back), "{on_reject}");
+            let environment = gate.environment().await;
+            assert_eq!((environment.holder, environment.stable), (None, Some(before)));
+            assert_eq!(gate.stable(&change(&candidate, 1).release).await, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_anything_to_go_back_to_what_was_rejected_is_left_there_and_nobody_is_called() {
+    let gate = Gate::new().await;
+    let candidate = asking(1, "roll_back");
+    gate.asked(&candidate).await;
+    gate.votes(&candidate, Choice::Reject).await;
+    assert_eq!(
+        gate.assess(&candidate, "forward", "Failed.NotAccepted").await.unwrap(),
+        Output::GiveUp
+    );
+    assert_eq!(
+        gate.close(&candidate, "Failed.NotAccepted").await.unwrap(),
+        Output::FailedClean
+    );
+    assert!(matches!(
+        gate.status(&candidate).await.ending,
+        Some(Ending::FailedClean {
+            way_back: WayBack::NoStableRelease,
+            ..
+        })
+    ));
 }
