@@ -1,19 +1,20 @@
 //! The application that tests deploy: a cloud assembly as `cdk synth` writes it, made in milliseconds.
 
 use domain::names::Digest;
+use domain::release::{ACCEPTANCE, INTEGRATION_TESTS};
 use local::{REGION, Repository, Trouble};
 use serde_json::{Map, Value, json};
 
 /// The stack that the smoke test asks.
-const WEB: &str = "web";
+pub(crate) const WEB: &str = "web";
 
 /// An application in the state the next commit gives it.
 #[derive(Debug, Clone)]
 pub struct Application {
     /// Its name; stacks are named after it.
     pub name: String,
-    /// The account it is for.
-    pub account: String,
+    /// The account it is for; nothing, where it is for whichever account it is deployed into.
+    pub account: Option<String>,
     /// Its stacks; the one called `web` has the function that the smoke test asks.
     pub stacks: Vec<Stack>,
     /// What the function answers as `status`; the smoke test wants `ok`.
@@ -26,6 +27,10 @@ pub struct Application {
     pub smoke_within: String,
     /// What else the build runs, first.
     pub build_runs: String,
+    /// What the integration tests run, where it has any.
+    pub integration_runs: Option<String>,
+    /// What people are to try, as Markdown; nothing, where they are not told.
+    pub checklist: Option<String>,
 }
 
 /// One stack of an application.
@@ -62,17 +67,27 @@ impl Stack {
 }
 
 impl Application {
-    /// A good one, of one stack.
+    /// A good one, of one stack, for one account.
     pub fn new(name: &str, account: &str) -> Self {
         Self {
+            account: Some(account.to_owned()),
+            ..Self::for_any_account(name)
+        }
+    }
+
+    /// A good one, of one stack, for whichever account it is deployed into.
+    pub fn for_any_account(name: &str) -> Self {
+        Self {
             name: name.to_owned(),
-            account: account.to_owned(),
+            account: None,
             stacks: vec![Stack::new(WEB)],
             answers: "ok".to_owned(),
             description: "first".to_owned(),
             build_fails: None,
             smoke_within: "2 seconds".to_owned(),
             build_runs: "echo building".to_owned(),
+            integration_runs: None,
+            checklist: None,
         }
     }
 
@@ -104,7 +119,27 @@ impl Application {
         let manifest = json!({ "version": "50.0.0", "artifacts": artifacts });
         repository.write("cdk.out/manifest.json", manifest.to_string())?;
         repository.write("lockgate.smoke.toml", self.smoke_tests())?;
+        if let Some(runs) = &self.integration_runs {
+            let specification = json!({ "version": 0.2, "phases": { "build": { "commands": [runs] } } });
+            repository.write(INTEGRATION_TESTS, specification.to_string())?;
+        }
+        if let Some(checklist) = &self.checklist {
+            repository.write(ACCEPTANCE, checklist)?;
+        }
         repository.write("buildspec.yml", self.build_specification())
+    }
+
+    /// The account as templates and manifests spell it.
+    fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or("${AWS::AccountId}")
+    }
+
+    /// Where a stack belongs, as its manifest says it.
+    fn environment(&self) -> String {
+        match &self.account {
+            Some(account) => format!("aws://{account}/{REGION}"),
+            None => "aws://unknown-account/unknown-region".to_owned(),
+        }
     }
 
     fn good_template(&self, stack: &Stack) -> Value {
@@ -135,10 +170,10 @@ impl Application {
             "displayName": format!("{} template", stack.name),
             "source": { "path": format!("{}.template.json", stack.name), "packaging": "file" },
             "destinations": { "target": {
-                "bucketName": format!("cdk-hnb659fds-assets-{}-{REGION}", self.account),
+                "bucketName": format!("cdk-hnb659fds-assets-{}-{REGION}", self.account()),
                 "objectKey": format!("{hash}.json"),
                 "region": REGION,
-                "assumeRoleArn": format!("arn:${{AWS::Partition}}:iam::{0}:role/cdk-hnb659fds-file-publishing-role-{0}-{REGION}", self.account),
+                "assumeRoleArn": format!("arn:${{AWS::Partition}}:iam::{0}:role/cdk-hnb659fds-file-publishing-role-{0}-{REGION}", self.account()),
             } },
         } } })
     }
@@ -148,7 +183,7 @@ impl Application {
         let role = |kind: &str| {
             format!(
                 "arn:${{AWS::Partition}}:iam::{0}:role/cdk-hnb659fds-{kind}-role-{0}-{REGION}",
-                self.account
+                self.account()
             )
         };
         let name = stack.name;
@@ -157,14 +192,14 @@ impl Application {
         dependencies.extend(stack.after);
         let described = json!({
             "type": "aws:cloudformation:stack",
-            "environment": format!("aws://{}/{REGION}", self.account),
+            "environment": self.environment(),
             "dependencies": dependencies,
             "properties": {
                 "templateFile": format!("{name}.template.json"),
                 "stackName": self.stack_name(name),
                 "assumeRoleArn": role("deploy"),
                 "cloudFormationExecutionRoleArn": role("cfn-exec"),
-                "stackTemplateAssetObjectUrl": format!("s3://cdk-hnb659fds-assets-{}-{REGION}/{hash}.json", self.account),
+                "stackTemplateAssetObjectUrl": format!("s3://cdk-hnb659fds-assets-{}-{REGION}/{hash}.json", self.account()),
                 "requiresBootstrapStackVersion": 6,
                 "bootstrapStackVersionSsmParameter": "/cdk-bootstrap/hnb659fds/version",
             },

@@ -9,42 +9,103 @@ use aws_sdk_cloudformation::types::{Capability, Parameter};
 use domain::environment_state::EnvironmentState;
 use domain::ledger::Entry;
 use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
-use local::deliveries::{Delivery, Push};
+use local::deliveries::{Delivery, Push, Release};
 use local::executions::Ended;
-use local::{Account, Emulator, Pipeline, REGION, Repository, TOOLS, emulator, pipeline, workspace};
+use local::{Account, Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, emulator, pipeline, workspace};
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-use crate::Application;
+use crate::application::WEB;
 use crate::outcome::deployed;
+use crate::{Application, Candidate};
+
+/// The environment that a push reaches.
+pub const DEV: &str = "dev";
+/// The environment that a pre-release reaches.
+pub const TEST: &str = "test";
 
 /// How long a test waits for a deployment: far longer than any takes, so that a hang and nothing else is found by it.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// Every test that deploys, by the name of its application. The position gives the account.
-const SCENARIOS: [&str; 19] = [
-    "life",
-    "burst",
-    "copies",
-    "red-build",
-    "refused",
-    "roll-back",
-    "red-smoke",
-    "first-red",
-    "lost-event",
-    "denied",
-    "stopped",
-    "altered",
-    "slow",
-    "halfway",
-    "one-wave",
-    "three-waves",
-    "way-back-fails",
-    "stuck",
-    "turned-away",
-];
+/// What the tests of one program share a local AWS for.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its folder's name; what a run wrote stays there until the next one.
+    pub name: &'static str,
+    /// Every test that deploys. The position gives the accounts.
+    pub settings: &'static [Setting],
+    /// The approvers who have not confirmed that they want mail.
+    pub unconfirmed: &'static [&'static str],
+    /// Whose GitHub account goes with which mail address.
+    pub logins: &'static [(&'static str, &'static str)],
+}
+
+/// What `lockgate.toml` says of one test's application.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its name.
+    pub name: &'static str,
+    /// What the environment `test` asks people, as the value of `approval`; nothing, where there is only `dev`.
+    pub approval: Option<&'static str>,
+    /// The lines of the table `people`.
+    pub people: &'static str,
+    /// The lines of the table `groups`.
+    pub groups: &'static str,
+}
+
+impl Setting {
+    /// One environment, `dev`.
+    pub const fn dev(name: &'static str) -> Self {
+        Self {
+            name,
+            approval: None,
+            people: "",
+            groups: "",
+        }
+    }
+
+    /// Two environments, `dev` and `test`, of which the second asks people.
+    pub const fn test(name: &'static str, approval: &'static str) -> Self {
+        Self {
+            approval: Some(approval),
+            ..Self::dev(name)
+        }
+    }
+
+    /// The same, and who is who.
+    #[must_use]
+    pub const fn with_people(self, people: &'static str) -> Self {
+        Self { people, ..self }
+    }
+
+    /// The same, and who belongs together.
+    #[must_use]
+    pub const fn with_groups(self, groups: &'static str) -> Self {
+        Self { groups, ..self }
+    }
+
+    fn toml(&self, position: usize) -> String {
+        let Self {
+            name, people, groups, ..
+        } = self;
+        let application = format!("application.\"acme/{name}\"");
+        let mut toml = format!(
+            "\n[{application}]\nbranch = \"main\"\n\n[{application}.environment.dev]\naccount = \"{}\"\non = \"push\"\n",
+            account_of(DEV, position)
+        );
+        if let Some(approval) = self.approval {
+            let account = account_of(TEST, position);
+            let _ = write!(
+                toml,
+                "\n[{application}.people]\n{people}\n\n[{application}.groups]\n{groups}\n\n[{application}.environment.test]\n\
+                 account = \"{account}\"\non = \"prerelease\"\nafter = \"dev\"\napproval = {approval}\n"
+            );
+        }
+        toml
+    }
+}
 
 /// The local AWS, with Lockgate in it.
 #[derive(Debug)]
@@ -53,6 +114,9 @@ pub struct Laboratory {
     pub emulator: Emulator,
     /// Lockgate.
     pub pipeline: Pipeline,
+    /// GitHub, as far as Lockgate asks it.
+    pub github: GitHubStandIn,
+    plan: &'static Plan,
     bootstrap_template: String,
 }
 
@@ -65,37 +129,45 @@ pub struct Scenario {
     pub application: Application,
     /// Its repository.
     pub repository: Repository,
-    /// The account it is deployed into.
+    /// The account of `dev`.
     pub account: Account,
+    /// The account of `test`, where there is one.
+    pub test_account: Option<Account>,
 }
 
-/// Runs a test in the laboratory, which is set up by whichever test comes first.
-pub fn in_the_laboratory<Test: Future<Output = ()>>(test: impl FnOnce(&'static Laboratory) -> Test) {
+/// Runs a test in the laboratory of this plan, the program's only one, which is set up by whichever test comes first.
+pub fn in_a_laboratory<Test: Future<Output = ()>>(plan: &'static Plan, test: impl FnOnce(&'static Laboratory) -> Test) {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     static LABORATORY: OnceCell<Laboratory> = OnceCell::const_new();
     // One runtime for all tests: connections and the emulator's pipes belong to the runtime that opened them.
     let runtime = RUNTIME.get_or_init(|| Runtime::new().expect("a runtime can be started"));
     runtime.block_on(async {
-        let laboratory = LABORATORY.get_or_init(Laboratory::set_up).await;
+        let laboratory = LABORATORY.get_or_init(|| Laboratory::set_up(plan)).await;
         test(laboratory).await;
     });
 }
 
-fn account_of(position: usize) -> String {
-    format!("2{position:011}")
+fn account_of(environment: &str, position: usize) -> String {
+    let first = if environment == DEV { 2 } else { 3 };
+    format!("{first}{position:011}")
 }
 
 impl Laboratory {
-    async fn set_up() -> Self {
-        let folder = workspace().join("target/lockgate/end-to-end");
+    async fn set_up(plan: &'static Plan) -> Self {
+        let folder = workspace().join("target/lockgate/end-to-end").join(plan.name);
         let _ = std::fs::remove_dir_all(&folder);
         // Ten times as many sweeps: what takes a minute in production takes six seconds here.
         let options = emulator::Options {
             port: 0,
             schedule_scale: 0.1,
+            unconfirmed: plan.unconfirmed.iter().map(ToString::to_string).collect(),
         };
         let emulator = Emulator::start(&folder, &options).await.expect("the local AWS starts");
-        let resolved = pipeline::resolve(&emulator, &configuration()).expect("the configuration is valid");
+        let github = GitHubStandIn::start(&folder, plan.logins)
+            .await
+            .expect("the stand-in for GitHub starts");
+        let toml = configuration(plan, &github.url);
+        let resolved = pipeline::resolve(&emulator, &toml).expect("the configuration is valid");
         pipeline::bootstrap(&emulator, TOOLS)
             .await
             .expect("the tools account can be bootstrapped");
@@ -108,17 +180,42 @@ impl Laboratory {
         Self {
             emulator,
             pipeline,
+            github,
+            plan,
             bootstrap_template,
         }
     }
 
-    /// The application and account of a test.
+    /// The application and accounts of a test.
     pub async fn scenario(&'static self, name: &str) -> Scenario {
-        let position = SCENARIOS
+        let settings = self.plan.settings;
+        let position = settings
             .iter()
-            .position(|known| *known == name)
-            .expect("the scenario is in the list");
-        let account = self.emulator.account(&account_of(position)).await;
+            .position(|setting| setting.name == name)
+            .expect("the plan has this scenario");
+        let account = self.target(&account_of(DEV, position)).await;
+        let (application, test_account) = match settings[position].approval {
+            None => (Application::new(name, &account.id), None),
+            Some(_) => {
+                let test = self.target(&account_of(TEST, position)).await;
+                (Application::for_any_account(name), Some(test))
+            }
+        };
+        let repository = Repository::create(&self.emulator, &format!("acme/{name}"))
+            .await
+            .expect("a repository");
+        Scenario {
+            laboratory: self,
+            application,
+            repository,
+            account,
+            test_account,
+        }
+    }
+
+    /// An account that may be deployed into.
+    async fn target(&self, id: &str) -> Account {
+        let account = self.emulator.account(id).await;
         let trust = [
             ("TrustedAccounts", TOOLS),
             (
@@ -133,16 +230,7 @@ impl Laboratory {
             .join(format!("infra.out/Environment-{}-{REGION}.template.json", account.id));
         let template = std::fs::read_to_string(&file).expect("the CDK app has a stack for every target account");
         create_stack(&account, "lockgate-environment", &template, &[]).await;
-        let repository = Repository::create(&self.emulator, &format!("acme/{name}"))
-            .await
-            .expect("a repository");
-        let application = Application::new(name, &account.id);
-        Scenario {
-            laboratory: self,
-            application,
-            repository,
-            account,
-        }
+        account
     }
 
     /// The subjects of the mails about an application, oldest first.
@@ -156,12 +244,39 @@ impl Laboratory {
             .collect()
     }
 
-    /// How many executions an application's deployments have.
+    /// Runs the command `lockgate` with somebody's access key; what it prints, or says where it fails.
+    pub async fn lockgate(&self, (key, secret): (&str, &str), arguments: &[&str]) -> Result<String, String> {
+        let program = workspace().join("target/lambda/lockgate-cli/lockgate");
+        let run = Command::new(&program)
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL", &self.emulator.endpoint)
+            .env("AWS_ACCESS_KEY_ID", key)
+            .env("AWS_SECRET_ACCESS_KEY", secret)
+            .env("AWS_REGION", REGION)
+            .env_remove("AWS_PROFILE")
+            .env_remove("AWS_SESSION_TOKEN")
+            .output()
+            .await
+            .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
+        let printed = |text| String::from_utf8(text).expect("it prints text");
+        if run.status.success() {
+            Ok(printed(run.stdout))
+        } else {
+            Err(printed(run.stderr))
+        }
+    }
+
+    /// How many executions an application's deployments into `dev` have.
     pub async fn executions(&self, application: &str) -> usize {
+        self.executions_in(application, DEV).await
+    }
+
+    /// How many executions an application's deployments into an environment have.
+    pub async fn executions_in(&self, application: &str, environment: &str) -> usize {
         let machine = self.pipeline.tools.aws.step_functions();
         let listed = machine.list_executions().state_machine_arn(&self.pipeline.machine);
         let listed = listed.send().await.expect("a list");
-        let beginning = format!("{application}-dev-");
+        let beginning = format!("{application}-{environment}-");
         let executions = listed.executions().iter();
         executions
             .filter(|execution| execution.name().starts_with(&beginning))
@@ -197,7 +312,27 @@ impl Scenario {
 
     /// Delivers a push, and returns the deployment that was started.
     pub async fn deliver(&self, push: &Push) -> DeploymentId {
-        let answer = self.send(&push.delivery().expect("a delivery"), 202).await;
+        self.starts(&push.delivery().expect("a delivery")).await
+    }
+
+    /// Delivers what happened to a GitHub release, and returns the deployment that was started.
+    pub async fn publish(&self, release: &Release) -> Candidate<'_> {
+        let deployment = self.starts(&release.delivery().expect("a delivery")).await;
+        Candidate {
+            scenario: self,
+            deployment,
+        }
+    }
+
+    /// Tags the newest commit, and publishes that as a pre-release.
+    pub async fn prerelease(&self, tag: &str) -> Candidate<'_> {
+        self.repository.annotated_tag(tag, tag).await.expect("git tags");
+        self.publish(&Release::prereleased(&self.repository.name, tag, "ada"))
+            .await
+    }
+
+    async fn starts(&self, delivery: &Delivery) -> DeploymentId {
+        let answer = self.send(delivery, 202).await;
         assert_eq!(answer["outcome"], "accepted", "{answer}");
         answer["deployments"][0]
             .as_str()
@@ -233,26 +368,41 @@ impl Scenario {
         entries.expect("the ledger answers")
     }
 
-    /// The ledger's names for the application and its environment.
+    /// The ledger's names for the application and `dev`.
     pub fn place(&self) -> (RepositoryName, EnvironmentName) {
-        let application = self.repository.name.parse().expect("a repository's name");
-        (application, "dev".parse().expect("an environment's name"))
+        self.place_of(DEV)
     }
 
-    /// The environment's lock and queue, as they are now.
+    /// The ledger's names for the application and an environment of it.
+    pub fn place_of(&self, environment: &str) -> (RepositoryName, EnvironmentName) {
+        let application = self.repository.name.parse().expect("a repository's name");
+        (application, environment.parse().expect("an environment's name"))
+    }
+
+    /// The lock and queue of `dev`, as they are now.
     pub async fn environment(&self) -> EnvironmentState {
-        let (application, dev) = self.place();
+        self.state_of(DEV).await
+    }
+
+    /// An environment's lock and queue, as they are now.
+    pub async fn state_of(&self, environment: &str) -> EnvironmentState {
+        let (application, environment) = self.place_of(environment);
         self.laboratory
             .pipeline
             .ledger
-            .environment(&application, &dev)
+            .environment(&application, &environment)
             .await
             .expect("the ledger answers")
     }
 
-    /// Nobody has the lock, nothing is in flight, nobody waits, and nobody is kept out.
+    /// Nobody has the lock of `dev`, nothing is in flight, nobody waits, and nobody is kept out.
     pub async fn is_at_rest(&self) -> EnvironmentState {
-        let state = self.environment().await;
+        self.is_at_rest_in(DEV).await
+    }
+
+    /// The same of another environment.
+    pub async fn is_at_rest_in(&self, environment: &str) -> EnvironmentState {
+        let state = self.state_of(environment).await;
         assert_eq!(
             (&state.holder, &state.operation, state.queue.len(), &state.quarantine),
             (&None, &None, 0, &None)
@@ -260,41 +410,40 @@ impl Scenario {
         state
     }
 
-    /// Waits until somebody has the environment's lock.
+    /// Waits until somebody has the lock of `dev`.
     pub async fn is_held(&self) {
         self.eventually("it is admitted", async || self.environment().await.holder.is_some())
             .await;
     }
 
-    /// The status of one of the application's stacks; nothing, where there is none.
+    /// The status of one of the application's stacks in `dev`; nothing, where there is none.
     pub async fn stack_status(&self, stack: &str) -> Option<String> {
         self.account.stack_status(&self.application.stack_name(stack)).await
     }
 
-    /// What one of the application's stacks is described as.
+    /// What one of the application's stacks is described as in `dev`.
     pub async fn description(&self, stack: &str) -> String {
-        let outputs = self.account.outputs(&self.application.stack_name(stack)).await;
-        let mut outputs = outputs.expect("the stack is there");
-        outputs.remove("Description").expect("every stack has a description")
+        let described = self.description_in(&self.account, stack).await;
+        described.expect("every stack has a description")
+    }
+
+    /// What is in `test`: the description of its only stack, where that is there.
+    pub async fn in_test(&self) -> Option<String> {
+        let account = self.test_account.as_ref().expect("there is an environment `test`");
+        self.description_in(account, WEB).await
+    }
+
+    async fn description_in(&self, account: &Account, stack: &str) -> Option<String> {
+        let outputs = account.outputs(&self.application.stack_name(stack)).await;
+        outputs.ok()?.remove("Description")
     }
 
     /// An operator opens the environment with `lockgate release`, and reads this.
     pub async fn release(&self, why: &str) -> String {
-        let program = workspace().join("target/lambda/lockgate-cli/lockgate");
         let (application, dev) = self.place();
-        let run = Command::new(&program)
-            .args(["release", application.as_str(), dev.as_str(), "--why", why])
-            .env("AWS_ENDPOINT_URL", &self.laboratory.emulator.endpoint)
-            .env("AWS_ACCESS_KEY_ID", TOOLS)
-            .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_REGION", REGION)
-            .env_remove("AWS_PROFILE")
-            .env_remove("AWS_SESSION_TOKEN")
-            .output()
-            .await
-            .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        String::from_utf8(run.stdout).expect("it prints text")
+        let arguments = ["release", application.as_str(), dev.as_str(), "--why", why];
+        let said = self.laboratory.lockgate((TOOLS, "local"), &arguments).await;
+        said.expect("an operator may do it")
     }
 
     /// Takes a permission away from a role of the target account whose name begins so.
@@ -317,19 +466,13 @@ impl Scenario {
     }
 }
 
-fn configuration() -> String {
+fn configuration(plan: &Plan, github: &str) -> String {
     let mut toml = format!(
         "[pipeline]\naccount = \"{TOOLS}\"\nregion = \"{REGION}\"\nexternal_id = \"an-external-id-of-the-local-aws\"\n\
-         notify = [\"developers@acme.example\"]\nsmoke_test_addresses = [\"127.0.0.0/8\"]\n"
+         notify = [\"developers@acme.example\"]\nsmoke_test_addresses = [\"127.0.0.0/8\"]\ngithub_api = \"{github}\"\n"
     );
-    for (position, name) in SCENARIOS.iter().enumerate() {
-        let account = account_of(position);
-        let _ = write!(
-            toml,
-            "\n[application.\"acme/{name}\"]\nbranch = \"main\"\n\n[application.\"acme/{name}\".environment.dev]\n\
-             account = \"{account}\"\non = \"push\"\n"
-        );
-    }
+    let settings = plan.settings.iter().enumerate();
+    toml.extend(settings.map(|(position, setting)| setting.toml(position)));
     toml
 }
 

@@ -1,13 +1,15 @@
 //! End-to-end tests on the local AWS: the real functions, the real state machine, the real CDK template.
 //!
-//! One local AWS serves all tests of a run. Each test has an application and a target account of its own, so that they run
-//! in parallel and none sees another. What a run wrote stays in `target/lockgate/end-to-end` until the next one.
+//! One local AWS serves all tests of a program. Each test has an application and target accounts of its own, so that they
+//! run in parallel and none sees another. What a run wrote stays in `target/lockgate/end-to-end` until the next one.
 
 mod application;
+mod candidate;
 mod laboratory;
 pub mod outcome;
 pub mod resources;
 pub mod statemachine;
 
 pub use application::{Application, Stack};
-pub use laboratory::{Laboratory, Scenario, in_the_laboratory};
+pub use candidate::Candidate;
+pub use laboratory::{DEV, Laboratory, Plan, Scenario, Setting, TEST, in_a_laboratory};

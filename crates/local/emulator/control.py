@@ -18,7 +18,7 @@ def _events(query: Query, body: Any) -> Any:
 
 
 def _lose(query: Query, body: Any) -> Any:
-    events.lose(body["account"], body["source"], body["on"])
+    events.lose(**body)
     return {}
 
 

@@ -16,7 +16,7 @@ KEPT = 500
 
 _lock = threading.Lock()
 _recent: deque[dict[str, Any]] = deque(maxlen=KEPT)
-_lost: set[tuple[str, str]] = set()
+_lost: set[tuple[str, str, str]] = set()
 
 
 def publish(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
@@ -27,10 +27,16 @@ def publish(source: str, detail_type: str, detail: dict[str, Any], resources: li
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
-def lose(account: str, source: str, on: bool) -> None:
-    """Begin or stop to drop the events of one source before they reach the rules of one account."""
+def lose(account: str, source: str, on: bool, contains: str = "") -> None:
+    """Begin or stop to drop one source's events that contain a text, before one account's rules see them."""
     with _lock:
-        (_lost.add if on else _lost.discard)((account, source))
+        (_lost.add if on else _lost.discard)((account, source, contains))
+
+
+def _is_lost(account: str, event: dict[str, Any]) -> bool:
+    with _lock:
+        texts = [text for lossy, source, text in _lost if (lossy, source) == (account, event.get("Source", ""))]
+    return any(text in str(event.get("Detail", "")) for text in texts)
 
 
 def recent(account: str | None) -> list[dict[str, Any]]:
@@ -44,7 +50,7 @@ def install() -> None:
     def dispatch(original: Any, event: dict[str, Any], view: Any = None) -> None:
         account = get_account_id()
         view = view or eventbridge._pattern_event_view(event)
-        lost = (account, event.get("Source", "")) in _lost
+        lost = _is_lost(account, event)
         with _lock:
             _recent.append(
                 {

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,7 +41,7 @@ def confirm(topic_arn: str, address: str) -> int:
     return len(found)
 
 
-def install(auto_confirm: bool) -> None:
+def install(auto_confirm: bool, leave_pending: frozenset[str]) -> None:
     @around("_fanout", sns)
     def fanout(
         original: Any, topic_arn: str, message_id: str, message: str, subject: str, *rest: Any, **more: Any
@@ -48,10 +49,11 @@ def install(auto_confirm: bool) -> None:
         _deliver(topic_arn, message_id, message, subject, *rest[:2])
         original(topic_arn, message_id, message, subject, *rest, **more)
 
-    if auto_confirm:
-        return
+    def waits(subscription: dict[str, Any]) -> bool:
+        by_mail = subscription["protocol"] in PROTOCOLS
+        return by_mail and (not auto_confirm or subscription["endpoint"] in leave_pending)
 
-    sns._sub_arn_to_topic = _Subscribed()
+    sns._sub_arn_to_topic = _Subscribed(waits)
 
     @around("_subscribe", sns)
     def subscribe(original: Any, params: dict[str, Any]) -> Any:
@@ -67,13 +69,17 @@ def install(auto_confirm: bool) -> None:
 class _Subscribed(AccountRegionScopedDict):  # type: ignore[misc]
     """MiniStack's index of subscriptions: all of its ways to subscribe put the new one in here last."""
 
-    __slots__ = ()
+    __slots__ = ("_waits",)
+
+    def __init__(self, waits: Callable[[dict[str, Any]], bool]) -> None:
+        super().__init__()
+        self._waits = waits
 
     def __setitem__(self, arn: str, topic_arn: str) -> None:
         super().__setitem__(arn, topic_arn)
         topic = sns._topic_by_arn_any_scope(topic_arn)
         for subscription in (topic or {}).get("subscriptions", []):
-            if subscription["arn"] == arn and subscription["protocol"] in PROTOCOLS:
+            if subscription["arn"] == arn and self._waits(subscription):
                 _set_pending(topic, subscription)
 
 

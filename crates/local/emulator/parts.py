@@ -53,7 +53,7 @@ def install(settings: Settings) -> Any:
     function_metrics.install()
     http_apis.install(settings.endpoint)
     alarms.install()
-    inbox.install(settings.auto_confirm_mail)
+    inbox.install(settings.auto_confirm_mail, settings.leave_pending)
     build_projects.install()
     builds.install(settings)
     callbacks.install()

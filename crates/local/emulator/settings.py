@@ -22,6 +22,7 @@ class Settings:
     schedule_scale: float
     wait_scale: float
     auto_confirm_mail: bool
+    leave_pending: frozenset[str]
     build_environment: dict[str, str]
 
     @property
@@ -45,6 +46,7 @@ def parse(arguments: list[str], environment: Mapping[str, str]) -> Settings:
     parser.add_argument("--schedule-scale", type=float, default=1.0, help="rate(1 minute) fires every 60 x this")
     parser.add_argument("--wait-scale", type=float, default=1.0, help="Wait states and retries last x this")
     parser.add_argument("--auto-confirm-mail", action="store_true", help="mail subscriptions need no confirmation")
+    parser.add_argument("--leave-pending", action="append", default=[], metavar="ADDRESS", help="but this one does")
     given = parser.parse_args(arguments)
     return Settings(
         port=given.port,
@@ -56,6 +58,7 @@ def parse(arguments: list[str], environment: Mapping[str, str]) -> Settings:
         schedule_scale=given.schedule_scale,
         wait_scale=given.wait_scale,
         auto_confirm_mail=given.auto_confirm_mail,
+        leave_pending=frozenset(given.leave_pending),
         # Package managers find their configuration below HOME.
         build_environment={name: environment[name] for name in ("HOME", *given.build_env) if name in environment},
     )

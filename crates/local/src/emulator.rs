@@ -18,6 +18,8 @@ pub struct Options {
     pub port: u16,
     /// By how much `rate(…)` schedules run slower than they say: 0.1 is ten times as often.
     pub schedule_scale: f64,
+    /// Mail addresses that do not confirm that they want mail; all others do.
+    pub unconfirmed: Vec<String>,
 }
 
 impl Default for Options {
@@ -25,6 +27,7 @@ impl Default for Options {
         Self {
             port: 0,
             schedule_scale: 1.0,
+            unconfirmed: Vec::new(),
         }
     }
 }
@@ -90,6 +93,10 @@ impl Emulator {
         let mirrors = folder.join("github");
         std::fs::create_dir_all(&mirrors).map_err(Trouble::during("making a folder"))?;
         let errors = std::fs::File::create(folder.join("emulator.stderr")).map_err(Trouble::during("making a log"))?;
+        let unconfirmed = options
+            .unconfirmed
+            .iter()
+            .flat_map(|address| ["--leave-pending", address]);
         let mut process = Command::new(python())
             .arg(workspace().join("crates/local/emulator"))
             .args([
@@ -105,6 +112,7 @@ impl Emulator {
                 &options.schedule_scale.to_string(),
                 "--auto-confirm-mail",
             ])
+            .args(unconfirmed)
             .arg("--state-dir")
             .arg(&folder)
             .arg("--git-mirrors")
@@ -192,6 +200,38 @@ impl Emulator {
             json!({ "account": account, "source": source, "on": on }),
         )
         .await
+    }
+
+    /// Drops from now on those events of a source in an account that have this text in their detail.
+    pub async fn lose_events_about(&self, account: &str, source: &str, text: &str) -> Result<(), Trouble> {
+        self.post(
+            "/_local/events/lose",
+            json!({ "account": account, "source": source, "on": true, "contains": text }),
+        )
+        .await
+    }
+
+    /// The builds of a project for a repository, `owner/name`, by their ids, whatever became of them.
+    pub async fn builds(&self, project: &str, repository: &str) -> Result<Vec<String>, Trouble> {
+        #[derive(Deserialize)]
+        struct All {
+            builds: Vec<Build>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Build {
+            id: String,
+            project_name: String,
+            source: Source,
+        }
+        #[derive(Deserialize)]
+        struct Source {
+            location: String,
+        }
+        let location = format!("https://github.com/{repository}.git");
+        let all = self.get::<All>("/_local/builds").await?.builds.into_iter();
+        let of_both = all.filter(|build| build.project_name == project && build.source.location == location);
+        Ok(of_both.map(|build| build.id).collect())
     }
 
     /// Lets calls fail, as the emulator's README says.

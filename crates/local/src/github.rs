@@ -7,7 +7,7 @@
 mod git;
 mod shapes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,6 +42,8 @@ struct Known {
     folder: PathBuf,
     logins: BTreeMap<String, String>,
     mood: Mutex<Mood>,
+    /// The repositories about which nothing is answered.
+    down: Mutex<BTreeSet<String>>,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -64,6 +66,7 @@ impl GitHubStandIn {
                 .map(|(mail, login)| (mail.to_lowercase(), (*login).to_owned()))
                 .collect(),
             mood: Mutex::new(Mood::Well),
+            down: Mutex::default(),
             asked: Mutex::default(),
         });
         let answering = known.clone();
@@ -87,6 +90,16 @@ impl GitHubStandIn {
     /// Everything is answered by 503 from now on.
     pub fn be_down(&self) {
         *locked(&self.known.mood) = Mood::Down;
+    }
+
+    /// Whatever is asked about one repository is answered by 503 from now on, or no longer.
+    pub fn be_down_for(&self, repository: &str, on: bool) {
+        let mut down = locked(&self.known.down);
+        if on {
+            down.insert(repository.to_owned());
+        } else {
+            down.remove(repository);
+        }
     }
 
     /// Everything is refused until then, as where the calls of an hour are used up.
@@ -139,7 +152,11 @@ impl Known {
         });
         let now = Timestamp::now();
         let mut headers = vec![("date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())];
-        let mood = *locked(&self.mood);
+        let mood = if self.is_down_for(&request.path) {
+            Mood::Down
+        } else {
+            *locked(&self.mood)
+        };
         let found = match mood {
             Mood::Down => {
                 return Answer {
@@ -188,6 +205,13 @@ impl Known {
             headers,
             body: document.to_string().into_bytes(),
         }
+    }
+
+    fn is_down_for(&self, path: &str) -> bool {
+        let about = path.strip_prefix("/repos/").unwrap_or_default();
+        let down = locked(&self.down);
+        down.iter()
+            .any(|repository| about.starts_with(&format!("{repository}/")))
     }
 
     async fn find(&self, request: &Request) -> Found {

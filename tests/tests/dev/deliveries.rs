@@ -1,9 +1,10 @@
 //! Deliveries that come too often, half-way, or from somebody else.
 
-use end_to_end::in_the_laboratory;
 use end_to_end::outcome::deployed;
 use local::deliveries::Delivery;
 use serde_json::json;
+
+use crate::in_the_laboratory;
 
 #[test]
 fn f01_f02_f09_bad_deliveries_are_refused_and_leave_no_trace() {

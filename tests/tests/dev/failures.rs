@@ -2,8 +2,10 @@
 
 use domain::life::{Ending, Event, WayBack};
 use end_to_end::outcome::failed_clean;
-use end_to_end::{in_the_laboratory, resources};
+use end_to_end::resources;
 use serde_json::json;
+
+use crate::in_the_laboratory;
 
 #[test]
 fn f23_a_red_build_ends_red_with_its_log_and_changes_nothing() {

@@ -5,8 +5,10 @@ use domain::deployment::Leg;
 use domain::life::WayBack;
 use domain::names::DeploymentId;
 use end_to_end::outcome::{failed_clean, operator_needed, stacks};
-use end_to_end::{Scenario, in_the_laboratory, resources};
+use end_to_end::{Scenario, resources};
 use local::executions::Ended;
+
+use crate::in_the_laboratory;
 
 /// The deployment that ended half-way keeps the lock, nobody waits, and the stable release is still the first one.
 async fn is_closed(scenario: &Scenario, by: &Ended, stable: &Ended) {

@@ -2,7 +2,9 @@
 
 use domain::life::Ending;
 use end_to_end::outcome::deployed;
-use end_to_end::{in_the_laboratory, resources};
+use end_to_end::resources;
+
+use crate::in_the_laboratory;
 
 #[test]
 fn a_push_is_built_deployed_tested_and_recorded_and_so_is_the_next() {

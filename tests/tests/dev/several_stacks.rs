@@ -3,8 +3,10 @@
 use domain::deployment::Leg;
 use domain::life::WayBack;
 use end_to_end::outcome::{failed_clean, stacks};
-use end_to_end::{Scenario, Stack, in_the_laboratory, resources};
+use end_to_end::{Scenario, Stack, resources};
 use local::executions::Ended;
+
+use crate::in_the_laboratory;
 
 /// The failed deployment has gone back to what the good one brought, in every stack.
 async fn everything_is_as_before(scenario: &Scenario, good: &Ended, bad: &Ended) {

@@ -156,6 +156,16 @@ def test_events_are_lost_on_request(launcher: Launcher, account: str) -> None:
     assert [e["lost"] for e in noted if e["event"]["source"] == "own"] == [True, False]
 
 
+def test_events_of_one_thing_are_lost_on_request(launcher: Launcher, account: str) -> None:
+    lost = {"account": account, "source": "own", "contains": '"shop-test'}
+    launcher.local("POST", "events/lose", {**lost, "on": True})
+    for name in ("shop-dev", "shop-test"):
+        entry = {"Source": "own", "DetailType": "Build", "Detail": json.dumps({"name": name})}
+        launcher.client("events", account).put_events(Entries=[entry])
+    noted = launcher.local("GET", f"events?account={account}")["events"]
+    assert [e["lost"] for e in noted if e["event"]["source"] == "own"] == [False, True]
+
+
 def _noting_function(launcher: Launcher, account: str, queue: Queue) -> str:
     return make_function(launcher, account, "note", NOTE, Environment={"Variables": {"QUEUE": queue.url}})
 

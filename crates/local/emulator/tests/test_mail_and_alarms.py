@@ -46,11 +46,12 @@ def test_mail_comes_only_after_confirmation(launcher: Launcher, account: str, ho
 
 
 def test_mail_may_be_confirmed_at_once(tmp_path: Path) -> None:
-    own = Launcher(tmp_path, "--auto-confirm-mail")
+    own = Launcher(tmp_path, "--auto-confirm-mail", "--leave-pending", "new@acme.example")
     try:
         sns = own.client("sns", TOOLS)
         topic = sns.create_topic(Name="mail")["TopicArn"]
         sns.subscribe(TopicArn=topic, Protocol="email-json", Endpoint="qa@acme.example")
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="new@acme.example")
         sns.publish(TopicArn=topic, Message="hello")
         [mailed] = _inbox(own, TOOLS)
         assert json.loads(mailed["body"])["Message"] == "hello"
