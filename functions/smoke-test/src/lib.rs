@@ -302,6 +302,9 @@ impl NoAnswer {
 }
 
 #[cfg(test)]
+mod handing_on;
+
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 
