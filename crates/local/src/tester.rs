@@ -9,6 +9,9 @@ use crate::{Emulator, TOOLS, Trouble};
 /// How long a mail may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What a browser says of a form that a page without a referrer sends to where the page came from.
+pub const OWN_PAGE: [(&str, &str); 2] = [("origin", "null"), ("sec-fetch-site", "same-origin")];
+
 /// Somebody who was asked.
 #[derive(Debug, Clone)]
 pub struct Tester<'e> {
@@ -79,31 +82,25 @@ impl<'e> Tester<'e> {
         Page::of(answer).await
     }
 
-    /// Opens a link, and presses a button of its form, as a browser does it: with what the form holds, and with the
-    /// headers that a page without a referrer sends.
+    /// Opens a link, and presses a button of its form.
     pub async fn answer(&self, link: &str, answer: &Answer) -> Result<Page, Trouble> {
         let page = self.open(link).await?;
-        let (Some(token), Some(nonce)) = (page.field("token"), page.field("nonce")) else {
-            return Ok(page);
-        };
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("token", &token).append_pair("nonce", &nonce);
-        for place in &answer.ticked {
-            form.append_pair("tick", &place.to_string());
+        match page.form(answer) {
+            Some(form) => self.send(link, form, &OWN_PAGE).await,
+            None => Ok(page),
         }
-        form.append_pair("comment", &answer.comment)
-            .append_pair("decision", &answer.decision);
-        let sent = self
-            .emulator
-            .http()
-            .post(link)
-            .header("origin", "null")
-            .header("sec-fetch-site", "same-origin")
+    }
+
+    /// Sends a form with these headers.
+    pub async fn send(&self, link: &str, form: String, headers: &[(&str, &str)]) -> Result<Page, Trouble> {
+        let mut request = self.emulator.http().post(link);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let form = request
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(form.finish())
-            .send()
-            .await;
-        Page::of(sent).await
+            .body(form);
+        Page::of(form.send().await).await
     }
 }
 
@@ -142,10 +139,29 @@ impl Page {
         Ok(Self { status, html })
     }
 
+    /// What its form sends when it is filled in like this; nothing, where it has no form.
+    pub fn form(&self, answer: &Answer) -> Option<String> {
+        let (token, nonce) = (self.field("token")?, self.field("nonce")?);
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("token", &token).append_pair("nonce", &nonce);
+        for place in &answer.ticked {
+            form.append_pair("tick", &place.to_string());
+        }
+        form.append_pair("comment", &answer.comment)
+            .append_pair("decision", &answer.decision);
+        Some(form.finish())
+    }
+
     /// The value of a hidden field; our own pages escape nothing in it.
     pub fn field(&self, name: &str) -> Option<String> {
         let (_, rest) = self.html.split_once(&format!("name=\"{name}\" value=\""))?;
         rest.split_once('"').map(|(value, _)| value.to_owned())
+    }
+
+    /// The checklist's boxes, by their place in the list.
+    pub fn boxes(&self) -> Vec<usize> {
+        let after = self.html.split("name=\"tick\" value=\"").skip(1);
+        after.filter_map(|rest| rest.split_once('"')?.0.parse().ok()).collect()
     }
 
     /// What stands between `<h1>` and its end.
