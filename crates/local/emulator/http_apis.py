@@ -6,6 +6,8 @@
   https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-api.html
 - a function that fails, or is not there, is answered ``{"message":"Internal Server Error"}``,
   https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html
+- a route that asks IAM lets in callers of the API's own account only: an HTTP API has no resource policy,
+  https://repost.aws/knowledge-center/api-gateway-iam-cross-account
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import re
 from typing import Any
 
 from ministack import app
+from ministack.core.iam_evaluator import resolve_caller_identity
+from ministack.core.router import extract_access_key_id
 from ministack.services import apigateway, lambda_svc
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
@@ -31,6 +35,7 @@ _answered: contextvars.ContextVar[list[bool] | None] = contextvars.ContextVar("a
 
 def install(endpoint: str) -> None:
     _install_addresses(endpoint + _PATH)
+    _install_signed_routes()
     _install_errors()
 
 
@@ -85,6 +90,22 @@ def _move(api_id: str, base: str) -> str:
     if api["protocolType"] == "HTTP":
         api["apiEndpoint"] = f"{base}{api_id}"
     return str(api["apiEndpoint"])
+
+
+def _install_signed_routes() -> None:
+    @around("_enforce_execute_api", app)
+    def enforce(
+        original: Any, api_id: str, stage: str, method: str, path: str, headers: Any, query: Any, *rest: Any, **more: Any
+    ) -> Any:
+        denied = original(api_id, stage, method, path, headers, query, *rest, **more)
+        if apigateway.route_authorization_type(api_id, stage, method, path) != "AWS_IAM" or not _is_http(api_id):
+            return denied
+        caller = resolve_caller_identity(extract_access_key_id(headers, query)) or {}
+        is_at_home = caller.get("accountId") == (apigateway.find_api_scope(api_id) or ("",))[0]
+        if denied or not is_at_home:
+            # Whoever is refused is not told why.
+            return 403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}'
+        return None
 
 
 def _install_errors() -> None:

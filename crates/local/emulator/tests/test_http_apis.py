@@ -10,6 +10,9 @@ import urllib.request
 import zipfile
 from typing import Any
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from conftest import REGION, Launcher, make_function, make_role, wait_for
 
 CODE = """
@@ -126,3 +129,58 @@ def test_a_python_function_has_boto3(launcher: Launcher, account: str) -> None:
     )
     answer = json.load(api.invoke(FunctionName="p")["Payload"])
     assert answer.startswith(f"arn:aws:sts::{account}:assumed-role/p-role/")
+
+
+CALLER = """
+def handler(event, context):
+    return {"statusCode": 200, "body": event["requestContext"]["authorizer"]["iam"]["userArn"]}
+"""
+
+
+def _signed_get(url: str, key: str, secret: str) -> tuple[int, str]:
+    request = AWSRequest("GET", url)
+    SigV4Auth(Credentials(key, secret), "execute-api", REGION).add_auth(request)
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as failed:
+        return failed.code, failed.read().decode()
+
+
+def _user(launcher: Launcher, account: str, name: str, allowed: str | None) -> tuple[str, str]:
+    iam = launcher.client("iam", account)
+    iam.create_user(UserName=name)
+    if allowed:
+        statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": allowed}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        policy = iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]
+        iam.attach_user_policy(UserName=name, PolicyArn=policy["Arn"])
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def test_a_route_that_asks_iam_lets_in_whom_a_policy_of_its_own_account_allows(
+    launcher: Launcher, account: str, other_account: str
+) -> None:
+    api = _api(launcher, account, make_function(launcher, account, "f", CALLER))
+    gateway = launcher.client("apigatewayv2", account)
+    (route,) = gateway.get_routes(ApiId=api["ApiId"])["Items"]
+    gateway.create_route(
+        ApiId=api["ApiId"], RouteKey="GET /things", Target=route["Target"], AuthorizationType="AWS_IAM"
+    )
+    things = f"{api['ApiEndpoint']}/things"
+
+    def arn(owner: str, path: str) -> str:
+        return f"arn:aws:execute-api:{REGION}:{owner}:{api['ApiId']}/$default/GET/{path}"
+
+    friend = _user(launcher, account, "friend", arn(account, "things"))
+    assert _signed_get(things, *friend) == (200, f"arn:aws:iam::{account}:user/friend")
+    forbidden = (403, '{"message":"Forbidden"}')
+    assert _signed_get(things, friend[0], "wrong") == forbidden
+    assert _signed_get(things, *_user(launcher, account, "stranger", None)) == forbidden
+    assert _signed_get(things, *_user(launcher, account, "elsewhere", arn(account, "others"))) == forbidden
+    for place, allowed in enumerate([arn(account, "things"), arn(other_account, "things"), "*"]):
+        foreigner = _user(launcher, other_account, f"foreigner-{place}", allowed)
+        assert _signed_get(things, *foreigner) == forbidden
+    assert _signed_get(things, other_account, "root") == forbidden
+    assert _get(things) == forbidden
