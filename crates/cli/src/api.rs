@@ -7,6 +7,8 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
+use domain::harmless::harmless;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// How long the API may take; a function behind it may have to start first.
@@ -35,6 +37,9 @@ pub enum ApiError {
     /// There are no credentials.
     #[error("there are no AWS credentials ({0}); sign in, for instance with `aws configure export-credentials`")]
     NoCredentials(String),
+    /// Nobody said where the API is signed for.
+    #[error("no AWS region is configured; set AWS_REGION to the one of the pipeline")]
+    NoRegion,
     /// API Gateway or IAM refused.
     #[error("AWS does not let this identity in ({0}); it needs the policy lockgate-approver")]
     Denied(String),
@@ -53,6 +58,12 @@ pub struct Api {
     http: reqwest::Client,
 }
 
+/// What API Gateway says itself.
+#[derive(Debug, Default, Deserialize)]
+struct Gateway {
+    message: String,
+}
+
 impl Api {
     /// Finds the API.
     pub async fn find(place: &Place) -> Result<Self, ApiError> {
@@ -64,6 +75,11 @@ impl Api {
                 .and_then(|mut outputs| outputs.remove("ApiUrl"))
                 .ok_or_else(|| ApiError::NoApi(place.stack.clone()))?,
         };
+        Self::at(aws, &base)
+    }
+
+    /// The API at this base URL.
+    fn at(aws: Aws, base: &str) -> Result<Self, ApiError> {
         let base = base.trim_end_matches('/').to_owned();
         // The only provider in the program (reqwest is built without one); a second call finds it installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -102,9 +118,17 @@ impl Api {
         let text = answer.text().await.map_err(|error| unreachable(&error.without_url()))?;
         match serde_json::from_str(&text) {
             Ok(said) => Ok(said),
-            // API Gateway's own words, where it did not come to our function.
-            Err(_) if status == 403 => Err(ApiError::Denied(domain::harmless::harmless(&text, 200))),
-            Err(error) => Err(unreachable(&format!("HTTP status {status}, {error}"))),
+            Err(error) if status == 200 => Err(unreachable(&format!("what it says is not understood: {error}"))),
+            Err(_) => {
+                // API Gateway's own words, where it did not come to our function; a page is for browsers.
+                let gateway = serde_json::from_str::<Gateway>(&text).unwrap_or_default();
+                let why = format!("HTTP status {status} {}", harmless(&gateway.message, 200));
+                Err(if status == 403 {
+                    ApiError::Denied(why.trim_end().to_owned())
+                } else {
+                    unreachable(&why.trim_end())
+                })
+            }
         }
     }
 
@@ -120,7 +144,7 @@ impl Api {
 
     async fn sign(&self, request: &mut http::Request<Vec<u8>>) -> Result<(), ApiError> {
         let identity = self.identity().await?;
-        let region = self.aws.config().region().map(ToString::to_string).unwrap_or_default();
+        let region = self.aws.config().region().ok_or(ApiError::NoRegion)?.to_string();
         let failed = |error: &dyn std::fmt::Display| ApiError::NoCredentials(error.to_string());
         let parameters = SigningParams::builder()
             .identity(&identity)
@@ -150,3 +174,6 @@ impl Api {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,6 +1,8 @@
 //! `lockgate approve`, `lockgate reject`, `lockgate pending`: people answer without a mail, under their AWS identity.
 
-use domain::approval::{Approval, ApprovalId, Outcome, When};
+use comfy_table::Table;
+use domain::approval::{Approval, ApprovalId, COMMENT_LIMIT, Choice, Duty, Outcome, When};
+use domain::harmless::harmless;
 use domain::message::duration;
 use domain::names::DeploymentId;
 use jiff::Timestamp;
@@ -19,7 +21,7 @@ pub struct Approve {
     /// The deployment, as `lockgate pending` lists it.
     deployment: DeploymentId,
     /// What you looked at, or whatever else should be kept beside your name.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", value_parser = comment)]
     comment: String,
     #[command(flatten)]
     place: Place,
@@ -31,7 +33,7 @@ pub struct Reject {
     /// The deployment, as `lockgate pending` lists it.
     deployment: DeploymentId,
     /// Why: it goes to everybody who was asked, and is kept beside your name.
-    #[arg(long)]
+    #[arg(long, value_parser = reason)]
     comment: String,
     #[command(flatten)]
     place: Place,
@@ -53,6 +55,9 @@ pub enum AnswerError {
     /// The pipeline does not take it.
     #[error("not recorded: {0}")]
     Refused(String),
+    /// The pipeline may have taken it, and could not say so.
+    #[error("{0}; give your answer again, it counts once")]
+    Unanswered(ApiError),
     /// The pipeline could not be asked.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -63,31 +68,56 @@ pub enum AnswerError {
 struct Told {
     outcome: String,
     sentence: String,
-    approval: Option<Approval>,
+    approval: Option<Standing>,
+}
+
+/// Of an approval, what decides what is said.
+#[derive(Debug, Deserialize)]
+struct Standing {
+    outcome: Option<Outcome>,
 }
 
 /// Accepts.
 pub async fn approve(options: &Approve) -> Result<String, AnswerError> {
-    answer(&options.place, &options.deployment, "accept", &options.comment).await
+    let api = Api::find(&options.place).await?;
+    answer(&api, &options.deployment, Choice::Accept, &options.comment).await
 }
 
 /// Rejects.
 pub async fn reject(options: &Reject) -> Result<String, AnswerError> {
-    answer(&options.place, &options.deployment, "reject", &options.comment).await
+    let api = Api::find(&options.place).await?;
+    answer(&api, &options.deployment, Choice::Reject, &options.comment).await
 }
 
-async fn answer(
-    place: &Place,
-    deployment: &DeploymentId,
-    decision: &str,
-    comment: &str,
-) -> Result<String, AnswerError> {
-    let api = Api::find(place).await?;
+/// What the pipeline takes, and as it keeps it.
+fn comment(text: &str) -> Result<String, String> {
+    let comment = harmless(text, COMMENT_LIMIT + 1);
+    if comment.chars().count() > COMMENT_LIMIT {
+        return Err(format!("say it in at most {COMMENT_LIMIT} characters"));
+    }
+    Ok(comment)
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let comment = comment(text)?;
+    if comment.is_empty() {
+        return Err("say why".to_owned());
+    }
+    Ok(comment)
+}
+
+async fn answer(api: &Api, deployment: &DeploymentId, decision: Choice, comment: &str) -> Result<String, AnswerError> {
     let path = format!("/approvals/{}/ballots", ApprovalId::of(deployment, When::After));
     let body = json!({ "decision": decision, "comment": comment });
-    let told = api.call::<Told>(&path, Some(&body)).await?;
+    let told = api
+        .call::<Told>(&path, Some(&body))
+        .await
+        .map_err(|error| match error {
+            error @ ApiError::Unreachable(..) => AnswerError::Unanswered(error),
+            error => error.into(),
+        })?;
     if told.outcome != "counted" {
-        return Err(AnswerError::Refused(told.sentence));
+        return Err(AnswerError::Refused(harmless(&told.sentence, 500)));
     }
     let outcome = told.approval.and_then(|approval| approval.outcome);
     Ok(format!("Your answer counts. {}", follows(outcome.as_ref())))
@@ -118,30 +148,54 @@ fn listed(waiting: &[Approval], now: Timestamp) -> String {
     if waiting.is_empty() {
         return "Nothing waits for anybody.".to_owned();
     }
-    let mut table = table::new(&["deployment", "version", "environment", "waits for", "since", "until"]);
-    for approval in waiting {
-        table.add_row([
-            approval.deployment.to_string(),
-            approval.version.clone(),
-            format!("{} of {}", approval.environment, approval.application),
-            missing(approval),
-            format!("{} ago", duration(now.duration_since(approval.asked_at))),
-            format!("{} left", duration(approval.deadline.duration_since(now))),
-        ]);
-    }
-    table.to_string()
+    table(waiting, now).trim_fmt()
 }
 
-/// Whose answer is missing, duty by duty.
-fn missing(approval: &Approval) -> String {
-    let open = |duty: &domain::approval::Duty| {
+fn table(waiting: &[Approval], now: Timestamp) -> Table {
+    let mut table = table::new(&["deployment", "version", "environment", "waits for", "since", "until"]);
+    for approval in waiting {
+        let left = approval.deadline.duration_since(now);
+        table.add_row([
+            approval.deployment.to_string(),
+            harmless(&approval.version, 100),
+            format!("{} of {}", approval.environment, approval.application),
+            awaited(approval),
+            format!("{} ago", duration(now.duration_since(approval.asked_at))),
+            if left.is_positive() {
+                format!("{} left", duration(left))
+            } else {
+                "over".to_owned()
+            },
+        ]);
+    }
+    table
+}
+
+/// Whose answers are needed, duty by duty: who has accepted, and who may still.
+fn awaited(approval: &Approval) -> String {
+    let accepted = approval.accepted_by();
+    let awaited = approval.awaited();
+    let duty = |duty: &Duty| {
         let people: Vec<String> = duty
             .people
             .iter()
-            .filter(|person| approval.may_answer(person, approval.asked_at).is_ok())
-            .map(ToString::to_string)
+            .filter_map(|person| {
+                if accepted.contains(person) {
+                    Some(format!("{person} (accepted)"))
+                } else {
+                    awaited.contains(person).then(|| person.to_string())
+                }
+            })
             .collect();
-        format!("{} of {}", duty.need, people.join(", "))
+        let group = duty
+            .group
+            .as_ref()
+            .map(|group| format!("{group}: "))
+            .unwrap_or_default();
+        format!("{} of {group}{}", duty.need, people.join(",\n"))
     };
-    approval.policy.duties.iter().map(open).collect::<Vec<_>>().join("\n")
+    approval.policy.duties.iter().map(duty).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests;
