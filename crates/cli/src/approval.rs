@@ -32,7 +32,7 @@ pub struct Approve {
 pub struct Reject {
     /// The deployment, as `lockgate pending` lists it.
     deployment: DeploymentId,
-    /// Why: it goes to everybody who was asked, and is kept beside your name.
+    /// Why: it is in the report of the deployment, and kept beside your name.
     #[arg(long, value_parser = reason)]
     comment: String,
     #[command(flatten)]
@@ -171,7 +171,7 @@ fn table(waiting: &[Approval], now: Timestamp) -> Table {
     table
 }
 
-/// Whose answers are needed, duty by duty: who has accepted, and who may still.
+/// Whose answers are needed, duty by duty: who has accepted, who may still, and whom no mail reaches.
 fn awaited(approval: &Approval) -> String {
     let accepted = approval.accepted_by();
     let awaited = approval.awaited();
@@ -179,12 +179,16 @@ fn awaited(approval: &Approval) -> String {
         let people: Vec<String> = duty
             .people
             .iter()
-            .filter_map(|person| {
-                if accepted.contains(person) {
-                    Some(format!("{person} (accepted)"))
+            .filter(|person| accepted.contains(person) || awaited.contains(person))
+            .map(|person| {
+                let note = if accepted.contains(person) {
+                    " (accepted)"
+                } else if approval.unconfirmed.contains(person) {
+                    " (gets no mail yet)"
                 } else {
-                    awaited.contains(person).then(|| person.to_string())
-                }
+                    ""
+                };
+                format!("{person}{note}")
             })
             .collect();
         let group = duty

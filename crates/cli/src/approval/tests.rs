@@ -65,10 +65,11 @@ fn accepts(approval: &mut Approval, by: &str) {
 fn what_waits_is_listed_with_whose_answers_are_needed_since_when_and_until_when() {
     let mut half = waiting(1, "v1.4.0-rc.1");
     accepts(&mut half, QA);
+    half.unconfirmed = vec![LEAD.parse().unwrap()];
     let overdue = waiting(2, "v1.4.0-rc.2\u{1b}[2J\n\u{202e}done");
     let now = asked_at() + SignedDuration::from_mins(150);
     let mut soon = table(&[half, overdue.clone()], now);
-    insta::assert_snapshot!(soon.set_width(110).trim_fmt());
+    insta::assert_snapshot!(soon.set_width(130).trim_fmt());
     let late = now + SignedDuration::from_hours(24);
     let listing = listed(&[overdue], late);
     assert!(listing.lines().any(|line| line.ends_with(" over")), "{listing}");

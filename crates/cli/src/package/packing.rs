@@ -199,7 +199,10 @@ impl Packing {
                         .into_iter()
                         .map(|problem| format!("{name}: {problem}")),
                 ),
-                Err(error) => self.problems.push(format!("{name}: {error}")),
+                Err(error) => {
+                    self.problems.push(format!("{name}: {error}"));
+                    continue;
+                }
             }
             self.file(&path, &on_disk);
         }
@@ -245,7 +248,9 @@ fn problems(name: &str, text: &str) -> Vec<String> {
             Err(invalid) => invalid.problems.iter().map(ToString::to_string).collect(),
         },
         ACCEPTANCE => checklist::read(text).err().iter().map(ToString::to_string).collect(),
-        // A buildspec is CodeBuild's to read.
+        // Without a word of its own, CodeBuild would run the buildspec of the build.
+        INTEGRATION_TESTS if text.trim().is_empty() => vec!["it is empty; write what to run, or remove it".to_owned()],
+        // What a buildspec says is CodeBuild's to read.
         _ => Vec::new(),
     }
 }

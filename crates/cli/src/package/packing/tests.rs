@@ -140,6 +140,7 @@ fn another_tree_is_another_release() {
             "lockgate.smoke.toml",
             "[[http]]\nname = \"health\"\nurl = \"${web.Url}/health\"\n",
         ),
+        ("lockgate.integration.yml", "version: 0.2\n"),
     ] {
         let tree = Tree::shop();
         tree.write(path, text);
@@ -205,6 +206,62 @@ fn everything_that_is_wrong_is_said_at_once() {
       - the template of web has 1048577 bytes, and CloudFormation takes 1048576: split the stack
       - lockgate.smoke.toml: line 1: http[0].name: is missing
       - lockgate.smoke.toml: line 2: http[0].url: is a number and not a text
+    ");
+}
+
+#[test]
+fn what_is_tested_and_asked_after_a_deployment_travels_with_the_release_as_it_was_written() {
+    let tree = Tree::shop();
+    let integration = "version: 0.2\nphases: { build: { commands: [pytest] } }\n";
+    let asked = "# Orders\n\n- [ ] Order two teas,\n  one of them green.\n";
+    tree.write("lockgate.integration.yml", integration);
+    tree.write("lockgate.uat.md", asked);
+    // Only what is beside the application's build is the application's.
+    tree.write("cdk.out/lockgate.integration.yml", "version: 0.1\n");
+    let packed = tree.pack().unwrap();
+    for (path, text) in [("lockgate.integration.yml", integration), ("lockgate.uat.md", asked)] {
+        let file = packed
+            .index
+            .files()
+            .iter()
+            .find(|file| file.path.as_str() == path)
+            .unwrap();
+        assert_eq!(
+            (&file.sha256, file.packaging),
+            (&Digest::of(text.as_bytes()), Packaging::File)
+        );
+        let source = packed
+            .sources
+            .iter()
+            .find(|source| source.sha256 == file.sha256)
+            .unwrap();
+        assert_eq!(fs::read_to_string(source.path()).unwrap(), text, "{path}");
+    }
+}
+
+#[test]
+fn what_could_not_be_tested_or_asked_after_a_deployment_fails_the_build_and_names_the_line() {
+    let tree = Tree::shop();
+    tree.write("lockgate.integration.yml", "\n");
+    tree.write("lockgate.uat.md", "# Orders\n\n- [ ] Order two teas\n- [ ]\n");
+    insta::assert_snapshot!(tree.refusal(), @"
+    /cdk.out cannot be made a release:
+      - lockgate.integration.yml: it is empty; write what to run, or remove it
+      - lockgate.uat.md: line 4: the item says nothing; write what to try after the brackets
+    ");
+
+    let tree = Tree::shop();
+    tree.write(
+        "lockgate.uat.md",
+        &format!("- [ ] Order\n- [ ] {}\n", "tea ".repeat(200)),
+    );
+    fs::write(tree.path("lockgate.integration.yml"), b"version: \xff").unwrap();
+    fs::create_dir(tree.path("lockgate.smoke.toml")).unwrap();
+    insta::assert_snapshot!(tree.refusal(), @"
+    /cdk.out cannot be made a release:
+      - lockgate.smoke.toml: Is a directory (os error 21)
+      - lockgate.integration.yml: stream did not contain valid UTF-8
+      - lockgate.uat.md: line 2: the item has 799 characters; 500 are the most, so make several of it
     ");
 }
 
