@@ -65,8 +65,7 @@ pub async fn admit(
     Ok(Output::Parked)
 }
 
-/// Has approval look at the holder, which may be asking people about what is no longer the newest. The sweep has it look
-/// in the end, be it that this fails or that the policy was changed in between.
+/// The holder may be asking people about what is no longer the newest.
 async fn tell_holder(context: &Context, state: &EnvironmentState) {
     let Some(holder) = state
         .holder
@@ -76,9 +75,15 @@ async fn tell_holder(context: &Context, state: &EnvironmentState) {
     else {
         return;
     };
-    let wake = json!({ "do": "wake", "key": Key::approval(holder) });
+    have_approval_look(context, holder).await;
+}
+
+/// Has approval look at a deployment that may be asking people. The sweep has it look in the end, be it that this fails
+/// or that the policy was changed in between.
+pub async fn have_approval_look(context: &Context, deployment: &DeploymentId) {
+    let wake = json!({ "do": "wake", "key": Key::approval(deployment) });
     if let Err(error) = context.functions.wake(&context.approval, &wake).await {
-        tracing::warn!(deployment.id = %holder, error.cause = %error, "the sweep has approval look at the holder");
+        tracing::warn!(deployment.id = %deployment, error.cause = %error, "the sweep has approval look at it");
     }
 }
 

@@ -9,7 +9,7 @@ use domain::parking::Key;
 use domain::verdict::Verdict;
 use jiff::Timestamp;
 
-use crate::{Context, Error, Output, assess, close};
+use crate::{Context, Error, Output, admit, assess, close};
 
 /// Puts right what this execution left behind.
 pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<Output, Error> {
@@ -73,6 +73,10 @@ async fn bury(context: &Context, id: &DeploymentId, failure: Failure, now: Times
             .change_environment(place.0, place.1, |state| state.expire(id, now))
             .await?;
         return Ok(Output::InFlight);
+    }
+    // People may be asked about it: their links are to say that it is over, and the sweep would take minutes.
+    if deployment.environment.approval.is_some() {
+        admit::have_approval_look(context, id).await;
     }
     for parked in context.ledger.parked(&Key::lock(id)).await? {
         context.ledger.unpark(&parked).await?;

@@ -87,6 +87,20 @@ async fn one_whose_change_is_still_in_flight_keeps_the_lock_until_that_is_over()
 }
 
 #[tokio::test]
+async fn where_people_may_be_asked_approval_looks_and_otherwise_it_is_left_alone() {
+    let looks = json!({ "do": "wake", "key": Key::approval(&deployment(1).id) });
+    for (deployment, looked) in [(asking(1, "stay"), vec![looks]), (deployment(1), vec![])] {
+        let gate = Gate::new().await;
+        gate.changed(&deployment).await;
+        gate.stands(&deployment, "ABORTED");
+        assert_eq!(gate.tidy(&deployment).await.unwrap(), Output::FailedClean);
+        let invocations = gate.aws.state().invocations.clone();
+        let payloads: Vec<Value> = invocations.into_iter().map(|one| one.payload).collect();
+        assert_eq!(payloads, looked);
+    }
+}
+
+#[tokio::test]
 async fn one_that_died_while_it_waited_is_parked_no_more() {
     let gate = Gate::new().await;
     gate.admit(&deployment(1)).await.unwrap();
