@@ -55,6 +55,8 @@ pub struct State {
     pub builds: BTreeMap<String, Value>,
     /// What was published.
     pub mails: Vec<Mail>,
+    /// Who subscribed to topics.
+    pub subscriptions: Vec<Subscription>,
     /// The functions that were invoked.
     pub invocations: Vec<Invocation>,
     starts: BTreeMap<String, String>,
@@ -81,6 +83,19 @@ pub struct Mail {
     pub subject: String,
     /// The text.
     pub body: String,
+    /// The message's attributes, which subscriptions may filter by.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// A subscription by mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The topic's ARN.
+    pub topic: String,
+    /// The mail address.
+    pub endpoint: String,
+    /// Whether its owner has confirmed it.
+    pub confirmed: bool,
 }
 
 /// A function that was invoked and not waited for.

@@ -3,12 +3,15 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::names::Digest;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::wire::{Answer, Asked, Protocol, Refusal};
-use crate::{Execution, Invocation, Mail, State};
+use crate::{Execution, Invocation, Mail, State, Subscription};
 
 type Answered<T> = Result<T, Refusal>;
+
+/// SNS gives a hundred; with so few, whoever reads one page only is found out.
+const SUBSCRIPTIONS_OF_A_PAGE: usize = 2;
 
 impl State {
     /// Does what is asked. An operation that the fake does not know stops the test.
@@ -124,15 +127,58 @@ impl State {
             "GetCallerIdentity" => Answer::result("GetCallerIdentity", "<Account>111111111111</Account>"),
             "Publish" => {
                 let part = |name: &str| asked.input.get(name).map(said).unwrap_or_default().to_owned();
+                let attributes = (1..)
+                    .map(|number| format!("MessageAttributes.entry.{number}"))
+                    .take_while(|entry| asked.input.contains_key(&format!("{entry}.Name")))
+                    .map(|entry| {
+                        (
+                            part(&format!("{entry}.Name")),
+                            part(&format!("{entry}.Value.StringValue")),
+                        )
+                    });
                 self.mails.push(Mail {
                     topic: part("TopicArn"),
                     subject: part("Subject"),
                     body: part("Message"),
+                    attributes: attributes.collect(),
                 });
                 Answer::result("Publish", "<MessageId>m</MessageId>")
             }
+            "ListSubscriptionsByTopic" => self.list_subscriptions(&asked.input),
             other => panic!("nobody wrote down what AWS answers to {other}"),
         }
+    }
+
+    fn list_subscriptions(&self, input: &Map<String, Value>) -> Answer {
+        let topic = said(&input["TopicArn"]);
+        let from = input
+            .get("NextToken")
+            .map_or(0, |token| said(token).parse().expect("a token of ours"));
+        let of_topic: Vec<&Subscription> = self.subscriptions.iter().filter(|one| one.topic == topic).collect();
+        let page = of_topic.iter().enumerate().skip(from).take(SUBSCRIPTIONS_OF_A_PAGE);
+        let members = page.map(|(number, one)| {
+            let arn = if one.confirmed {
+                format!("{topic}:{number}")
+            } else {
+                "PendingConfirmation".to_owned()
+            };
+            let endpoint = &one.endpoint;
+            format!(
+                "<member><SubscriptionArn>{arn}</SubscriptionArn><Owner>111111111111</Owner>\
+                 <Protocol>email</Protocol><Endpoint>{endpoint}</Endpoint><TopicArn>{topic}</TopicArn></member>"
+            )
+        });
+        let members: String = members.collect();
+        let next = from + SUBSCRIPTIONS_OF_A_PAGE;
+        let next = if next < of_topic.len() {
+            format!("<NextToken>{next}</NextToken>")
+        } else {
+            String::new()
+        };
+        Answer::result(
+            "ListSubscriptionsByTopic",
+            &format!("<Subscriptions>{members}</Subscriptions>{next}"),
+        )
     }
 
     fn invoke(&mut self, asked: &Asked) -> Answer {

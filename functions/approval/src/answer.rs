@@ -30,7 +30,7 @@ pub async fn take(context: &Context, known: &Approval, ballot: Ballot, now: Time
     let refused = match voted {
         Ok(outcome) => {
             // The answer counts from here on; what is left is found by the sweep, whatever happens to this invocation.
-            if let Err(error) = carry_on(context, &approval, ballot, outcome.is_some(), now).await {
+            if let Err(error) = Box::pin(carry_on(context, &approval, ballot, outcome.is_some(), now)).await {
                 tracing::warn!(error.cause = %error, "the sweep carries this answer on");
             }
             None

@@ -197,8 +197,8 @@ async fn questions(context: &Context, release: &Digest) -> Result<Vec<ChecklistI
     let Some(file) = index.files().iter().find(|file| file.path.as_str() == ACCEPTANCE) else {
         return Ok(Vec::new());
     };
-    let content = context.artifacts.read_object(file).await?;
-    checklist::read(&String::from_utf8_lossy(&content))
+    let markdown = context.artifacts.read_object(file).await?;
+    checklist::read(&String::from_utf8_lossy(&markdown))
         .map_err(|error| Error::Named(Failure::new(Name::InvalidChecklist, error.to_string())))
 }
 

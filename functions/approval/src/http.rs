@@ -21,12 +21,13 @@ pub struct Request {
     headers: HashMap<String, String>,
     body: Option<String>,
     is_base64_encoded: bool,
-    request_context: RequestContext,
+    #[serde(rename = "requestContext")]
+    context: Context,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RequestContext {
+struct Context {
     authorizer: Option<Authorizer>,
 }
 
@@ -77,13 +78,7 @@ impl Request {
 
     /// Whom IAM let in, on a route that asks IAM.
     pub fn caller(&self) -> Option<&str> {
-        self.request_context
-            .authorizer
-            .as_ref()?
-            .iam
-            .as_ref()?
-            .user_arn
-            .as_deref()
+        self.context.authorizer.as_ref()?.iam.as_ref()?.user_arn.as_deref()
     }
 
     /// The body as text.

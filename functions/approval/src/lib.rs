@@ -241,3 +241,6 @@ async fn handle_at(context: &Context, input: Input, now: Timestamp) -> Result<Ou
         Input::Request(request) => Ok(Output::Response(routes::respond(context, &request, now).await)),
     }
 }
+
+#[cfg(test)]
+mod tests;

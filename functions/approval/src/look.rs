@@ -63,27 +63,23 @@ pub async fn at(context: &Context, parked: &Parked, now: Timestamp) -> Result<Lo
                 unsent: None,
             });
         }
-        None => match ask_anew(context, parked, now).await? {
+        None => match Box::pin(ask_anew(context, parked, now)).await? {
             ControlFlow::Continue(approval) => approval,
             ControlFlow::Break(looked) => return Ok(looked),
         },
     };
     ask::announce(context, &approval, now).await?;
     let (approval, unsent) = if approval.outcome.is_none() {
-        do_what_is_due(context, parked, approval, now).await?
+        Box::pin(do_what_is_due(context, parked, approval, now)).await?
     } else {
         (approval, None)
     };
-    let answered = match &approval.outcome {
-        Some(outcome) => {
-            carry_out(context, parked, &approval, outcome, now).await?;
-            true
-        }
-        None => {
-            look_again(context, parked, approval.look_at(now)).await?;
-            false
-        }
-    };
+    let answered = approval.outcome.is_some();
+    if let Some(outcome) = &approval.outcome {
+        carry_out(context, parked, &approval, outcome, now).await?;
+    } else {
+        look_again(context, parked, approval.look_at(now)).await?;
+    }
     Ok(Looked { answered, unsent })
 }
 

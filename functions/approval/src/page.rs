@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::approval::{Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, Outcome};
-use domain::change_set::{How, Summary};
+use domain::change_set::{How, Loss, Summary};
 use domain::message::duration;
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -161,25 +161,51 @@ fn resources(summary: Option<&Summary>) -> Markup {
         return html! { "no changes" };
     };
     html! {
-        (summary.add) " added, " (summary.modify) " changed, " (summary.remove) " removed"
+        (counts(summary))
         @if !summary.losses.is_empty() {
             ul {
                 @for loss in &summary.losses {
                     li {
                         (loss.logical_id) " (" (loss.resource_type) ") " (manner(loss.how))
-                        @if loss.stateful && !loss.kept { " " span.bad { "and its data is lost" } }
+                        @if loss.stateful { "; " (fate(loss)) }
                     }
                 }
+                @if summary.truncated > 0 { li { "and " (summary.truncated) " more that were replaced or removed" } }
             }
         }
     }
 }
 
+fn counts(summary: &Summary) -> String {
+    let counts = [
+        (summary.add, "added"),
+        (summary.modify, "changed"),
+        (summary.remove, "removed"),
+        (summary.import, "imported"),
+        (summary.dynamic, "perhaps changed"),
+    ];
+    let some = counts.into_iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, did)| format!("{count} {did}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn manner(how: How) -> &'static str {
     match how {
-        How::Removed => "is removed",
-        How::Replaced => "is replaced",
-        How::MayBeReplaced => "may be replaced",
+        How::Removed => "was removed",
+        How::Replaced => "was replaced",
+        How::MayBeReplaced => "may have been replaced",
+    }
+}
+
+/// What became of a resource that holds data.
+fn fate(loss: &Loss) -> Markup {
+    html! {
+        @match (loss.kept, loss.how) {
+            (true, _) => "the old one, or a snapshot of it, is kept",
+            (false, How::MayBeReplaced) => span.bad { "its data may be gone" },
+            (false, How::Removed | How::Replaced) => span.bad { "its data is gone" },
+        }
     }
 }
 
@@ -191,19 +217,28 @@ fn tests(approval: &Approval) -> Markup {
             @match &facts.smoke_tests {
                 Some(report) if !report.checks.is_empty() => {
                     li {
-                        span.good { "Smoke tests passed" } ": "
+                        (verdict("Smoke tests", report.passed)) ": "
                         (report.checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>().join(", "))
                     }
                 }
                 _ => li { "The release has no smoke tests." }
             }
             @match &facts.integration_tests {
-                Some(tests) if tests.passed => {
-                    li { span.good { "Integration tests passed" } @if is_web_address(&tests.log) { " (" a href=(tests.log) rel="noreferrer" { "log" } ")" } }
+                Some(tests) => {
+                    li {
+                        (verdict("Integration tests", tests.passed))
+                        @if is_web_address(&tests.log) { " (" a href=(tests.log) rel="noreferrer" { "log" } ")" }
+                    }
                 }
-                _ => li { "No integration tests were run." }
+                None => li { "The release has no integration tests." }
             }
         }
+    }
+}
+
+fn verdict(tests: &str, passed: bool) -> Markup {
+    html! {
+        @if passed { span.good { (tests) " passed" } } @else { span.bad { (tests) " failed" } }
     }
 }
 
@@ -347,9 +382,10 @@ fn moment(at: Timestamp) -> String {
 
 fn left(deadline: Timestamp, now: Timestamp) -> String {
     let left = deadline.duration_since(now);
-    if left.is_positive() {
-        format!("{} left", duration(left))
-    } else {
-        "over".to_owned()
+    match left.as_hours() {
+        _ if !left.is_positive() => "over".to_owned(),
+        ..3 => format!("{} left", duration(left)),
+        hours @ 3..48 => format!("{hours} hours left"),
+        hours => format!("{} days left", hours / 24),
     }
 }

@@ -257,7 +257,7 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
         Some(refusal @ (Refusal::CommentMissing | Refusal::CommentTooLong)) => {
             let form = Form {
                 complaint: Some(refusal.to_string()),
-                comment: given.comment,
+                comment: lines(&given.comment),
                 ticked: given.ticked,
                 ..Form::default()
             };
@@ -265,6 +265,12 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
         }
         Some(refusal) => Ok(not_recorded(&answered.approval, me, &refusal, now)),
     }
+}
+
+/// A text as its writer may go on with it: harmless, in the lines that it was written in.
+fn lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| harmless(line, usize::MAX)).collect();
+    lines.join("\n")
 }
 
 /// The page for an answer that does not count.
