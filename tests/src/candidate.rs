@@ -7,21 +7,17 @@ use local::emulator::Mail;
 use local::executions::Ended;
 use local::tester::{Answer, Page, Tester};
 
-use crate::{Laboratory, Scenario};
+use crate::Laboratory;
 
 /// A deployment into `test`.
 #[derive(Debug)]
-pub struct Candidate<'s> {
-    pub(crate) scenario: &'s Scenario,
+pub struct Candidate {
+    pub(crate) laboratory: &'static Laboratory,
     /// The deployment.
     pub deployment: DeploymentId,
 }
 
-impl Candidate<'_> {
-    fn laboratory(&self) -> &'static Laboratory {
-        self.scenario.laboratory
-    }
-
+impl Candidate {
     /// The name of what people are asked.
     pub fn approval_id(&self) -> ApprovalId {
         ApprovalId::of(&self.deployment, When::After)
@@ -29,15 +25,15 @@ impl Candidate<'_> {
 
     /// What people are asked and what they answered, as it is now; nothing before they are asked.
     pub async fn approval(&self) -> Option<Approval> {
-        let ledger = &self.laboratory().pipeline.ledger;
+        let ledger = &self.laboratory.pipeline.ledger;
         ledger.approval(&self.approval_id()).await.expect("the ledger answers")
     }
 
     /// Waits until people are asked.
     pub async fn is_asked_about(&self) -> Approval {
-        self.scenario
+        self.laboratory
             .eventually("people are asked", async || {
-                let head = self.laboratory().pipeline.ledger.head(&self.deployment).await;
+                let head = self.laboratory.pipeline.ledger.head(&self.deployment).await;
                 let head = head.expect("the ledger answers");
                 let ending = head.and_then(|head| head.status.ending);
                 let approval = self.approval().await;
@@ -50,7 +46,7 @@ impl Candidate<'_> {
 
     /// Somebody with a mail program and a browser.
     pub fn person(&self, mail: &str) -> Tester<'static> {
-        Tester::new(&self.laboratory().emulator, mail)
+        Tester::new(&self.laboratory.emulator, mail)
     }
 
     /// Waits until somebody is asked by mail, and returns their link.
@@ -74,13 +70,13 @@ impl Candidate<'_> {
 
     /// The mails that people got about it, oldest first.
     pub async fn mails(&self) -> Vec<Mail> {
-        let mails = self.laboratory().emulator.mails(TOOLS).await;
+        let mails = self.laboratory.emulator.mails(TOOLS).await;
         let about = |mail: &Mail| mail.body.contains(self.deployment.as_str());
         mails.expect("there is an inbox").into_iter().filter(about).collect()
     }
 
     /// Waits for its end.
     pub async fn ends(&self) -> Ended {
-        self.scenario.end_of(&self.deployment).await
+        self.laboratory.end_of(&self.deployment).await
     }
 }

@@ -6,11 +6,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, Parameter};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::environment_state::EnvironmentState;
 use domain::ledger::Entry;
 use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+use local::account::Identity;
 use local::deliveries::{Delivery, Push, Release};
 use local::executions::Ended;
+use local::repository::{ADA, Person};
 use local::{Account, Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, emulator, pipeline, workspace};
 use serde_json::Value;
 use tokio::process::Command;
@@ -244,17 +247,62 @@ impl Laboratory {
             .collect()
     }
 
-    /// Runs the command `lockgate` with somebody's access key; what it prints, or says where it fails.
-    pub async fn lockgate(&self, (key, secret): (&str, &str), arguments: &[&str]) -> Result<String, String> {
+    /// Waits for a deployment's end.
+    pub async fn end_of(&self, deployment: &DeploymentId) -> Ended {
+        let ended = self.pipeline.end_of(deployment, PATIENCE).await;
+        ended.expect("the deployment ends")
+    }
+
+    /// Waits until something holds; the sweep has its turns meanwhile.
+    pub async fn eventually<Check: Future<Output = bool>>(&self, what: &str, holds: impl Fn() -> Check) {
+        let began = tokio::time::Instant::now();
+        while !holds().await {
+            assert!(began.elapsed() < PATIENCE, "{what} did not come about");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The sort keys of what the ledger has under a partition key.
+    pub async fn items(&self, partition: &str) -> Vec<String> {
+        let query = self
+            .pipeline
+            .tools
+            .aws
+            .dynamodb()
+            .query()
+            .table_name(&self.pipeline.table);
+        let found = query
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await
+            .expect("the ledger answers");
+        let keys = found
+            .items()
+            .iter()
+            .filter_map(|item| item.get("sk")?.as_s().ok().cloned());
+        keys.collect()
+    }
+
+    /// The builds that a project has run for an application, by their ids.
+    pub async fn builds(&self, project: &str, application: &str) -> Vec<String> {
+        let builds = self.emulator.builds(project, &format!("acme/{application}")).await;
+        builds.expect("the emulator knows its builds")
+    }
+
+    /// Runs the command `lockgate` as somebody; what it prints, or says where it fails.
+    pub async fn lockgate(&self, who: &Identity, arguments: &[&str]) -> Result<String, String> {
         let program = workspace().join("target/lambda/lockgate-cli/lockgate");
         let run = Command::new(&program)
             .args(arguments)
             .env("AWS_ENDPOINT_URL", &self.emulator.endpoint)
-            .env("AWS_ACCESS_KEY_ID", key)
-            .env("AWS_SECRET_ACCESS_KEY", secret)
+            .env("AWS_ACCESS_KEY_ID", &who.key)
+            .env("AWS_SECRET_ACCESS_KEY", &who.secret)
             .env("AWS_REGION", REGION)
             .env_remove("AWS_PROFILE")
             .env_remove("AWS_SESSION_TOKEN")
+            .envs(who.session.iter().map(|session| ("AWS_SESSION_TOKEN", session)))
             .output()
             .await
             .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()));
@@ -287,10 +335,15 @@ impl Laboratory {
 impl Scenario {
     /// Commits the application as it is now.
     pub async fn commit(&self, message: &str) -> Push {
+        self.commit_as(ADA, message).await
+    }
+
+    /// The same, as somebody.
+    pub async fn commit_as(&self, author: Person<'_>, message: &str) -> Push {
         self.application
             .write(&self.repository)
             .expect("the application can be written");
-        let sha = self.repository.commit(message).await.expect("git commits");
+        let sha = self.repository.commit_as(author, message).await.expect("git commits");
         Push::of(&self.repository.name, &sha, message)
     }
 
@@ -316,16 +369,21 @@ impl Scenario {
     }
 
     /// Delivers what happened to a GitHub release, and returns the deployment that was started.
-    pub async fn publish(&self, release: &Release) -> Candidate<'_> {
-        let deployment = self.starts(&release.delivery().expect("a delivery")).await;
+    pub async fn publish(&self, release: &Release) -> Candidate {
+        self.deliver_release(&release.delivery().expect("a delivery")).await
+    }
+
+    /// Sends a delivery about a GitHub release, and returns the deployment that was started.
+    pub async fn deliver_release(&self, delivery: &Delivery) -> Candidate {
+        let deployment = self.starts(delivery).await;
         Candidate {
-            scenario: self,
+            laboratory: self.laboratory,
             deployment,
         }
     }
 
     /// Tags the newest commit, and publishes that as a pre-release.
-    pub async fn prerelease(&self, tag: &str) -> Candidate<'_> {
+    pub async fn prerelease(&self, tag: &str) -> Candidate {
         self.repository.annotated_tag(tag, tag).await.expect("git tags");
         self.publish(&Release::prereleased(&self.repository.name, tag, "ada"))
             .await
@@ -343,11 +401,7 @@ impl Scenario {
 
     /// Waits for a deployment's end.
     pub async fn end_of(&self, deployment: &DeploymentId) -> Ended {
-        self.laboratory
-            .pipeline
-            .end_of(deployment, PATIENCE)
-            .await
-            .expect("the deployment ends")
+        self.laboratory.end_of(deployment).await
     }
 
     /// Pushes, and waits for the end of the deployment.
@@ -442,7 +496,10 @@ impl Scenario {
     pub async fn release(&self, why: &str) -> String {
         let (application, dev) = self.place();
         let arguments = ["release", application.as_str(), dev.as_str(), "--why", why];
-        let said = self.laboratory.lockgate((TOOLS, "local"), &arguments).await;
+        let laboratory = self.laboratory;
+        let said = laboratory
+            .lockgate(&laboratory.pipeline.tools.identity(), &arguments)
+            .await;
         said.expect("an operator may do it")
     }
 
@@ -458,11 +515,7 @@ impl Scenario {
 
     /// Waits until something holds; the sweep has its turns meanwhile.
     pub async fn eventually<Check: Future<Output = bool>>(&self, what: &str, holds: impl Fn() -> Check) {
-        let began = tokio::time::Instant::now();
-        while !holds().await {
-            assert!(began.elapsed() < PATIENCE, "{what} did not come about");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        self.laboratory.eventually(what, holds).await;
     }
 }
 
@@ -476,7 +529,8 @@ fn configuration(plan: &Plan, github: &str) -> String {
     toml
 }
 
-async fn create_stack(account: &Account, name: &str, template: &str, parameters: &[(&str, &str)]) {
+/// Creates a stack, and waits until it is there.
+pub async fn create_stack(account: &Account, name: &str, template: &str, parameters: &[(&str, &str)]) {
     let parameters = parameters
         .iter()
         .map(|(key, value)| Parameter::builder().parameter_key(*key).parameter_value(*value).build());

@@ -12,4 +12,4 @@ pub mod statemachine;
 
 pub use application::{Application, Stack};
 pub use candidate::Candidate;
-pub use laboratory::{DEV, Laboratory, Plan, Scenario, Setting, TEST, in_a_laboratory};
+pub use laboratory::{DEV, Laboratory, Plan, Scenario, Setting, TEST, create_stack, in_a_laboratory};

@@ -58,12 +58,24 @@ def install(auto_confirm: bool, leave_pending: frozenset[str]) -> None:
     @around("_subscribe", sns)
     def subscribe(original: Any, params: dict[str, Any]) -> Any:
         status, headers, body = original(params)
-        topic = sns._topic_by_arn_any_scope(sns._p(params, "TopicArn"))
-        if status == 200 and topic and sns._p(params, "ReturnSubscriptionArn") != "true":
-            for subscription in topic["subscriptions"]:
-                if subscription["protocol"] in PROTOCOLS and not subscription["confirmed"]:
-                    body = body.replace(subscription["arn"].encode(), b"pending confirmation")
+        if sns._p(params, "ReturnSubscriptionArn") != "true":
+            body = _hide_pending(body, sns._p(params, "TopicArn"), b"pending confirmation")
         return status, headers, body
+
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html
+    @around("_list_subscriptions_by_topic", sns)
+    def list_by_topic(original: Any, params: dict[str, Any]) -> Any:
+        status, headers, body = original(params)
+        return status, headers, _hide_pending(body, sns._p(params, "TopicArn"), b"PendingConfirmation")
+
+
+def _hide_pending(body: bytes, topic_arn: str, instead: bytes) -> bytes:
+    """A subscription has no ARN that anybody is told before it is confirmed."""
+    topic = sns._topic_by_arn_any_scope(topic_arn)
+    for subscription in (topic or {}).get("subscriptions", []):
+        if subscription["protocol"] in PROTOCOLS and not subscription["confirmed"]:
+            body = body.replace(subscription["arn"].encode(), instead)
+    return body
 
 
 class _Subscribed(AccountRegionScopedDict):  # type: ignore[misc]

@@ -9,6 +9,17 @@ use aws_sdk_sts::config::Credentials;
 
 use crate::{REGION, Trouble};
 
+/// Somebody's access key.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The key's id.
+    pub key: String,
+    /// The secret.
+    pub secret: String,
+    /// What goes with a key that is of no use after an hour.
+    pub session: Option<String>,
+}
+
 /// An account, with every right in it.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -32,6 +43,33 @@ impl Account {
             id: id.to_owned(),
             aws: Aws::with(config),
         }
+    }
+
+    /// Its root's own access key.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            key: self.id.clone(),
+            secret: "local".to_owned(),
+            session: None,
+        }
+    }
+
+    /// Somebody who signed in to a role of the account.
+    pub async fn sign_in(&self, role: &str, session: &str) -> Result<Identity, Trouble> {
+        let what = format!("signing in to {role}");
+        let assumed = aws_sdk_sts::Client::new(self.aws.config())
+            .assume_role()
+            .role_arn(format!("arn:aws:iam::{}:role/{role}", self.id))
+            .role_session_name(session)
+            .send()
+            .await
+            .map_err(|error| Trouble(format!("{what}: {:?}", error.into_service_error())))?;
+        let credentials = assumed.credentials().ok_or_else(|| Trouble(what))?;
+        Ok(Identity {
+            key: credentials.access_key_id().to_owned(),
+            secret: credentials.secret_access_key().to_owned(),
+            session: Some(credentials.session_token().to_owned()),
+        })
     }
 
     /// The outputs of a stack, by key.

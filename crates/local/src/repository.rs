@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::{Emulator, Trouble};
 
 /// Who commits where nobody else is named.
-const ADA: Person<'_> = Person {
+pub const ADA: Person<'_> = Person {
     name: "Ada",
     mail: "ada@acme.example",
 };

@@ -3,8 +3,8 @@
 use domain::approval::{Approver, Choice, Outcome, Via};
 use domain::life::Event;
 use end_to_end::TEST;
-use end_to_end::outcome::deployed;
-use local::tester::Answer;
+use end_to_end::outcome::{deployed, failed_clean};
+use local::tester::{Answer, OWN_PAGE};
 
 use crate::{LEAD, QA, in_the_laboratory};
 
@@ -102,5 +102,38 @@ fn what_is_stable_in_dev_is_brought_to_test_tested_and_accepted_by_one_of_those_
             afterwards.html.contains("Tastes well"),
             "who comes late is told by whom, and why"
         );
+    });
+}
+
+#[test]
+fn f41_of_two_people_who_decide_in_the_same_moment_one_decides_and_the_other_is_told_so() {
+    in_the_laboratory(async |laboratory| {
+        let scenario = laboratory.scenario("race").await;
+        scenario.deploys("Sell tea").await;
+        let candidate = scenario.prerelease("v1.0.0-rc.1").await;
+        let (qa, lead) = (candidate.person(QA), candidate.person(LEAD));
+        let links = (candidate.link(QA).await, candidate.link(LEAD).await);
+        let pages = (candidate.opens(QA).await, candidate.opens(LEAD).await);
+        let yes = pages.0.form(&Answer::accept("Tastes well")).expect("it has a form");
+        let no = pages.1.form(&Answer::reject("Too strong")).expect("it has a form");
+        let (yes, no) = tokio::join!(qa.send(&links.0, yes, &OWN_PAGE), lead.send(&links.1, no, &OWN_PAGE));
+        let mut statuses = [
+            yes.expect("there is a page").status,
+            no.expect("there is a page").status,
+        ];
+
+        let ended = candidate.ends().await;
+        let approval = candidate.approval().await.expect("it was asked");
+        let [ballot] = approval.ballots.as_slice() else {
+            panic!("{approval:#?}")
+        };
+        match ballot.decision {
+            Choice::Accept => deployed(&ended),
+            Choice::Reject => {
+                assert_eq!(failed_clean(&ended).0, "Failed.NotAccepted");
+                statuses.reverse();
+            }
+        }
+        assert_eq!(statuses, [200, 410], "who was first, and who was not");
     });
 }

@@ -1,20 +1,65 @@
 //! A pre-release reaches test, people are asked, and every way in which that may end.
 
 mod accepting;
+mod commanding;
+mod duties;
+mod links;
+mod outages;
+mod prereleases;
+mod rejecting;
+mod superseding;
+mod testing;
 
 use end_to_end::{Laboratory, Plan, Setting, in_a_laboratory};
 
-/// Asked by most stories.
+/// Asked in most stories.
 const QA: &str = "qa@acme.example";
 const LEAD: &str = "lead@acme.example";
+/// Asked in one of them, and never confirmed that they want mail.
+const NEW: &str = "new@acme.example";
 
-/// One of two people has to accept.
 const ONE_OF_TWO: &str = r#"{ by = ["qa@acme.example", "lead@acme.example"], within = "3 days" }"#;
+const ONE_OF_TWO_OR_BACK: &str =
+    r#"{ by = ["qa@acme.example", "lead@acme.example"], within = "3 days", on_reject = "roll back" }"#;
+const WITHIN_A_MINUTE: &str = r#"{ by = ["qa@acme.example"], within = "1 minute" }"#;
+const TWO_DUTIES: &str =
+    r#"{ by = [{ group = "testers", need = 1 }, { group = "stakeholders", need = 1 }], within = "3 days" }"#;
 
 static PLAN: Plan = Plan {
     name: "acceptance",
-    settings: &[Setting::test("accepted", ONE_OF_TWO)],
-    unconfirmed: &[],
+    settings: &[
+        Setting::test("accepted", ONE_OF_TWO),
+        Setting::test("race", ONE_OF_TWO),
+        Setting::test("links", ONE_OF_TWO),
+        Setting::test("once", ONE_OF_TWO),
+        Setting::test("not-stable", ONE_OF_TWO),
+        Setting::test("kept", ONE_OF_TWO),
+        Setting::test("taken-back", ONE_OF_TWO_OR_BACK),
+        Setting::test("expired", WITHIN_A_MINUTE),
+        Setting::test("superseded", ONE_OF_TWO),
+        Setting::test("duties", TWO_DUTIES)
+            .with_groups(
+                r#"
+                testers = ["qa@acme.example", "tess@acme.example"]
+                stakeholders = ["qa@acme.example", "lead@acme.example", "boss@acme.example", "sam@acme.example"]
+                "#,
+            )
+            .with_people(
+                r#"
+                "lead@acme.example" = { github = ["Lead-Login"] }
+                "boss@acme.example" = { github = ["boss"] }
+                "#,
+            ),
+        Setting::test("own-work", r#"{ by = ["tess@acme.example"], within = "3 days" }"#),
+        Setting::test("red-tests", ONE_OF_TWO),
+        Setting::test("unheard", ONE_OF_TWO),
+        Setting::test("by-command", r#"{ by = ["new@acme.example"], within = "3 days" }"#)
+            .with_people(r#""new@acme.example" = { aws = ["arn:aws:sts::111111111111:assumed-role/Tester/new"] }"#),
+        Setting::test("down-at-intake", ONE_OF_TWO),
+        Setting::test("down-when-asking", ONE_OF_TWO),
+        Setting::test("stopped", ONE_OF_TWO),
+    ],
+    unconfirmed: &[NEW],
     logins: &[("ada@acme.example", "ada")],
 };
 

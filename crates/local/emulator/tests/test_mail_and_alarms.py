@@ -31,12 +31,16 @@ def test_mail_comes_only_after_confirmation(launcher: Launcher, account: str, ho
         cloudformation = launcher.client("cloudformation", account)
         cloudformation.create_stack(StackName="s", TemplateBody=json.dumps({"Resources": resources}))
         cloudformation.get_waiter("stack_create_complete").wait(StackName="s", WaiterConfig={"Delay": 0.1})
+    [listed] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert (listed["Endpoint"], listed["SubscriptionArn"]) == ("qa@acme.example", "PendingConfirmation")
     attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     assert (attributes["SubscriptionsPending"], attributes["SubscriptionsConfirmed"]) == ("1", "0")
     sns.publish(TopicArn=topic, Message="too early")
     assert _inbox(launcher, account) == []
     confirmation = {"topic_arn": topic, "address": "qa@acme.example"}
     assert launcher.local("POST", "inbox/confirm", confirmation) == {"confirmed": 1}
+    [listed] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert listed["SubscriptionArn"].startswith(f"{topic}:")
     sns.publish(TopicArn=topic, Subject="Please accept", Message="shop 1.2")
     [mailed] = _inbox(launcher, account)
     at = mailed.pop("at")
