@@ -98,6 +98,7 @@ impl Push {
             "author": { "name": "Ada", "email": "ada@acme.example", "username": "ada" },
             "committer": { "name": "Ada", "email": "ada@acme.example", "username": "ada" },
         });
+        payload["sender"]["login"] = json!("ada");
         let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
         Ok(Delivery::sign(&fresh_id(&body), "push", body))
     }

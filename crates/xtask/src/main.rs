@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode};
 use progress::Progress;
 use tools::Workspace;
 
-const USAGE: &str = "usage: cargo demo [--keep] [--json] [--port N]\n       cargo verify [--only PART]…";
+const USAGE: &str = "usage: cargo demo [--yes] [--keep] [--json] [--port N]\n       cargo verify [--only PART]…";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

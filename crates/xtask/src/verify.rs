@@ -148,7 +148,17 @@ fn demo(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
         "The demo",
         &mut cargo(
             workspace,
-            &["run", "--quiet", "--package", "local", "--bin", "demo", "--", "--json"],
+            &[
+                "run",
+                "--quiet",
+                "--package",
+                "local",
+                "--bin",
+                "demo",
+                "--",
+                "--yes",
+                "--json",
+            ],
         ),
     )
 }

@@ -1,7 +1,9 @@
-//! `cargo demo`: a merge to `main` reaches dev, on the local AWS, with nothing pretended but AWS itself.
+//! `cargo demo`: a merge to `main` reaches dev, and a pre-release of it test, where people accept it; on the local AWS,
+//! with nothing pretended but AWS itself.
 
 mod screen;
 mod story;
+mod summary;
 
 use std::process::ExitCode;
 
@@ -9,11 +11,15 @@ use clap::Parser;
 use local::{Emulator, Trouble, emulator, workspace};
 
 use screen::Screen;
+use story::Answering;
 
-/// Runs Lockgate on this machine: builds, deploys and tests the example application.
+/// Runs Lockgate on this machine: builds, deploys and tests the example application, and has it accepted.
 #[derive(Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 struct Arguments {
+    /// Accept the release without asking you; otherwise it waits for a click in your browser.
+    #[arg(long)]
+    yes: bool,
     /// Leave everything running until Ctrl-C, and say where it can be looked at.
     #[arg(long)]
     keep: bool,
@@ -52,8 +58,13 @@ async fn run(arguments: &Arguments) -> ExitCode {
         Ok(emulator) => emulator,
         Err(trouble) => return give_up(&screen, &trouble),
     };
+    let answering = if arguments.yes {
+        Answering::Demo
+    } else {
+        Answering::Person
+    };
     let told = tokio::select! {
-        told = story::tell(&emulator, &screen) => told,
+        told = story::tell(&emulator, &screen, answering) => told,
         _ = tokio::signal::ctrl_c() => Err(Trouble("Stopped by Ctrl-C.".to_owned())),
     };
     let code = match told {

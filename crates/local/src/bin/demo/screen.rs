@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use local::Trouble;
 
 /// The terminal, or what stands in its place.
@@ -18,6 +18,11 @@ impl Screen {
         Self {
             terminal: std::io::stderr().is_terminal(),
         }
+    }
+
+    /// Whether somebody reads along.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// Says something on the way.
@@ -51,7 +56,10 @@ impl Screen {
             self.say(&format!("  {what} …"));
             return ProgressBar::hidden();
         }
-        let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+        let bar = ProgressBar::new_spinner()
+            .with_message(what.to_owned())
+            // Where Ctrl-C ends it, nothing of it stays on the screen.
+            .with_finish(ProgressFinish::AndClear);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
             bar.set_style(style);
         }

@@ -1,298 +1,266 @@
-//! The story that the demo tells, and what came of it.
+//! The story that the demo tells.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, Table};
-use domain::ledger::Entry;
-use domain::life::{End, Event};
+use domain::approval::{ApprovalId, When};
+use domain::life::Event;
 use domain::message;
-use domain::names::DeploymentId;
+use domain::names::{CommitSha, DeploymentId};
+use indicatif::ProgressBar;
 use jiff::Timestamp;
-use local::deliveries::Push;
-use local::emulator::{EnteredState, Transitions};
-use local::executions::Ended;
-use local::{Emulator, Pipeline, REGION, Repository, TOOLS, Trouble, pipeline, workspace};
-use serde_json::{Value, json};
+use local::deliveries::{Delivery, Push, Release};
+use local::tester::{Answer, Tester};
+use local::{Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, Trouble, pipeline, workspace};
+use tokio::time::Instant;
 
 use crate::screen::Screen;
+use crate::summary::{Shop, Summary, Told};
 
 const DEV: &str = "222222222222";
-/// A first build installs the application's packages.
+const TEST: &str = "333333333333";
+const SHOP: &str = "acme/shop";
+const CANDIDATE: &str = "v1.0.0-rc.1";
+const TESTER: &str = "qa@acme.example";
+const LEAD: &str = "lead@acme.example";
+
+/// How long nothing may happen; a first build installs the application's packages.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// How long people may take where nobody reads along, so that a script without `--yes` comes to its end.
+const PATIENCE_UNSEEN: Duration = Duration::from_mins(15);
+/// How long people may take: the configuration's three days, and what it takes to see that they are over.
+const PATIENCE_WITH_PEOPLE: Duration = Duration::from_hours(73);
 
-/// What came of it.
-pub struct Summary {
-    pipeline: Pipeline,
-    shop: Option<String>,
-    deployments: Vec<Told>,
+/// Who answers the mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answering {
+    /// Whoever sits here, in a browser.
+    Person,
+    /// The demo itself.
+    Demo,
 }
 
-/// One deployment, and how long its parts took.
-struct Told {
+/// What the story is told with.
+struct Scene<'d> {
+    emulator: &'d Emulator,
+    screen: &'d Screen,
+    pipeline: &'d Pipeline,
+    answering: Answering,
+}
+
+/// One thing that happens on GitHub, and where it leads.
+struct Happening {
     environment: &'static str,
-    push: Push,
-    accepted: Timestamp,
-    ended: Ended,
-    transitions: Transitions,
+    /// What it is called.
+    headline: String,
+    sentence: String,
+    commit: CommitSha,
+    delivery: Delivery,
 }
 
-/// Sets Lockgate up, merges the example to `main`, and waits until it stands in dev.
-pub async fn tell(emulator: &Emulator, screen: &Screen) -> Result<Summary, Trouble> {
-    let resolved = pipeline::resolve(emulator, &configuration())?;
+/// Sets Lockgate up, merges the example to `main`, publishes it as a pre-release when it stands in dev, and waits until
+/// people have accepted it in test.
+pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) -> Result<Summary, Trouble> {
+    let logins = [("ada@acme.example", "ada"), (TESTER, "qa")];
+    let github = GitHubStandIn::start(emulator.folder(), &logins).await?;
+    let resolved = pipeline::resolve(emulator, &configuration(&github.url))?;
     screen
-        .act("Bootstrapping the accounts tools and dev", async {
-            tokio::try_join!(pipeline::bootstrap(emulator, TOOLS), pipeline::bootstrap(emulator, DEV)).map(drop)
+        .act("Bootstrapping the accounts tools, dev and test", async {
+            tokio::try_join!(
+                pipeline::bootstrap(emulator, TOOLS),
+                pipeline::bootstrap(emulator, DEV),
+                pipeline::bootstrap(emulator, TEST)
+            )
+            .map(drop)
         })
         .await?;
     let deployed = Box::pin(Pipeline::deploy(emulator, &resolved, &["--all"]));
     let pipeline = screen.act("Deploying Lockgate with the CDK", deployed).await?;
-    let repository = Repository::create(emulator, "acme/shop").await?;
+    let repository = Repository::create(emulator, SHOP).await?;
     repository.copy_from(&workspace().join("examples/shop"))?;
-    let commit = repository.commit("Open the shop").await?;
-    let push = Push::of("acme/shop", &commit, "Open the shop");
-    let told = bring(emulator, &pipeline, screen, push).await?;
-    let shop = emulator
-        .account(DEV)
-        .await
-        .outputs("shop-dev-web")
-        .await
-        .ok()
-        .and_then(|mut outputs| outputs.remove("Url"));
+    let title = "Open the shop";
+    let commit = repository.commit(title).await?;
+    let scene = Scene {
+        emulator,
+        screen,
+        pipeline: &pipeline,
+        answering,
+    };
+    let merged = Happening {
+        environment: "dev",
+        headline: format!("{}  {title}", commit.short()),
+        sentence: format!("{} was merged to main", commit.short()),
+        delivery: Push::of(SHOP, &commit, title).delivery()?,
+        commit: commit.clone(),
+    };
+    let mut deployments = vec![scene.bring(merged).await?];
+    if deployments.iter().all(Told::went_well) {
+        repository.annotated_tag(CANDIDATE, "The shop, for its testers").await?;
+        let published = Happening {
+            environment: "test",
+            headline: format!("{CANDIDATE}  {}  {title}", commit.short()),
+            sentence: format!("{CANDIDATE} was published as a pre-release"),
+            delivery: Release::prereleased(SHOP, CANDIDATE, "ada").delivery()?,
+            commit,
+        };
+        deployments.push(scene.bring(published).await?);
+    }
+    let mut shops = Vec::new();
+    for (environment, account) in [("dev", DEV), ("test", TEST)] {
+        let outputs = emulator.account(account).await;
+        let outputs = outputs.outputs(&format!("shop-{environment}-web")).await;
+        let url = outputs.ok().and_then(|mut outputs| outputs.remove("Url"));
+        shops.extend(url.map(|url| Shop { environment, url }));
+    }
     Ok(Summary {
         pipeline,
-        shop,
-        deployments: vec![told],
+        github: github.url,
+        shops,
+        deployments,
     })
 }
 
-/// Delivers a push and watches its deployment.
-async fn bring(emulator: &Emulator, pipeline: &Pipeline, screen: &Screen, push: Push) -> Result<Told, Trouble> {
-    let (status, answer) = push.delivery()?.send(emulator.http(), &pipeline.webhook).await?;
-    let accepted = Timestamp::now();
-    let id: DeploymentId = answer["deployments"][0]
-        .as_str()
-        .ok_or_else(|| Trouble(format!("the webhook answered {status}: {answer}")))?
-        .parse()
-        .map_err(Trouble::during("reading the deployment's id"))?;
-    screen.say(&format!(
-        "\n  {} was merged to main: deployment {id}",
-        push.after.short()
-    ));
-    let bar = screen.begin("Deploying");
-    let watching = async {
+impl Scene<'_> {
+    /// Delivers what happened, and watches the deployment that it leads to.
+    async fn bring(&self, happening: Happening) -> Result<Told, Trouble> {
+        let webhook = &self.pipeline.webhook;
+        let (status, answer) = happening.delivery.send(self.emulator.http(), webhook).await?;
+        let accepted = Timestamp::now();
+        let id: DeploymentId = answer["deployments"][0]
+            .as_str()
+            .ok_or_else(|| Trouble(format!("the webhook answered {status}: {answer}")))?
+            .parse()
+            .map_err(Trouble::during("reading the deployment's id"))?;
+        self.screen
+            .say(&format!("\n  {}\n  deployment {id}", happening.sentence));
+        let bar = self.screen.begin("Deploying");
+        let ended = tokio::select! {
+            ended = self.pipeline.end_of(&id, PATIENCE + PATIENCE_WITH_PEOPLE) => ended,
+            trouble = self.watch(&id, &bar) => Err(trouble),
+        };
+        bar.finish_and_clear();
+        let ended = ended?;
+        let transitions = self.emulator.transitions(&self.pipeline.execution_arn(&id)).await?;
+        let approval = self
+            .pipeline
+            .ledger
+            .approval(&ApprovalId::of(&id, When::After))
+            .await
+            .map_err(Trouble::during("reading the ledger"))?;
+        let page = match &approval {
+            Some(approval) => Some(Tester::new(self.emulator, TESTER).link(approval.id.as_str()).await?),
+            None => None,
+        };
+        Ok(Told {
+            environment: happening.environment,
+            headline: happening.headline,
+            commit: happening.commit,
+            accepted,
+            ended,
+            transitions,
+            approval,
+            page,
+        })
+    }
+
+    /// Says what happens, and has people answer when they are asked. It ends only where it went wrong.
+    async fn watch(&self, id: &DeploymentId, bar: &ProgressBar) -> Trouble {
         let mut shown = 0;
+        let mut news = Instant::now();
+        let mut waits_for_people = false;
         loop {
-            for entry in pipeline
-                .ledger
-                .entries(&id)
-                .await
-                .unwrap_or_default()
-                .iter()
-                .skip(shown)
-            {
+            let entries = self.pipeline.ledger.entries(id).await.unwrap_or_default();
+            for entry in entries.iter().skip(shown) {
                 shown += 1;
-                bar.set_message(message::sentence(&entry.what));
-                let line = format!(
-                    "  {}  {}",
-                    entry.at.strftime("%H:%M:%S"),
-                    message::sentence(&entry.what)
-                );
-                bar.suspend(|| screen.say(&line));
+                news = Instant::now();
+                let sentence = message::sentence(&entry.what);
+                self.say(bar, &format!("  {}  {sentence}", entry.at.strftime("%H:%M:%S")));
+                bar.set_message(sentence);
+                match &entry.what {
+                    Event::ApprovalAsked { approval, .. } => {
+                        waits_for_people = true;
+                        if let Err(trouble) = self.answer(approval, bar).await {
+                            return trouble;
+                        }
+                    }
+                    Event::Decided { .. } => waits_for_people = false,
+                    _ => {}
+                }
+            }
+            if news.elapsed() > self.patience(waits_for_people) {
+                return self.out_of_patience(id, waits_for_people);
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-    };
-    let ended = tokio::select! {
-        ended = pipeline.end_of(&id, PATIENCE) => ended,
-        () = watching => Err(Trouble("watching came to an end".to_owned())),
-    };
-    bar.finish_and_clear();
-    let ended = ended?;
-    let transitions = emulator.transitions(&pipeline.execution_arn(&id)).await?;
-    Ok(Told {
-        environment: "dev",
-        push,
-        accepted,
-        ended,
-        transitions,
-    })
-}
-
-impl Summary {
-    /// Whether everything ended as it should.
-    pub fn went_well(&self) -> bool {
-        self.deployments.iter().all(|told| told.end() == Some(End::Deployed))
     }
 
-    /// What happened and when, for people.
-    pub fn table(&self) -> String {
-        let mut text = String::new();
-        for told in &self.deployments {
-            let _ = write!(
-                text,
-                "\n{}  {}  {}\n\n{}",
-                told.push.repository,
-                told.push.after.short(),
-                told.push.title,
-                timeline(&told.ended.entries)
-            );
-            let ending = told
-                .end()
-                .map_or("no end".to_owned(), |end| end.to_string().replace('_', " "));
-            let _ = write!(
-                text,
-                "\n\n{}: {ending}; {} state transitions; {} from the webhook to the first change set, the build not counted; {} in all\n",
-                told.environment,
-                told.transitions.transitions,
-                milliseconds(told.webhook_to_change_set()),
-                milliseconds(Some(told.webhook_to_deployed())),
-            );
+    /// Answers the tester's mail, or shows whoever sits here how they can.
+    async fn answer(&self, approval: &ApprovalId, bar: &ProgressBar) -> Result<(), Trouble> {
+        let tester = Tester::new(self.emulator, TESTER);
+        let link = tester.link(approval.as_str()).await?;
+        match self.answering {
+            Answering::Demo => self.accept(&tester, &link, bar).await,
+            Answering::Person => {
+                let text = format!(
+                    "\n  {TESTER} and {LEAD} got a mail each.\n  Be {TESTER}: open this page in your browser, and \
+                     accept or reject.\n\n{link}\n\n  {}\n",
+                    self.how_long()
+                );
+                self.say(bar, &text);
+                bar.set_message(format!("Waiting for {TESTER}"));
+                Ok(())
+            }
         }
-        if let Some(shop) = &self.shop {
-            let _ = writeln!(text, "The shop answered at {shop}/items");
-        }
-        text.push_str(
-            "\nWhat builds and functions wrote is in target/lockgate/demo. `cargo demo --keep` leaves it all running.",
+    }
+
+    /// Does in the tester's browser what a tester does who likes what they see.
+    async fn accept(&self, tester: &Tester<'_>, link: &str, bar: &ProgressBar) -> Result<(), Trouble> {
+        let boxes = tester.open(link).await?.boxes();
+        let text = format!(
+            "  {TESTER} opens the link in the mail, ticks {} items and accepts",
+            boxes.len()
         );
-        text
-    }
-
-    /// Where each thing can be looked at.
-    pub fn places(&self, emulator: &Emulator) -> String {
-        let mut rows = Table::new();
-        rows.load_style(NOTHING);
-        rows.add_row(["The local AWS", &emulator.endpoint]);
-        rows.add_row([
-            "  as tools",
-            &format!(
-                "AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={TOOLS} AWS_SECRET_ACCESS_KEY=local AWS_REGION={REGION}",
-                emulator.endpoint
-            ),
-        ]);
-        rows.add_row(["Webhook", &self.pipeline.webhook]);
-        if let Some(shop) = &self.shop {
-            rows.add_row(["The shop", &format!("{shop}/items")]);
+        self.say(bar, &text);
+        let answer = Answer::accept("Tried by the demo.").ticking(boxes);
+        let page = tester.answer(link, &answer).await?;
+        if page.status == 200 {
+            Ok(())
+        } else {
+            let (status, heading) = (page.status, page.heading());
+            Err(Trouble(format!("the page answered {status}: {heading}")))
         }
-        rows.add_row(["Mail", &format!("{}/_local/inbox?account={TOOLS}", emulator.endpoint)]);
-        rows.add_row(["Builds", &format!("{}/_local/builds", emulator.endpoint)]);
-        for told in &self.deployments {
-            let execution = self.pipeline.execution_arn(&told.ended.deployment);
-            rows.add_row([
-                "Execution",
-                &format!("{}/_local/transitions?execution={execution}", emulator.endpoint),
-            ]);
+    }
+
+    fn how_long(&self) -> &'static str {
+        if self.screen.is_terminal() {
+            "The demo waits for it; Ctrl-C ends it. With --yes it answers by itself."
+        } else {
+            "The demo waits for 15 minutes, since this is no terminal. With --yes it answers by itself."
         }
-        rows.to_string()
     }
 
-    /// What happened and when, for programs.
-    pub fn json(&self) -> Value {
-        let deployments: Vec<Value> = self.deployments.iter().map(Told::json).collect();
-        json!({ "outcome": if self.went_well() { "ok" } else { "failed" }, "deployments": deployments })
-    }
-}
-
-impl Told {
-    fn end(&self) -> Option<End> {
-        self.ended.head.status.ending.as_ref().map(domain::life::Ending::end)
+    fn patience(&self, waits_for_people: bool) -> Duration {
+        match (waits_for_people, self.screen.is_terminal()) {
+            (false, _) => PATIENCE,
+            (true, false) => PATIENCE_UNSEEN,
+            (true, true) => PATIENCE_WITH_PEOPLE,
+        }
     }
 
-    fn json(&self) -> Value {
-        let status = &self.ended.head.status;
-        json!({
-            "environment": self.environment,
-            "deployment": self.ended.deployment,
-            "commit": self.push.after,
-            "release": status.release,
-            "ending": self.end(),
-            "stacks": status.stacks.iter().map(|(name, progress)| json!({ "name": name, "progress": progress })).collect::<Vec<_>>(),
-            "transitions": self.transitions.transitions,
-            "durations_ms": {
-                "webhook_to_change_set": self.webhook_to_change_set(),
-                "webhook_to_deployed": self.webhook_to_deployed(),
-                "stack_end_to_next_state": self.stack_end_to_next_state(),
-                "states": self.transitions.states.iter().map(|state| json!({ "state": state.state, "ms": state.milliseconds() })).collect::<Vec<_>>(),
-            },
+    fn out_of_patience(&self, id: &DeploymentId, waits_for_people: bool) -> Trouble {
+        let minutes = self.patience(waits_for_people).as_secs() / 60;
+        Trouble(if waits_for_people {
+            format!("Nobody answered within {minutes} minutes; with --yes, the demo answers by itself.")
+        } else {
+            format!("Nothing happened to {id} for {minutes} minutes; what functions wrote is in target/lockgate/demo.")
         })
     }
 
-    fn state(&self, name: &str) -> Option<&EnteredState> {
-        self.transitions.states.iter().find(|state| state.state == name)
-    }
-
-    /// From the webhook's answer to the first change set that was asked for, without the time of the build.
-    fn webhook_to_change_set(&self) -> Option<f64> {
-        let first = self.state("Create change set")?.entered_at_ms;
-        Some(first - milliseconds_of(self.accepted) - self.state("Build")?.milliseconds()?)
-    }
-
-    fn webhook_to_deployed(&self) -> f64 {
-        let last = self
-            .transitions
-            .states
-            .iter()
-            .map(|state| state.entered_at_ms)
-            .fold(0.0, f64::max);
-        last - milliseconds_of(self.accepted)
-    }
-
-    /// From the moment a stack's update is recorded as over to the state that comes next; the longest of all stacks.
-    fn stack_end_to_next_state(&self) -> Option<f64> {
-        let ends = self
-            .ended
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry.what, Event::Updated { .. }));
-        ends.filter_map(|entry| {
-            let end = milliseconds_of(entry.at);
-            let next = self
-                .transitions
-                .states
-                .iter()
-                .map(|state| state.entered_at_ms)
-                .filter(|entered| *entered >= end);
-            next.reduce(f64::min).map(|next| next - end)
-        })
-        .reduce(f64::max)
+    fn say(&self, bar: &ProgressBar, text: &str) {
+        bar.suspend(|| self.screen.say(text));
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "milliseconds since 1970 fit a double for 285,000 years"
-)]
-fn milliseconds_of(at: Timestamp) -> f64 {
-    at.as_millisecond() as f64
-}
-
-fn milliseconds(duration: Option<f64>) -> String {
-    duration.map_or_else(|| "?".to_owned(), |duration| format!("{:.1} s", duration / 1000.0))
-}
-
-fn timeline(entries: &[Entry]) -> Table {
-    let mut rows = Table::new();
-    rows.load_style(NOTHING);
-    let mut before: Option<Timestamp> = None;
-    for entry in entries {
-        let since = before.map_or_else(String::new, |before| {
-            format!("+{}", message::duration(entry.at.duration_since(before)))
-        });
-        rows.add_row([
-            entry.at.strftime("%H:%M:%S").to_string(),
-            since,
-            message::sentence(&entry.what),
-        ]);
-        before = Some(entry.at);
-    }
-    if let Some(column) = rows.column_mut(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    rows
-}
-
-fn configuration() -> String {
+fn configuration(github: &str) -> String {
     format!(
         r#"[pipeline]
 account              = "{TOOLS}"
@@ -300,13 +268,24 @@ region               = "{REGION}"
 external_id          = "an-external-id-of-the-local-aws"
 notify               = ["developers@acme.example"]
 smoke_test_addresses = ["127.0.0.0/8"]
+github_api           = "{github}"
 
-[application."acme/shop"]
+[application."{SHOP}"]
 branch = "main"
 
-[application."acme/shop".environment.dev]
+[application."{SHOP}".people]
+"{TESTER}"   = {{ github = ["qa"] }}
+"{LEAD}" = {{ aws = ["arn:aws:iam::{TOOLS}:user/lead"] }}
+
+[application."{SHOP}".environment.dev]
 account = "{DEV}"
 on      = "push"
+
+[application."{SHOP}".environment.test]
+account  = "{TEST}"
+on       = "prerelease"
+after    = "dev"
+approval = {{ by = ["{TESTER}", "{LEAD}"], need = 1, within = "3 days", on_reject = "stay" }}
 "#
     )
 }
