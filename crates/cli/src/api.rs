@@ -7,6 +7,7 @@ use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::identity::Identity;
+use domain::causes::with_causes;
 use domain::harmless::harmless;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -46,9 +47,11 @@ pub enum ApiError {
     /// It was not reached, or said something else than it should.
     #[error("the pipeline's API at {0} could not be asked: {1}")]
     Unreachable(String, String),
-    /// AWS refused a call.
-    #[error(transparent)]
-    Aws(#[from] aws::Error),
+    /// AWS does not say where it is. The policy for approvers does not let them ask.
+    #[error(
+        "the pipeline's API is not known ({0}); name it with --api or LOCKGATE_API, whoever operates Lockgate knows it"
+    )]
+    NotTold(#[from] aws::Error),
 }
 
 /// The API, and who calls.
@@ -68,6 +71,7 @@ impl Api {
     /// Finds the API.
     pub async fn find(place: &Place) -> Result<Self, ApiError> {
         let aws = Aws::from_environment().await;
+        identity(&aws).await?;
         let base = match &place.api {
             Some(api) => api.clone(),
             None => stacks::outputs(&aws, &place.stack)
@@ -113,9 +117,10 @@ impl Api {
             .http
             .execute(request)
             .await
-            .map_err(|error| unreachable(&error.without_url()))?;
+            .map_err(|error| unreachable(&with_causes(&error.without_url())))?;
         let status = answer.status().as_u16();
-        let text = answer.text().await.map_err(|error| unreachable(&error.without_url()))?;
+        let text = answer.text().await;
+        let text = text.map_err(|error| unreachable(&with_causes(&error.without_url())))?;
         match serde_json::from_str(&text) {
             Ok(said) => Ok(said),
             Err(error) if status == 200 => Err(unreachable(&format!("what it says is not understood: {error}"))),
@@ -132,18 +137,8 @@ impl Api {
         }
     }
 
-    /// Whose credentials these are is what API Gateway tells the pipeline.
-    async fn identity(&self) -> Result<Identity, ApiError> {
-        let missing = || ApiError::NoCredentials("none are configured".to_owned());
-        let provider = self.aws.config().credentials_provider().ok_or_else(missing)?;
-        let credentials = provider.provide_credentials().await;
-        credentials
-            .map(Identity::from)
-            .map_err(|error| ApiError::NoCredentials(error.to_string()))
-    }
-
     async fn sign(&self, request: &mut http::Request<Vec<u8>>) -> Result<(), ApiError> {
-        let identity = self.identity().await?;
+        let identity = identity(&self.aws).await?;
         let region = self.aws.config().region().ok_or(ApiError::NoRegion)?.to_string();
         let failed = |error: &dyn std::fmt::Display| ApiError::NoCredentials(error.to_string());
         let parameters = SigningParams::builder()
@@ -173,6 +168,16 @@ impl Api {
         instructions.apply_to_request_http1x(request);
         Ok(())
     }
+}
+
+/// Whose credentials these are is what API Gateway tells the pipeline.
+async fn identity(aws: &Aws) -> Result<Identity, ApiError> {
+    let missing = || ApiError::NoCredentials("none are configured".to_owned());
+    let provider = aws.config().credentials_provider().ok_or_else(missing)?;
+    let credentials = provider.provide_credentials().await;
+    credentials
+        .map(Identity::from)
+        .map_err(|error| ApiError::NoCredentials(error.to_string()))
 }
 
 #[cfg(test)]
