@@ -64,7 +64,7 @@ impl Account {
             .send()
             .await
             .map_err(|error| Trouble(format!("{what}: {:?}", error.into_service_error())))?;
-        let credentials = assumed.credentials().ok_or_else(|| Trouble(what))?;
+        let credentials = assumed.credentials().ok_or(Trouble(what))?;
         Ok(Identity {
             key: credentials.access_key_id().to_owned(),
             secret: credentials.secret_access_key().to_owned(),
