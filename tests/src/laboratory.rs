@@ -1,5 +1,6 @@
 //! The local AWS that all tests of a run share.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::OnceLock;
@@ -18,7 +19,7 @@ use local::{Account, Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOL
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::application::WEB;
 use crate::outcome::deployed;
@@ -37,8 +38,11 @@ const PATIENCE: Duration = Duration::from_mins(4);
 pub struct Plan {
     /// Its folder's name; what a run wrote stays there until the next one.
     pub name: &'static str,
-    /// Every test that deploys. The position gives the accounts.
+    /// Every test that deploys.
     pub settings: &'static [Setting],
+    /// Whether all of them deploy into the same accounts, which is quicker, or each into its own, where it may do as it
+    /// likes.
+    pub share_accounts: bool,
     /// The approvers who have not confirmed that they want mail.
     pub unconfirmed: &'static [&'static str],
     /// Whose GitHub account goes with which mail address.
@@ -56,6 +60,15 @@ pub struct Setting {
     pub people: &'static str,
     /// The lines of the table `groups`.
     pub groups: &'static str,
+}
+
+impl Plan {
+    /// The account of an environment of the test at this position.
+    fn account_of(&self, environment: &str, position: usize) -> String {
+        let first = if environment == DEV { 2 } else { 3 };
+        let position = if self.share_accounts { 0 } else { position };
+        format!("{first}{position:011}")
+    }
 }
 
 impl Setting {
@@ -89,17 +102,17 @@ impl Setting {
         Self { groups, ..self }
     }
 
-    fn toml(&self, position: usize) -> String {
+    fn toml(&self, account_of: impl Fn(&str) -> String) -> String {
         let Self {
             name, people, groups, ..
         } = self;
         let application = format!("application.\"acme/{name}\"");
         let mut toml = format!(
             "\n[{application}]\nbranch = \"main\"\n\n[{application}.environment.dev]\naccount = \"{}\"\non = \"push\"\n",
-            account_of(DEV, position)
+            account_of(DEV)
         );
         if let Some(approval) = self.approval {
-            let account = account_of(TEST, position);
+            let account = account_of(TEST);
             let _ = write!(
                 toml,
                 "\n[{application}.people]\n{people}\n\n[{application}.groups]\n{groups}\n\n[{application}.environment.test]\n\
@@ -121,6 +134,8 @@ pub struct Laboratory {
     pub github: GitHubStandIn,
     plan: &'static Plan,
     bootstrap_template: String,
+    /// The accounts that may be deployed into by now.
+    targets: Mutex<BTreeSet<String>>,
 }
 
 /// One test's application, repository and account.
@@ -150,11 +165,6 @@ pub fn in_a_laboratory<Test: Future<Output = ()>>(plan: &'static Plan, test: imp
     });
 }
 
-fn account_of(environment: &str, position: usize) -> String {
-    let first = if environment == DEV { 2 } else { 3 };
-    format!("{first}{position:011}")
-}
-
 impl Laboratory {
     async fn set_up(plan: &'static Plan) -> Self {
         let folder = workspace().join("target/lockgate/end-to-end").join(plan.name);
@@ -171,21 +181,21 @@ impl Laboratory {
             .expect("the stand-in for GitHub starts");
         let toml = configuration(plan, &github.url);
         let resolved = pipeline::resolve(&emulator, &toml).expect("the configuration is valid");
-        pipeline::bootstrap(&emulator, TOOLS)
-            .await
-            .expect("the tools account can be bootstrapped");
+        let bootstrapped = tokio::try_join!(
+            pipeline::bootstrap(&emulator, TOOLS),
+            pipeline::bootstrap_template(&emulator)
+        );
+        let ((), bootstrap_template) = bootstrapped.expect("the tools account can be bootstrapped");
         let pipeline = Pipeline::deploy(&emulator, &resolved, &["Pipeline"])
             .await
             .expect("Lockgate can be deployed");
-        let bootstrap_template = pipeline::bootstrap_template(&emulator)
-            .await
-            .expect("the CDK CLI shows its template");
         Self {
             emulator,
             pipeline,
             github,
             plan,
             bootstrap_template,
+            targets: Mutex::default(),
         }
     }
 
@@ -196,13 +206,12 @@ impl Laboratory {
             .iter()
             .position(|setting| setting.name == name)
             .expect("the plan has this scenario");
-        let account = self.target(&account_of(DEV, position)).await;
-        let (application, test_account) = match settings[position].approval {
-            None => (Application::new(name, &account.id), None),
-            Some(_) => {
-                let test = self.target(&account_of(TEST, position)).await;
-                (Application::for_any_account(name), Some(test))
-            }
+        let account = self.target(&self.plan.account_of(DEV, position)).await;
+        let (application, test_account) = if settings[position].approval.is_some() {
+            let test = self.target(&self.plan.account_of(TEST, position)).await;
+            (Application::for_any_account(name), Some(test))
+        } else {
+            (Application::new(name, &account.id), None)
         };
         let repository = Repository::create(&self.emulator, &format!("acme/{name}"))
             .await
@@ -219,6 +228,10 @@ impl Laboratory {
     /// An account that may be deployed into.
     async fn target(&self, id: &str) -> Account {
         let account = self.emulator.account(id).await;
+        let mut targets = self.targets.lock().await;
+        if !targets.insert(id.to_owned()) {
+            return account;
+        }
         let trust = [
             ("TrustedAccounts", TOOLS),
             (
@@ -525,7 +538,7 @@ fn configuration(plan: &Plan, github: &str) -> String {
          notify = [\"developers@acme.example\"]\nsmoke_test_addresses = [\"127.0.0.0/8\"]\ngithub_api = \"{github}\"\n"
     );
     let settings = plan.settings.iter().enumerate();
-    toml.extend(settings.map(|(position, setting)| setting.toml(position)));
+    toml.extend(settings.map(|(position, setting)| setting.toml(|environment| plan.account_of(environment, position))));
     toml
 }
 

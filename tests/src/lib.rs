@@ -1,7 +1,7 @@
 //! End-to-end tests on the local AWS: the real functions, the real state machine, the real CDK template.
 //!
-//! One local AWS serves all tests of a program. Each test has an application and target accounts of its own, so that they
-//! run in parallel and none sees another. What a run wrote stays in `target/lockgate/end-to-end` until the next one.
+//! One local AWS serves all tests of a program. Each test has an application of its own, and mostly target accounts too,
+//! so that they run in parallel and none sees another. What a run wrote stays in `target/lockgate/end-to-end` until the next one.
 
 mod application;
 mod candidate;

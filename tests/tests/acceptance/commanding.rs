@@ -1,6 +1,6 @@
 //! People without mail answer by command, under their AWS identity.
 
-use domain::approval::Via;
+use domain::approval::{Approver, Via};
 use end_to_end::create_stack;
 use end_to_end::outcome::deployed;
 use local::TOOLS;
@@ -36,7 +36,7 @@ fn f43_whom_no_mail_reaches_is_found_at_once_and_decides_by_command_if_iam_lets_
         scenario.deploys("Sell tea").await;
         let candidate = scenario.prerelease("v1.0.0-rc.1").await;
         let asked = candidate.is_asked_about().await;
-        let unconfirmed: Vec<&str> = asked.unconfirmed.iter().map(|approver| approver.as_str()).collect();
+        let unconfirmed: Vec<&str> = asked.unconfirmed.iter().map(Approver::as_str).collect();
         assert_eq!(unconfirmed, [NEW]);
         scenario
             .eventually("operators are told", async || {

@@ -1,5 +1,6 @@
 //! Who has to accept, and who may not.
 
+use domain::approval::Approver;
 use domain::life::{Event, WayBack};
 use end_to_end::TEST;
 use end_to_end::outcome::{deployed, failed_clean};
@@ -31,7 +32,7 @@ fn two_duties_take_two_people_and_nobody_answers_who_wrote_it_helped_or_asked_fo
 
         let mut excluded = candidate.is_asked_about().await.excluded();
         excluded.sort();
-        let names: Vec<&str> = excluded.iter().map(|approver| approver.as_str()).collect();
+        let names: Vec<&str> = excluded.iter().map(Approver::as_str).collect();
         assert_eq!(names, [BOSS, LEAD, TESS]);
 
         // In both groups, and one person.
@@ -43,7 +44,7 @@ fn two_duties_take_two_people_and_nobody_answers_who_wrote_it_helped_or_asked_fo
         deployed(&candidate.ends().await);
         let stable = scenario.is_at_rest_in(TEST).await.stable.expect("it is stable");
         let by = stable.accepted.expect("it is accepted").by;
-        let by: Vec<&str> = by.iter().map(|approver| approver.as_str()).collect();
+        let by: Vec<&str> = by.iter().map(Approver::as_str).collect();
         assert_eq!(by, [QA, SAM]);
     });
 }

@@ -59,6 +59,7 @@ static PLAN: Plan = Plan {
         Setting::test("down-when-asking", ONE_OF_TWO),
         Setting::test("stopped", ONE_OF_TWO),
     ],
+    share_accounts: true,
     unconfirmed: &[NEW],
     logins: &[("ada@acme.example", "ada")],
 };

@@ -17,7 +17,7 @@ async fn the_second_is_rejected(scenario: &mut Scenario) -> (Ended, Ended) {
     let first = first.ends().await;
     deployed(&first);
 
-    scenario.application.description = "second".to_owned();
+    "second".clone_into(&mut scenario.application.description);
     scenario.deploys("Sell stronger tea").await;
     let second = scenario.prerelease("v1.0.0-rc.2").await;
     let unexplained = second.answers(LEAD, &Answer::reject("  ")).await;

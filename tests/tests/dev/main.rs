@@ -31,6 +31,7 @@ static PLAN: Plan = Plan {
         Setting::dev("stuck"),
         Setting::dev("turned-away"),
     ],
+    share_accounts: false,
     unconfirmed: &[],
     logins: &[],
 };
