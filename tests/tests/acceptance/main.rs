@@ -1,6 +1,8 @@
 //! A pre-release reaches test, people are asked, and every way in which that may end.
 
 mod accepting;
+mod browser;
+mod by_the_clock;
 mod commanding;
 mod duties;
 mod links;
@@ -22,7 +24,7 @@ const ONE_OF_TWO: &str = r#"{ by = ["qa@acme.example", "lead@acme.example"], wit
 const ONE_OF_TWO_OR_BACK: &str =
     r#"{ by = ["qa@acme.example", "lead@acme.example"], within = "3 days", on_reject = "roll back" }"#;
 const WITHIN_A_MINUTE: &str = r#"{ by = ["qa@acme.example"], within = "1 minute" }"#;
-const TWO_DUTIES: &str =
+const TESTERS_AND_STAKEHOLDERS: &str =
     r#"{ by = [{ group = "testers", need = 1 }, { group = "stakeholders", need = 1 }], within = "3 days" }"#;
 
 static PLAN: Plan = Plan {
@@ -37,7 +39,7 @@ static PLAN: Plan = Plan {
         Setting::test("taken-back", ONE_OF_TWO_OR_BACK),
         Setting::test("expired", WITHIN_A_MINUTE),
         Setting::test("superseded", ONE_OF_TWO),
-        Setting::test("duties", TWO_DUTIES)
+        Setting::test("duties", TESTERS_AND_STAKEHOLDERS)
             .with_groups(
                 r#"
                 testers = ["qa@acme.example", "tess@acme.example"]
@@ -58,6 +60,12 @@ static PLAN: Plan = Plan {
         Setting::test("down-at-intake", ONE_OF_TWO),
         Setting::test("down-when-asking", ONE_OF_TWO),
         Setting::test("stopped", ONE_OF_TWO),
+        Setting::test("teashop", TESTERS_AND_STAKEHOLDERS).with_groups(
+            r#"
+            testers = ["qa@acme.example", "tess@acme.example"]
+            stakeholders = ["lead@acme.example"]
+            "#,
+        ),
     ],
     share_accounts: true,
     unconfirmed: &[NEW],

@@ -1,11 +1,8 @@
 //! GitHub is not there, or somebody stops the deployment, while people are to be asked.
 
 use domain::life::{Ending, Event, WayBack};
-use domain::parking::Key;
 use end_to_end::TEST;
-use end_to_end::outcome::deployed;
 use local::deliveries::Release;
-use local::tester::Answer;
 
 use crate::{QA, in_the_laboratory};
 
@@ -33,36 +30,6 @@ fn f12_where_github_does_not_say_what_a_tag_is_nothing_is_written_and_the_delive
         let again = scenario.send(&delivery, 200).await;
         assert_eq!(again["outcome"], "already_known", "{again}");
         assert_eq!(laboratory.executions_in("down-at-intake", TEST).await, 1);
-    });
-}
-
-#[test]
-fn where_github_does_not_say_who_wrote_it_the_deployment_waits_and_asks_when_github_is_back() {
-    in_the_laboratory(async |laboratory| {
-        let scenario = laboratory.scenario("down-when-asking").await;
-        scenario.deploys("Sell tea").await;
-        let candidate = scenario.prerelease("v1.0.0-rc.1").await;
-        laboratory.github.be_down_for(&scenario.repository.name, true);
-        let key = Key::approval(&candidate.deployment);
-        scenario
-            .eventually("it waits for people", async || {
-                let parked = laboratory.pipeline.ledger.parked(&key).await;
-                !parked.expect("the ledger answers").is_empty()
-            })
-            .await;
-        laboratory.github.take_asked();
-        scenario
-            .eventually("GitHub is asked", async || {
-                let asked = laboratory.github.take_asked();
-                asked
-                    .iter()
-                    .any(|asked| asked.target.contains(&scenario.repository.name))
-            })
-            .await;
-        assert_eq!(candidate.approval().await, None);
-        laboratory.github.be_down_for(&scenario.repository.name, false);
-        candidate.answers(QA, &Answer::accept("")).await;
-        deployed(&candidate.ends().await);
     });
 }
 

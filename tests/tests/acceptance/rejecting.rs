@@ -1,6 +1,5 @@
-//! What people do not accept, or nobody answers for.
+//! What people do not accept.
 
-use domain::approval::Outcome;
 use domain::life::WayBack;
 use end_to_end::outcome::{deployed, failed_clean};
 use end_to_end::{Scenario, TEST};
@@ -74,32 +73,5 @@ fn what_is_rejected_goes_where_the_policy_says_so_and_the_last_accepted_release_
             .stable
             .expect("there is a stable release");
         assert_eq!(stable.deployment, first.deployment);
-    });
-}
-
-#[test]
-fn who_does_not_answer_is_reminded_at_half_time_and_at_the_deadline_it_is_over() {
-    in_the_laboratory(async |laboratory| {
-        let scenario = laboratory.scenario("expired").await;
-        scenario.deploys("Sell tea").await;
-        let candidate = scenario.prerelease("v1.0.0-rc.1").await;
-        let link = candidate.link(QA).await;
-        let ended = candidate.ends().await;
-        let (name, cause, way_back) = failed_clean(&ended);
-        assert_eq!((name, way_back), ("Failed.ApprovalExpired", &WayBack::Stays));
-        assert!(cause.contains(QA), "it says who did not answer: {cause}");
-        let approval = candidate.approval().await.expect("it was asked");
-        assert!(matches!(approval.outcome, Some(Outcome::Expired { at }) if at >= approval.deadline));
-        let mails = candidate.mails().await;
-        let to_qa = mails.iter().filter(|mail| mail.to == QA);
-        let subjects: Vec<&str> = to_qa.map(|mail| mail.subject.as_str()).collect();
-        let [question, reminder] = subjects.as_slice() else {
-            panic!("{subjects:?}")
-        };
-        assert!(question.ends_with("please accept or reject"), "{question}");
-        assert!(reminder.ends_with("your answer is still missing"), "{reminder}");
-        let page = candidate.person(QA).open(&link).await.expect("there is a page");
-        assert_eq!((page.status, page.field("nonce")), (410, None), "{}", page.html);
-        scenario.is_at_rest_in(TEST).await;
     });
 }

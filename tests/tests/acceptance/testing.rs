@@ -1,9 +1,8 @@
 //! The repository's own integration tests, against the environment.
 
-use domain::life::{Event, WayBack};
+use domain::life::WayBack;
 use end_to_end::TEST;
 use end_to_end::outcome::{deployed, failed_clean};
-use local::TOOLS;
 use local::tester::Answer;
 
 use crate::{QA, in_the_laboratory};
@@ -43,32 +42,5 @@ fn red_integration_tests_take_test_back_to_its_stable_release_which_had_none_and
             .stable
             .expect("there is a stable release");
         assert_eq!(stable.deployment, good.deployment);
-    });
-}
-
-#[test]
-fn integration_tests_whose_end_nobody_hears_of_cost_a_sweep_and_no_deployment() {
-    in_the_laboratory(async |laboratory| {
-        let mut scenario = laboratory.scenario("unheard").await;
-        let emulator = &laboratory.emulator;
-        // What the builds of its deployments into test are told as, and no others.
-        let about = "\"unheard-test-";
-        emulator
-            .lose_events_about(TOOLS, "aws.codebuild", about)
-            .await
-            .expect("events can be lost");
-        scenario.application.integration_runs = Some("echo tested".to_owned());
-        scenario.deploys("Sell tea").await;
-        let candidate = scenario.prerelease("v1.0.0-rc.1").await;
-        candidate.answers(QA, &Answer::accept("")).await;
-        let ended = candidate.ends().await;
-        deployed(&ended);
-        let at = |is: fn(&Event) -> bool| ended.entries.iter().find(|entry| is(&entry.what)).map(|entry| entry.at);
-        let began = at(|event| matches!(event, Event::IntegrationTesting { .. })).expect("tests began");
-        let seen = at(|event| matches!(event, Event::IntegrationTested { passed: true, .. })).expect("tests passed");
-        assert!(
-            seen.duration_since(began).as_secs() > 30,
-            "the sweep looked, and no event came: {ended:#?}"
-        );
     });
 }
