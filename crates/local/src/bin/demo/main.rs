@@ -5,6 +5,8 @@ mod screen;
 mod story;
 mod summary;
 
+use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -46,6 +48,10 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> ExitCode {
     let screen = Screen::new();
     let folder = workspace().join("target/lockgate/demo");
+    let _alone = match alone(&folder) {
+        Ok(lock) => lock,
+        Err(trouble) => return give_up(&screen, &trouble),
+    };
     let _ = std::fs::remove_dir_all(&folder);
     let options = emulator::Options {
         port: arguments.port,
@@ -88,6 +94,20 @@ async fn run(arguments: &Arguments) -> ExitCode {
     };
     emulator.stop().await;
     code
+}
+
+/// Two demos would take each other's files away; what is returned is held until the end.
+fn alone(folder: &Path) -> Result<File, Trouble> {
+    let what = "locking the demo's folder";
+    if let Some(parent) = folder.parent() {
+        std::fs::create_dir_all(parent).map_err(Trouble::during(what))?;
+    }
+    let lock = File::create(folder.with_extension("lock")).map_err(Trouble::during(what))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Trouble("Another demo is running; end that one first.".to_owned()),
+        TryLockError::Error(error) => Trouble::during(what)(error),
+    })?;
+    Ok(lock)
 }
 
 fn give_up(screen: &Screen, trouble: &Trouble) -> ExitCode {

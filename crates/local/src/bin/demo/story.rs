@@ -147,7 +147,8 @@ impl Scene<'_> {
             .await
             .map_err(Trouble::during("reading the ledger"))?;
         let page = match &approval {
-            Some(approval) => Some(Tester::new(self.emulator, TESTER).link(approval.id.as_str()).await?),
+            // Nobody gets a mail where too few are left who may answer.
+            Some(approval) => Tester::new(self.emulator, TESTER).link(approval.id.as_str()).await.ok(),
             None => None,
         };
         Ok(Told {
