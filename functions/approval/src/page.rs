@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::approval::{Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, Outcome};
+use domain::approval::{Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, CommitLine, Outcome};
 use domain::change_set::{How, Loss, Summary};
 use domain::message::duration;
 use jiff::Timestamp;
@@ -16,6 +16,9 @@ use sha2::{Digest as _, Sha256};
 use crate::http::Response;
 
 const STYLE: &str = include_str!("style.css");
+
+/// How many commits are read in a moment.
+const AT_A_GLANCE: usize = 8;
 
 /// Nothing is loaded, nothing runs, nobody frames it, and the form goes nowhere but back to us.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -40,60 +43,81 @@ pub struct Form {
     pub ticked: Vec<usize>,
 }
 
-/// The page with its question.
+/// The page with its question. What is needed to answer comes first, and what it is exactly comes last.
 pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, now: Timestamp) -> Response {
     let body = html! {
-        h1 { "Is " (approval.version) " of " (approval.application) " to be accepted in " (approval.environment) "?" }
-        p.lead {
-            "It is deployed there and passed its tests. Try it, tick what you checked, and answer by "
-            (moment(approval.deadline)) " (" (left(approval.deadline, now)) ")."
+        section {
+            p.of { (approval.application) }
+            h1 { (asks(approval)) }
+            p.lead {
+                "It is deployed there and passed its tests. Try it, tick what you checked, and answer by "
+                (moment(approval.deadline)) " (" (left(approval.deadline, now)) ")."
+            }
+            (tests(approval))
+            (lost(approval))
+            @if let Some(complaint) = &form.complaint {
+                p.notice role="alert" { strong { "Not recorded: " } (complaint) }
+            }
         }
-        @if let Some(complaint) = &form.complaint {
-            p.notice role="alert" { strong { "Not recorded: " } (complaint) }
-        }
-        (facts(approval))
         (changes(approval))
-        (tests(approval))
         form method="post" accept-charset="utf-8" {
             // The Enter key presses a form's first button: this one, which does nothing, and not Accept.
             button type="submit" disabled hidden {}
             input type="hidden" name="token" value=(form.token);
             input type="hidden" name="nonce" value=(form.nonce);
             (checklist(&approval.checklist, &form.ticked))
-            h2 { "Your answer" }
-            label for="comment" { "Comment (needed to reject; kept on record)" }
-            textarea #comment name="comment" maxlength=(COMMENT_LIMIT) { (form.comment) }
-            div.answer {
-                button.accept type="submit" name="decision" value="accept" { "Accept" }
-                button.reject type="submit" name="decision" value="reject" { "Reject" }
+            section {
+                h2 { "Your answer" }
+                label for="comment" { "Comment " span.soft { "(needed to reject; kept on record)" } }
+                textarea #comment name="comment" maxlength=(COMMENT_LIMIT) { (form.comment) }
+                div.buttons {
+                    button.accept type="submit" name="decision" value="accept" { "Accept" }
+                    button.reject type="submit" name="decision" value="reject" { "Reject" }
+                }
+                p."soft small" {
+                    "It is about release " code { (approval.release.short()) } " in " (approval.environment)
+                    " and nothing else, and it is given once."
+                }
             }
         }
         (people(approval, me))
+        (facts(approval))
     };
-    let title = format!(
-        "Accept {} of {} in {}?",
-        approval.version, approval.application, approval.environment
-    );
+    let title = format!("{}: {}", approval.application, asks(approval));
     page(status, &title, &body)
+}
+
+fn asks(approval: &Approval) -> String {
+    format!("Accept {} in {}?", approval.version, approval.environment)
 }
 
 /// The page once there is nothing more to be asked: what was decided, or what this person answered.
 pub fn answered(status: u16, approval: &Approval, me: &Approver, heading: &str, now: Timestamp) -> Response {
     let body = html! {
-        h1 { (heading) }
-        (ending(approval, now))
-        (facts(approval))
+        section {
+            p.of { (approval.application) " " (approval.version) " in " (approval.environment) }
+            h1 { (heading) }
+            (ending(approval, now))
+        }
         (people(approval, me))
         (ticks(approval))
         (changes(approval))
-        (tests(approval))
+        section {
+            h2 { "Tests" }
+            (tests(approval))
+        }
+        (facts(approval))
     };
     page(status, heading, &body)
 }
 
 /// A page that tells nothing about any approval.
 pub fn notice(status: u16, heading: &str, sentence: &str) -> Response {
-    page(status, heading, &html! { h1 { (heading) } p { (sentence) } })
+    page(
+        status,
+        heading,
+        &html! { section { h1 { (heading) } p { (sentence) } } },
+    )
 }
 
 fn page(status: u16, title: &str, body: &Markup) -> Response {
@@ -108,7 +132,7 @@ fn page(status: u16, title: &str, body: &Markup) -> Response {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header { "Lockgate" }
+                header { (mark()) "Lockgate" }
                 main { (body) }
                 footer { "This link is yours alone. Opening it changes nothing; only the buttons do." }
             }
@@ -117,15 +141,28 @@ fn page(status: u16, title: &str, body: &Markup) -> Response {
     Response::page(status, page.into_string(), POLICY.clone())
 }
 
+/// Two gates that meet against the water.
+fn mark() -> Markup {
+    html! {
+        svg viewBox="0 0 24 24" aria-hidden="true" {
+            path d="M4 3v11M20 3v11M4 4l8 5 8-5M4 10l8 5 8-5M3 20c2 0 2-1.5 4.5-1.5S10 20 12 20s2-1.5 4.5-1.5S19 20 21 20" {}
+        }
+    }
+}
+
 fn facts(approval: &Approval) -> Markup {
     html! {
-        dl {
-            dt { "Application" } dd { (approval.application) }
-            dt { "Version" } dd { (approval.version) }
-            dt { "Environment" } dd { (approval.environment) " (account " (approval.account) ", " (approval.region) ")" }
-            dt { "Commit" } dd { code { (approval.commit.short()) } " " (approval.title) }
-            dt { "Release" } dd { code { (approval.release.short()) } }
-            dt { "Asked by" } dd { (approval.requested_by) ", " (moment(approval.asked_at)) }
+        section {
+            h2 { "What it is exactly" }
+            dl {
+                dt { "Application" } dd { (approval.application) }
+                dt { "Version" } dd { (approval.version) }
+                dt { "Environment" } dd { (approval.environment) " (account " (approval.account) ", " (approval.region) ")" }
+                dt { "Commit" } dd { code { (approval.commit.short()) } " " (approval.title) }
+                dt { "Release" } dd { code { (approval.release) } }
+                dt { "Deployment" } dd { code { (approval.deployment) } }
+                dt { "Asked for by" } dd { (approval.requested_by) ", " (moment(approval.asked_at)) }
+            }
         }
     }
 }
@@ -133,24 +170,55 @@ fn facts(approval: &Approval) -> Markup {
 fn changes(approval: &Approval) -> Markup {
     let facts = &approval.facts;
     html! {
-        h2 { "What changed" @if facts.since.is_some() { " since the last accepted release" } }
-        @if facts.commits.is_empty() {
-            p { "No commits that are not in what was accepted before." }
-        } @else {
+        section {
+            h2 { "What changed" @if facts.since.is_some() { " since the last accepted release" } }
+            @if facts.commits.is_empty() {
+                p { "No commits that are not in what was accepted before." }
+            }
+            (commits(facts.commits.get(..AT_A_GLANCE).unwrap_or(&facts.commits)))
+            @if let Some(others @ [_, ..]) = facts.commits.get(AT_A_GLANCE..) {
+                details {
+                    summary { (others.len()) " earlier ones" }
+                    (commits(others))
+                }
+            }
+            @if facts.more_commits > 0 { p { "… and at least " (facts.more_commits) " more." } }
+            @if let Some(url) = facts.compare_url.as_deref().filter(|url| is_web_address(url)) {
+                p { a href=(url) rel="noreferrer" { "See every line on GitHub" } }
+            }
+            h3 { "Resources" }
             ul {
-                @for line in &facts.commits {
-                    li { (line.title) " " span.lead { (line.author) ", " code { (line.commit.short()) } } }
+                @for stack in &facts.stacks {
+                    li { strong { (stack.stack) } ": " (resources(stack.summary.as_ref())) }
                 }
             }
         }
-        @if facts.more_commits > 0 { p { "… and at least " (facts.more_commits) " more." } }
-        @if let Some(url) = facts.compare_url.as_deref().filter(|url| is_web_address(url)) {
-            p { a href=(url) rel="noreferrer" { "See every line on GitHub" } }
+    }
+}
+
+fn commits(lines: &[CommitLine]) -> Markup {
+    html! {
+        ul.commits {
+            @for line in lines {
+                li { (line.title) " " span."soft small" { (line.author) ", " code { (line.commit.short()) } } }
+            }
         }
-        h3 { "Resources" }
-        ul {
-            @for stack in &facts.stacks {
-                li { strong { (stack.stack) } ": " (resources(stack.summary.as_ref())) }
+    }
+}
+
+/// Data that is gone, or may be, is said before anything else.
+fn lost(approval: &Approval) -> Markup {
+    let summaries = approval.facts.stacks.iter().filter_map(|stack| stack.summary.as_ref());
+    let losses = summaries.flat_map(|summary| &summary.losses);
+    let lost: Vec<&Loss> = losses.filter(|loss| loss.stateful && !loss.kept).collect();
+    let is_certain = lost.iter().any(|loss| loss.how != How::MayBeReplaced);
+    html! {
+        @if !lost.is_empty() {
+            div.notice {
+                strong { @if is_certain { "This release costs data" } @else { "This release may cost data" } }
+                ul {
+                    @for loss in lost { li { (gone(loss)) } }
+                }
             }
         }
     }
@@ -165,10 +233,7 @@ fn resources(summary: Option<&Summary>) -> Markup {
         @if !summary.losses.is_empty() {
             ul {
                 @for loss in &summary.losses {
-                    li {
-                        (loss.logical_id) " (" (loss.resource_type) ") " (manner(loss.how))
-                        @if loss.stateful { "; " (fate(loss)) }
-                    }
+                    li { (gone(loss)) }
                 }
                 @if summary.truncated > 0 { li { "and " (summary.truncated) " more that were replaced or removed" } }
             }
@@ -198,13 +263,20 @@ fn manner(how: How) -> &'static str {
     }
 }
 
+fn gone(loss: &Loss) -> Markup {
+    html! {
+        (loss.logical_id) " (" (loss.resource_type) ") " (manner(loss.how))
+        @if loss.stateful { "; " (fate(loss)) }
+    }
+}
+
 /// What became of a resource that holds data.
 fn fate(loss: &Loss) -> Markup {
     html! {
         @match (loss.kept, loss.how) {
             (true, _) => "the old one, or a snapshot of it, is kept",
-            (false, How::MayBeReplaced) => span.bad { "its data may be gone" },
-            (false, How::Removed | How::Replaced) => span.bad { "its data is gone" },
+            (false, How::MayBeReplaced) => strong { "its data may be gone" },
+            (false, How::Removed | How::Replaced) => strong { "its data is gone" },
         }
     }
 }
@@ -212,7 +284,6 @@ fn fate(loss: &Loss) -> Markup {
 fn tests(approval: &Approval) -> Markup {
     let facts = &approval.facts;
     html! {
-        h2 { "Tests" }
         ul {
             @match &facts.smoke_tests {
                 Some(report) if !report.checks.is_empty() => {
@@ -250,14 +321,16 @@ fn is_web_address(text: &str) -> bool {
 fn checklist(items: &[ChecklistItem], ticked: &[usize]) -> Markup {
     html! {
         @if !items.is_empty() {
-            h2 { "What to check" }
-            @for (heading, group) in grouped(items) {
-                fieldset {
-                    legend { (heading.unwrap_or("Tick what works")) }
-                    @for (index, item) in group {
-                        div.tick {
-                            input type="checkbox" id=(format!("tick-{index}")) name="tick" value=(index) checked[ticked.contains(&index)];
-                            label for=(format!("tick-{index}")) { (item.text) }
+            section {
+                h2 { "What to check" }
+                @for (heading, group) in grouped(items) {
+                    fieldset {
+                        legend { (heading.unwrap_or("Tick what works")) }
+                        @for (index, item) in group {
+                            div.tick {
+                                input type="checkbox" id=(format!("tick-{index}")) name="tick" value=(index) checked[ticked.contains(&index)];
+                                label for=(format!("tick-{index}")) { (item.text) }
+                            }
                         }
                     }
                 }
@@ -284,15 +357,18 @@ fn grouped(items: &[ChecklistItem]) -> Vec<Group<'_>> {
 
 fn people(approval: &Approval, me: &Approver) -> Markup {
     html! {
-        h2 { "Who is asked" }
-        @for duty in &approval.policy.duties {
-            p {
-                @match &duty.group { Some(group) => (group), None => "People" }
-                ": " (duty.need) " of " (duty.people.len()) " have to accept; one rejection ends it."
-            }
-            ul {
-                @for person in &duty.people {
-                    li { (person) @if person == me { " (you)" } ": " (state_of(approval, person)) }
+        section {
+            h2 { "Who is asked" }
+            p.soft { "One rejection ends it." }
+            @for duty in &approval.policy.duties {
+                h3 {
+                    @if let Some(group) = &duty.group { (group) ": " }
+                    (duty.need) " of " (duty.people.len()) " " (if duty.need == 1 { "has" } else { "have" }) " to accept"
+                }
+                ul.people {
+                    @for person in &duty.people {
+                        li { strong { (person) @if person == me { " (you)" } } " " (state_of(approval, person)) }
+                    }
                 }
             }
         }
@@ -305,11 +381,11 @@ fn state_of(approval: &Approval, person: &Approver) -> Markup {
         @if let Some(ballot) = ballot {
             (answer_of(ballot))
         } @else if approval.excluded().contains(person) {
-            "may not answer, having worked on this release or asked for it"
+            span.soft { "may not answer, having worked on this release or asked for it" }
         } @else if approval.unconfirmed.contains(person) {
-            "gets no mail, not having confirmed the subscription"
+            span.soft { "gets no mail, not having confirmed the subscription" }
         } @else {
-            "has not answered"
+            span.soft { "has not answered" }
         }
     }
 }
@@ -320,8 +396,8 @@ fn answer_of(ballot: &Ballot) -> Markup {
             Choice::Accept => span.good { "accepted" },
             Choice::Reject => span.bad { "rejected" },
         }
-        ", " (moment(ballot.at))
-        @if !ballot.comment.is_empty() { ": " q { (ballot.comment) } }
+        span.soft { (moment(ballot.at)) }
+        @if !ballot.comment.is_empty() { q { (ballot.comment) } }
     }
 }
 
@@ -329,51 +405,59 @@ fn answer_of(ballot: &Ballot) -> Markup {
 fn ticks(approval: &Approval) -> Markup {
     html! {
         @if !approval.checklist.is_empty() {
-            h2 { "What was checked" }
-            ul {
-                @for (index, item) in approval.checklist.iter().enumerate() {
-                    li { (item.text) ": " (ticked_by(approval, index)) }
+            section {
+                h2 { "What was checked" }
+                ul.commits {
+                    @for (index, item) in approval.checklist.iter().enumerate() {
+                        li { (item.text) " " (ticked_by(approval, index)) }
+                    }
                 }
             }
         }
     }
 }
 
-fn ticked_by(approval: &Approval, index: usize) -> String {
-    let people: Vec<String> = approval
-        .ballots
-        .iter()
-        .filter(|ballot| ballot.ticked.contains(&index))
-        .map(|ballot| ballot.by.to_string())
-        .collect();
-    if people.is_empty() {
-        "ticked by nobody".to_owned()
-    } else {
-        format!("ticked by {}", people.join(", "))
+fn ticked_by(approval: &Approval, index: usize) -> Markup {
+    let ballots = approval.ballots.iter().filter(|ballot| ballot.ticked.contains(&index));
+    let people: Vec<&str> = ballots.map(|ballot| ballot.by.as_str()).collect();
+    html! {
+        @if people.is_empty() {
+            span."soft small" { "ticked by nobody" }
+        } @else {
+            span."good small" { "ticked by " (people.join(", ")) }
+        }
     }
 }
 
 fn ending(approval: &Approval, now: Timestamp) -> Markup {
     html! {
-        @match &approval.outcome {
-            None if now >= approval.deadline => p { span.bad { "Expired" } ", " (moment(approval.deadline)) ": not enough people answered in time." }
-            None => p.lead {
-                "Others are still asked, until " (moment(approval.deadline)) " (" (left(approval.deadline, now)) ")."
-            }
-            Some(Outcome::Accepted { at }) => p { span.good { "Accepted" } ", " (moment(*at)) "." }
-            Some(Outcome::Rejected { by, comment, at }) => p {
-                span.bad { "Rejected" } " by " (by) ", " (moment(*at)) ": " q { (comment) }
-            }
-            Some(Outcome::Expired { at }) => p { span.bad { "Expired" } ", " (moment(*at)) ": not enough people answered in time." }
-            Some(Outcome::Superseded { by, at }) => p { "A newer candidate took its place, " (moment(*at)) ": " code { (by) } "." }
-            Some(Outcome::Unreachable { at }) => p {
-                span.bad { "Ended" } ", " (moment(*at)) ": too few people are left who may accept it."
-            }
-            Some(Outcome::Withdrawn { at }) => p {
-                span.bad { "Ended" } ", " (moment(*at)) ": the deployment was over before people had decided."
+        p.told {
+            @match &approval.outcome {
+                None if now >= approval.deadline => { (expired(approval.deadline)) }
+                None => {
+                    "Others are still asked, until " (moment(approval.deadline)) " (" (left(approval.deadline, now)) ")."
+                }
+                Some(Outcome::Accepted { at }) => { span.good { "Accepted" } ", " (moment(*at)) "." }
+                Some(Outcome::Rejected { by, comment, at }) => {
+                    span.bad { "Rejected" } " by " (by) ", " (moment(*at)) ": " q { (comment) }
+                }
+                Some(Outcome::Expired { at }) => { (expired(*at)) }
+                Some(Outcome::Superseded { by, at }) => {
+                    "A newer candidate took its place, " (moment(*at)) ": " code { (by) } "."
+                }
+                Some(Outcome::Unreachable { at }) => {
+                    span.bad { "Ended" } ", " (moment(*at)) ": too few people are left who may accept it."
+                }
+                Some(Outcome::Withdrawn { at }) => {
+                    span.bad { "Ended" } ", " (moment(*at)) ": the deployment was over before people had decided."
+                }
             }
         }
     }
+}
+
+fn expired(at: Timestamp) -> Markup {
+    html! { span.bad { "Expired" } ", " (moment(at)) ": not enough people answered in time." }
 }
 
 fn moment(at: Timestamp) -> String {

@@ -31,7 +31,7 @@ async fn a_person_opens_the_link_accepts_and_sees_it() {
     let page = site.open(&site.link(QA), 1).await;
     assert_eq!(page.status_code, 200);
     let markup = Markup::of(&page.body);
-    assert_eq!(markup.heading(), "Is v1.2.0-rc.1 of acme/shop to be accepted in test?");
+    assert_eq!(markup.heading(), "Accept v1.2.0-rc.1 in test?");
     let nonce = markup.field("nonce").unwrap();
     let form = Form::new(&site.link(QA), &nonce, Choice::Accept)
         .with("tick", "1")
@@ -41,12 +41,9 @@ async fn a_person_opens_the_link_accepts_and_sees_it() {
         (thanks.status_code, heading(&thanks).as_str()),
         (200, "Thank you: you accepted")
     );
-    assert!(
-        thanks.body.contains("Cancel the order.: ticked by qa@acme.example"),
-        "{}",
-        thanks.body
-    );
-    assert!(thanks.body.contains("Order two teas.: ticked by nobody"));
+    let said = Markup::of(&thanks.body).text;
+    assert!(said.contains("Cancel the order. ticked by qa@acme.example"), "{said}");
+    assert!(said.contains("Order two teas. ticked by nobody"), "{said}");
     let approval = site.approval().await;
     assert_eq!(approval.outcome, Some(Outcome::Accepted { at: after(2) }));
     assert_eq!(
