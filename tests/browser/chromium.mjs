@@ -16,7 +16,9 @@ export async function launch() {
   // It unpacks the libraries that a bare Linux lacks when it believes to be in Lambda.
   process.env.AWS_LAMBDA_JS_RUNTIME ??= 'nodejs22.x';
   const { default: packed } = await import('@sparticuz/chromium');
-  return playwright.launch({ executablePath: await packed.executablePath(), args: [...packed.args, ...ARGUMENTS] });
+  // Not with its own arguments: they are for Lambda, run everything in one process that does not outlive the closing of a
+  // page, and switch off the web's security, which is what is to be shown here.
+  return playwright.launch({ executablePath: await packed.executablePath(), args: ARGUMENTS });
 }
 
 function find() {
