@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tracing::Instrument as _;
+use tracing_subscriber::filter::LevelFilter;
 
 /// What stops a function before its first event.
 pub type StartError = lambda_runtime::Error;
@@ -39,9 +40,19 @@ where
     .await
 }
 
-/// Starts logging: JSON lines where Lambda asks for them.
+/// Starts logging: JSON lines, from the level on that Lambda's advanced logging controls set (`AWS_LAMBDA_LOG_LEVEL`).
+///
+/// Not by `lambda_runtime`'s own subscriber, whose filter understands directives in `RUST_LOG` and brings a compiler of
+/// regular expressions into every function for that.
 pub fn start_logging() {
-    lambda_runtime::tracing::init_default_subscriber();
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok();
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO))
+        .with_target(false)
+        // Lambda writes the time beside each line.
+        .without_time()
+        .init();
 }
 
 /// A setting from the function's environment.
