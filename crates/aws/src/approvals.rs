@@ -1,5 +1,7 @@
 //! Approvals: one record each, changed by transitions of the domain, and beside it what was refused.
 
+use std::collections::BTreeSet;
+
 use domain::approval::{Approval, ApprovalId, Approver};
 use domain::parking::WaitsFor;
 use jiff::{SignedDuration, Timestamp};
@@ -80,8 +82,10 @@ impl Ledger {
     /// The approvals that wait for people.
     pub async fn waiting_approvals(&self, now: Timestamp) -> Result<Vec<Approval>, Error> {
         let mut waiting = Vec::new();
+        let mut seen = BTreeSet::new();
         for parked in self.overdue_tasks(now + EVER).await?.into_iter().flatten() {
             if let WaitsFor::Approval { approval, .. } = &parked.waits_for
+                && seen.insert(approval.clone())
                 && let Some(approval) = self.approval(approval).await?
                 && approval.outcome.is_none()
             {

@@ -35,6 +35,8 @@ pub enum Kind {
     NotFound,
     /// A condition did not hold, or it is there already.
     Conflict,
+    /// A call with the same client token came before: what it asks for is done already, or being done.
+    AlreadyAsked,
     /// The request is not valid as it stands.
     Invalid,
     /// Our own records contradict each other, or AWS's answer contradicts its documentation.
@@ -57,13 +59,21 @@ impl Error {
         self.kind == kind
     }
 
+    /// Whether it is certain that this call did nothing.
+    pub fn did_nothing(&self) -> bool {
+        match self.kind {
+            Kind::Throttled | Kind::AccessDenied | Kind::NotFound | Kind::Conflict | Kind::Invalid => true,
+            Kind::Unavailable | Kind::Unanswered | Kind::AlreadyAsked | Kind::Unexpected => false,
+        }
+    }
+
     /// The failure's name for a call that makes no change, or that a client token or a condition makes safe to repeat.
     pub fn name(&self) -> Name {
         match self.kind {
             Kind::Throttled => Name::Throttled,
             Kind::Unavailable | Kind::Unanswered => Name::Unavailable,
             Kind::AccessDenied => Name::AccessDenied,
-            Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Unexpected => Name::Unexpected,
+            Kind::NotFound | Kind::Conflict | Kind::AlreadyAsked | Kind::Invalid | Kind::Unexpected => Name::Unexpected,
         }
     }
 
@@ -146,6 +156,7 @@ where
         | "ParameterNotFound"
         | "ExecutionDoesNotExist"
         | "TaskDoesNotExist" => Kind::NotFound,
+        "TokenAlreadyExistsException" => Kind::AlreadyAsked,
         "RequestTimeout" | "RequestTimeoutException" => Kind::Unavailable,
         "ConditionalCheckFailedException"
         | "TransactionCanceledException"

@@ -264,15 +264,12 @@ impl Stacks {
     /// Why CloudFormation made nothing of a change set, where it says so only among its events
     /// (AWS CloudFormation User Guide, "Validate stack deployments").
     pub async fn validation_failures(&self, change_set: &str) -> Result<Vec<String>, Error> {
-        let answer = self
-            .client
-            .describe_events()
-            .change_set_name(change_set)
-            .filters(EventFilter::builder().failed_events(true).build())
-            .send()
-            .await
-            .map_err(during("cloudformation:DescribeEvents"))?;
-        let failures = answer.operation_events().iter().filter_map(|event| {
+        let failed = EventFilter::builder().failed_events(true).build();
+        let request = self.client.describe_events().change_set_name(change_set);
+        let pages = request.filters(failed).into_paginator().items().send();
+        let events = pages.collect::<Result<Vec<_>, _>>().await;
+        let events = events.map_err(during("cloudformation:DescribeEvents"))?;
+        let failures = events.iter().filter_map(|event| {
             let why = event.validation_status_reason().or(event.resource_status_reason())?;
             Some(match event.logical_resource_id() {
                 Some(resource) => format!("{resource}: {why}"),
@@ -310,9 +307,9 @@ impl Stacks {
         answer.map(drop).map_err(during("cloudformation:DeleteStack"))
     }
 
-    /// Protects a stack against deletion, or no longer does.
-    pub async fn protect(&self, stack: &StackName, protected: bool) -> Result<(), Error> {
-        let request = self.client.update_termination_protection().stack_name(stack.as_str());
+    /// Protects a stack, given by its ARN, against deletion, or no longer does.
+    pub async fn protect(&self, stack_id: &str, protected: bool) -> Result<(), Error> {
+        let request = self.client.update_termination_protection().stack_name(stack_id);
         let answer = request.enable_termination_protection(protected).send().await;
         answer
             .map(drop)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use aws::operator_acts::{Act, OperatorAct};
-use aws::{Aws, Ledger, stacks};
+use aws::{Aws, Error as AwsError, Ledger, stacks};
 use domain::deployment::Leg;
 use domain::environment_state::{EnvironmentState, Quarantine, Refusal};
 use domain::harmless::harmless;
@@ -111,13 +111,20 @@ pub async fn run(options: &Options) -> Result<String, ReleaseError> {
     };
     if let Some(next) = &next {
         // Only gate may answer a waiting task, and the sweep has gate look at whatever is due.
-        if let Err(error) = ledger.look_again(&Key::lock(next), next, now).await {
+        if let Err(error) = have_gate_look(&ledger, next, now).await {
             terminal::warn(&format!(
                 "{next} has the lock and could not be woken ({error}); the sweep finds it in a few minutes"
             ));
         }
     }
     Ok(done(options, &act.by, next.as_ref()))
+}
+
+async fn have_gate_look(ledger: &Ledger, waiting: &DeploymentId, now: Timestamp) -> Result<(), AwsError> {
+    for parked in ledger.parked(&Key::lock(waiting)).await? {
+        ledger.look_again(&parked, now).await?;
+    }
+    Ok(())
 }
 
 async fn table(aws: &Aws, options: &Options) -> Result<String, ReleaseError> {

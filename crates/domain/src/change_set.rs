@@ -7,7 +7,7 @@ use crate::deployment::Leg;
 use crate::harmless::harmless;
 use crate::names::{DeploymentId, StackName};
 
-/// A call of CloudFormation that must not happen twice.
+/// A call of CloudFormation that changes something, and has a name of its own in each deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Call {
@@ -19,6 +19,8 @@ pub enum Call {
     ContinueRollback,
     /// `DeleteStack`.
     Delete,
+    /// `UpdateTerminationProtection`. It takes no token.
+    Protect,
 }
 
 /// The name of the change set that a deployment makes for a stack: the same one however often it is asked.
@@ -119,6 +121,10 @@ pub enum Creation {
     Pending,
     /// CloudFormation will not make it, for this reason; `DescribeEvents` may know more.
     Refused(String),
+    /// It is being deleted. Its name is free when that is over, and then another can be made.
+    Going,
+    /// It was deleted, and is of no use.
+    Gone,
 }
 
 /// How a change set without changes begins to explain itself: for a plain template, and for one with transforms
@@ -138,10 +144,9 @@ pub fn assess_created(status: &ChangeSetStatus, reason: Option<&str>) -> Creatio
         ChangeSetStatus::Failed if NO_CHANGES.iter().any(|text| reason.starts_with(text)) => Creation::NoChanges,
         ChangeSetStatus::Failed if reason.is_empty() => Creation::Refused("CloudFormation gives no reason".to_owned()),
         ChangeSetStatus::Failed => Creation::Refused(harmless(reason, 500)),
-        ChangeSetStatus::DeletePending
-        | ChangeSetStatus::DeleteInProgress
-        | ChangeSetStatus::DeleteComplete
-        | ChangeSetStatus::DeleteFailed => Creation::Refused("somebody deleted the change set".to_owned()),
+        ChangeSetStatus::DeletePending | ChangeSetStatus::DeleteInProgress => Creation::Going,
+        ChangeSetStatus::DeleteComplete => Creation::Gone,
+        ChangeSetStatus::DeleteFailed => Creation::Refused("the change set could not be deleted".to_owned()),
         ChangeSetStatus::Other(word) if word.ends_with("_PENDING") || word.ends_with("_IN_PROGRESS") => {
             Creation::Pending
         }
@@ -461,7 +466,10 @@ mod tests {
                 "Transform AWS::X\nfailed\u{1b}[31m",
                 refused("Transform AWS::X failed [31m"),
             ),
-            (S::DeleteComplete, "", refused("somebody deleted the change set")),
+            (S::DeletePending, "", Creation::Going),
+            (S::DeleteInProgress, "", Creation::Going),
+            (S::DeleteComplete, "", Creation::Gone),
+            (S::DeleteFailed, "", refused("the change set could not be deleted")),
             (S::Other("VALIDATE_IN_PROGRESS".to_owned()), "", Creation::Pending),
             (
                 S::Other("PUZZLED".to_owned()),

@@ -10,6 +10,7 @@ mod read;
 
 use serde::{Deserialize, Serialize};
 
+pub use approval::LONGEST_WITHIN;
 pub use problem::{Problem, Problems};
 
 use crate::deployment::Environment;

@@ -189,7 +189,10 @@ impl Name {
         match error {
             "States.Timeout" | "States.HeartbeatTimeout" | "Sandbox.Timedout" => Self::TimedOut,
             "Lambda.TooManyRequestsException" => Self::Throttled,
-            "Lambda.ServiceException" | "Lambda.AWSLambdaException" | "Lambda.SdkClientException" => Self::Unavailable,
+            "Lambda.ServiceException"
+            | "Lambda.AWSLambdaException"
+            | "Lambda.SdkClientException"
+            | "Lambda.ClientExecutionTimeoutException" => Self::Unavailable,
             "Runtime.ExitError" | "Lambda.Unknown" => Self::Panicked,
             _ => Self::Unexpected,
         }
@@ -289,6 +292,19 @@ mod tests {
             Class::Bug
         );
         assert_eq!(Name::of_reported_error("States.Timeout").class(), Class::Stuck);
+    }
+
+    #[test]
+    fn what_kept_lambda_from_running_or_answering_is_transient() {
+        for error in [
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+            "Lambda.ClientExecutionTimeoutException",
+            "Lambda.TooManyRequestsException",
+        ] {
+            assert_eq!(Name::of_reported_error(error).class(), Class::Transient, "{error}");
+        }
     }
 
     #[test]

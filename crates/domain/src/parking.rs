@@ -41,6 +41,14 @@ impl Parked {
             since: now,
         }
     }
+
+    /// What this task is called among those that wait under its key. Every token has a name of its own, which does not
+    /// show it: where Step Functions calls again because an invocation was slow, the two invocations park two tasks,
+    /// whichever of them writes last, and the one that nobody waits for takes nothing from the other.
+    pub fn name(&self) -> String {
+        let token = Digest::of(self.token.expose().as_bytes());
+        format!("{}#{}", self.deployment, &token.as_str()[..16])
+    }
 }
 
 /// What a task waits for.
@@ -192,6 +200,21 @@ impl WaitsFor {
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_token_of_a_deployment_has_a_name_that_does_not_show_it() {
+        let name = |token: &str| {
+            let waits_for = WaitsFor::Lock {
+                application: "acme/shop".parse().unwrap(),
+                environment: "dev".parse().unwrap(),
+            };
+            let token = TaskToken::from(token.to_owned());
+            Parked::new("shop-dev-1".parse().unwrap(), waits_for, token, Timestamp::UNIX_EPOCH).name()
+        };
+        // The first digits of `printf abc | sha256sum`.
+        assert_eq!(name("abc"), "shop-dev-1#ba7816bf8f01cfea");
+        assert_ne!(name("abc"), name("abd"));
+    }
 
     #[test]
     fn an_event_and_a_parked_task_name_the_same_key() {

@@ -13,7 +13,9 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -63,6 +65,14 @@ pub struct State {
     says: HashMap<&'static str, VecDeque<(u16, String)>>,
     fates: BTreeMap<&'static str, VecDeque<Fate>>,
     calls: Vec<(String, Map<String, Value>)>,
+    lingering: BTreeMap<&'static str, Lingering>,
+}
+
+/// How many calls of an operation are under way, and how many were at most.
+#[derive(Debug, Default)]
+struct Lingering {
+    under_way: usize,
+    most: usize,
 }
 
 /// An execution.
@@ -175,6 +185,20 @@ impl FakeAws {
         self.state().fates.entry(operation).or_default().extend(fates);
     }
 
+    /// From now on, calls of an operation are answered only after others had their turn, so that those that are made at
+    /// once are under way at once.
+    pub fn lingers(&self, operation: &'static str) {
+        self.state().lingering.insert(operation, Lingering::default());
+    }
+
+    /// How many calls of an operation that lingers were under way at once, at most.
+    pub fn most_at_once(&self, operation: &str) -> usize {
+        self.state()
+            .lingering
+            .get(operation)
+            .map_or(0, |lingering| lingering.most)
+    }
+
     /// The input of every call of an operation so far.
     pub fn calls(&self, operation: &str) -> Vec<Map<String, Value>> {
         let state = self.state();
@@ -250,12 +274,46 @@ impl HttpConnector for FakeAws {
         HttpConnectorFuture::new(async move {
             let body = ByteStream::new(request.take_body()).collect().await;
             let body = body.map_err(|error| ConnectorError::io(error.into()))?.to_vec();
-            aws.state().meet(&Asked::read(&request, body))
+            let asked = Asked::read(&request, body);
+            if aws.state().enter(&asked.operation) {
+                give_way().await;
+                aws.state().leave(&asked.operation);
+            }
+            aws.state().meet(&asked)
         })
     }
 }
 
+/// Lets everybody else go on first, once.
+async fn give_way() {
+    let mut given = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl State {
+    /// Whether calls of this operation linger; then this one is under way.
+    fn enter(&mut self, operation: &str) -> bool {
+        let Some(lingering) = self.lingering.get_mut(operation) else {
+            return false;
+        };
+        lingering.under_way += 1;
+        lingering.most = lingering.most.max(lingering.under_way);
+        true
+    }
+
+    fn leave(&mut self, operation: &str) {
+        if let Some(lingering) = self.lingering.get_mut(operation) {
+            lingering.under_way -= 1;
+        }
+    }
+
     fn meet(&mut self, asked: &Asked) -> Result<HttpResponse, ConnectorError> {
         self.calls.push((asked.operation.clone(), asked.input.clone()));
         let fate = self

@@ -78,7 +78,7 @@ pub async fn at(context: &Context, parked: &Parked, now: Timestamp) -> Result<Lo
     if let Some(outcome) = &approval.outcome {
         carry_out(context, parked, &approval, outcome, now).await?;
     } else {
-        look_again(context, parked, approval.look_at(now)).await?;
+        context.ledger.look_again(parked, approval.look_at(now)).await?;
     }
     Ok(Looked { answered, unsent })
 }
@@ -89,11 +89,6 @@ pub async fn is_over(context: &Context, deployment: &DeploymentId) -> Result<boo
     let head = context.ledger.head(deployment).await?;
     let is_past = head.is_some_and(|head| head.status.ending.is_some() || head.status.back_to.is_some());
     Ok(is_past || context.executions.standing(deployment).await? != Standing::Running)
-}
-
-async fn look_again(context: &Context, parked: &Parked, at: Timestamp) -> Result<(), Error> {
-    let key = parked.waits_for.key(&parked.deployment);
-    Ok(context.ledger.look_again(&key, &parked.deployment, at).await?)
 }
 
 /// Puts the question together. What kept it from being put may be over now; when the time for an answer is over, nobody
@@ -112,7 +107,7 @@ async fn ask_anew(context: &Context, parked: &Parked, now: Timestamp) -> Result<
         Error::GitHub(error @ github::Error::Unavailable { .. }) => {
             if now < last_moment(deployment.as_ref(), parked) {
                 tracing::warn!(error.cause = %error, "nobody can be asked yet");
-                look_again(context, parked, now + SOON).await?;
+                context.ledger.look_again(parked, now + SOON).await?;
                 return Ok(ControlFlow::Break(Looked::default()));
             }
             let cause = format!("nobody could be asked in time, since nobody knows who wrote it: {error}");

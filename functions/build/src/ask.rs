@@ -1,5 +1,6 @@
 //! A deployment asks for its release.
 
+use aws::tasks::Delivered;
 use domain::build_record::{BuildRecord, Step, idempotency_token};
 use domain::deployment::Deployment;
 use domain::life::Event;
@@ -21,7 +22,9 @@ pub async fn ask(
         commit: deployment.commit.clone(),
     };
     let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
-    context.ledger.park(&parked).await?;
+    if context.ledger.park_awaited(&context.tasks, &parked).await? == Delivered::Gone {
+        return Ok(Output::Parked);
+    }
     if let Some(release) = &deployment.release {
         let there = wake::check(context, release).await;
         wake::answer(context, &parked, &there, now).await?;

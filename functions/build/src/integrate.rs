@@ -28,7 +28,9 @@ pub async fn integrate(
     now: Timestamp,
 ) -> Result<Output, Error> {
     let parked = parked(deployment, None, token.clone(), now);
-    context.ledger.park(&parked).await?;
+    if context.ledger.park_awaited(&context.tasks, &parked).await? == Delivered::Gone {
+        return Ok(Output::Parked);
+    }
     let Some(specification) = specification(context, release).await? else {
         conclude(context, &parked, None, "", now).await?;
         return Ok(Output::Parked);
@@ -52,8 +54,7 @@ pub async fn integrate(
         outputs: &outputs,
     };
     let build = context.integration.test(&run, idempotency(&deployment.id)).await?;
-    // Only from here on does a build's end say anything, and only this one's. Should Step Functions have called again
-    // meanwhile, then that call's token is the one to be answered.
+    // Only from here on does a build's end say anything, and only this one's.
     let known = self::parked(deployment, Some(build.id.clone()), token, now);
     context.ledger.park_further(&known).await?;
     let event = Event::IntegrationTesting {

@@ -31,15 +31,13 @@ pub async fn ended(context: &Context, id: &str, now: Timestamp) -> Result<Output
 
 /// The sweep asks after a build.
 pub async fn look(context: &Context, key: &Key, now: Timestamp) -> Result<Output, Error> {
-    let waiting = context.ledger.parked(key).await?;
-    if let Some(
-        parked @ Parked {
-            waits_for: WaitsFor::Integration { .. },
-            ..
-        },
-    ) = waiting.first()
-    {
-        let answered = usize::from(integrate::look(context, parked, now).await?);
+    // For what nobody waits for, nothing is started.
+    let waiting = context.ledger.awaited(&context.tasks, key).await?;
+    if let Some(WaitsFor::Integration { .. }) = waiting.first().map(|parked| &parked.waits_for) {
+        let mut answered = 0;
+        for parked in &waiting {
+            answered += usize::from(integrate::look(context, parked, now).await?);
+        }
         return Ok(Output::Woken { answered });
     }
     let Some(WaitsFor::Build { application, commit }) = waiting.first().map(|parked| &parked.waits_for) else {

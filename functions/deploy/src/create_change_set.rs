@@ -21,12 +21,16 @@ use domain::parking::{Parked, StackChange, WaitsFor};
 use domain::stack_status::{NextAction, StackStatus, left_over, own_status};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::execute_change_set::protection_to_change;
 use crate::publish::bootstrap_missing;
 use crate::release::Selection;
-use crate::{Answer, Context, Error, Output, Target, waited};
+use crate::{Answer, Context, Error, Output, Target, is_at_work, waited};
 
 /// How long somebody else's operation on the stack, or the making of a change set, is waited for.
 const MAY_TAKE: SignedDuration = SignedDuration::from_mins(30);
+
+/// What a comparison may have to do to the stack, each of them an operation that is told by its token.
+const OPERATIONS: [Call; 3] = [Call::ContinueRollback, Call::Delete, Call::Protect];
 
 /// How far back events of our own operation may lie: longer than a state is retried, shorter than a stack's history.
 const OWN_EVENTS: SignedDuration = SignedDuration::from_hours(1);
@@ -43,7 +47,9 @@ pub(crate) async fn create_change_set(
     // The sweep leaves it alone while this invocation looks.
     let looking: Duration = context.pace.change_set.iter().sum();
     parked.look_at += SignedDuration::try_from(looking).unwrap_or_default();
-    context.ledger.park(&parked).await?;
+    if context.ledger.park_awaited(&context.tasks, &parked).await? == Delivered::Gone {
+        return Ok(Output::Parked);
+    }
     let mut comparison = Comparison {
         context,
         deployment,
@@ -52,9 +58,8 @@ pub(crate) async fn create_change_set(
         target: context.target(&deployment.id, &change).await,
         left_over: None,
     };
-    match comparison.discard_left_over().await {
-        Ok(left_over) => comparison.left_over = left_over,
-        Err(error) => return Err(comparison.give_up(error).await?),
+    if let Err(error) = comparison.discard_left_over().await {
+        return Err(comparison.give_up(error).await?);
     }
     match comparison.carry_on().await {
         Ok(None) => Ok(Output::Parked),
@@ -73,7 +78,7 @@ pub(crate) async fn wake(
     change: &StackChange,
     parked: &Parked,
 ) -> Result<(), Error> {
-    let comparison = Comparison {
+    let mut comparison = Comparison {
         context,
         deployment,
         change,
@@ -93,7 +98,7 @@ pub(crate) async fn wake(
 /// Takes away what waits for a task that is gone, and with it, if the deployment is over, what nobody will execute.
 pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &Parked) -> Result<(), Error> {
     let id = &parked.deployment;
-    let own = [Call::ContinueRollback, Call::Delete].map(|call| token(call, id, change.leg, change));
+    let own = OPERATIONS.map(|call| token(call, id, change.leg, change));
     let state = context
         .ledger
         .environment(&change.application, &change.environment)
@@ -129,6 +134,8 @@ enum State {
     Refused(String),
     /// It was executed, or the stack has changed since: it is of no use any more.
     Stale,
+    /// It is being deleted.
+    Going,
 }
 
 fn state_of(set: &ChangeSet) -> State {
@@ -136,6 +143,8 @@ fn state_of(set: &ChangeSet) -> State {
         Creation::NoChanges => State::NoChanges,
         Creation::Pending => State::Pending,
         Creation::Refused(reason) => State::Refused(reason),
+        Creation::Going => State::Going,
+        Creation::Gone => State::Stale,
         Creation::Ready => match set.execution {
             ExecutionStatus::Available => State::Ready,
             ExecutionStatus::Unavailable => State::Pending,
@@ -148,7 +157,7 @@ fn state_of(set: &ChangeSet) -> State {
 #[derive(Debug)]
 enum Step {
     Answer(Answer),
-    /// CloudFormation makes the change set; it will tell nobody when it is done.
+    /// CloudFormation makes the change set, or deletes the one before; it will tell nobody when it is done.
     InTheMaking,
     /// Something is in progress on the stack, in these words; an event or the sweep wakes us.
     Waits(String),
@@ -167,20 +176,24 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     /// Takes away what an earlier attempt of this very state left and that is of no use: a change set that failed, was
     /// executed, or has become stale (aws-cdk issue 122: its name is taken).
-    async fn discard_left_over(&self) -> Result<Option<String>, Error> {
+    async fn discard_left_over(&mut self) -> Result<(), Error> {
         let StackChange { change_set, stack, .. } = self.change;
         let Some(set) = self.target.stacks.change_set(change_set, stack).await? else {
-            return Ok(None);
+            return Ok(());
         };
-        if matches!(state_of(&set), State::Ready | State::Pending) {
-            return Ok(None);
+        match state_of(&set) {
+            State::Ready | State::Pending => return Ok(()),
+            State::Going => {}
+            State::NoChanges | State::Refused(_) | State::Stale => {
+                self.target.stacks.delete_change_set(&set.id, stack).await?;
+            }
         }
-        self.target.stacks.delete_change_set(&set.id, stack).await?;
-        Ok(Some(set.id))
+        self.left_over = Some(set.id);
+        Ok(())
     }
 
     /// Looks, and does what is next, until there is an answer or only waiting is left.
-    async fn carry_on(&self) -> Result<Option<Answer>, Error> {
+    async fn carry_on(&mut self) -> Result<Option<Answer>, Error> {
         let mut pauses = self.context.pace.change_set.iter();
         let too_long = loop {
             match self.step().await? {
@@ -204,7 +217,7 @@ impl Comparison<'_> {
         Ok(None)
     }
 
-    async fn step(&self) -> Result<Step, Error> {
+    async fn step(&mut self) -> Result<Step, Error> {
         let StackChange { change_set, stack, .. } = self.change;
         if let Some(set) = self.target.stacks.change_set(change_set, stack).await? {
             match state_of(&set) {
@@ -212,7 +225,14 @@ impl Comparison<'_> {
                 State::Ready => return self.ready(&set).await.map(Step::Answer),
                 State::NoChanges => return self.no_changes(&set).await.map(Step::Answer),
                 State::Refused(reason) => return Err(self.refused(&set, reason).await?),
-                State::Stale => self.target.stacks.delete_change_set(&set.id, stack).await?,
+                State::Going => {
+                    self.left_over = Some(set.id);
+                    return Ok(Step::InTheMaking);
+                }
+                State::Stale => {
+                    self.target.stacks.delete_change_set(&set.id, stack).await?;
+                    self.left_over = Some(set.id);
+                }
             }
         }
         self.ask(self.target.stacks.look(stack.as_str()).await?).await
@@ -242,8 +262,7 @@ impl Comparison<'_> {
     /// Puts a stack back that an earlier deployment left half-changed. Once: whether it was tried tell its own events.
     async fn continue_rollback(&self, stack: &Stack) -> Result<Step, Error> {
         let token = self.token(Call::ContinueRollback);
-        let since = self.parked.since.saturating_sub(OWN_EVENTS).unwrap_or(Timestamp::MIN);
-        let events = self.target.stacks.events(&stack.id, since).await?;
+        let events = self.target.stacks.events(&stack.id, self.own_events_since()).await?;
         match own_status(&events, &token) {
             Some(status) if status.settled() => {
                 self.finish_own().await?;
@@ -256,7 +275,8 @@ impl Comparison<'_> {
             None => {
                 self.begin(&token).await?;
                 let role = &self.target.execution_role;
-                self.target.stacks.continue_rollback(&stack.id, role, &token).await?;
+                let continued = self.target.stacks.continue_rollback(&stack.id, role, &token).await;
+                self.unless_refused(stack, &token, continued).await?;
                 Ok(Step::Waits("its rollback is continued".to_owned()))
             }
         }
@@ -276,13 +296,57 @@ impl Comparison<'_> {
                 ),
             ));
         }
-        let token = self.token(Call::Delete);
-        self.begin(&token).await?;
-        self.target
-            .stacks
-            .delete(&stack.id, &self.target.execution_role, &token)
-            .await?;
+        self.begin(&self.token(Call::Delete)).await?;
+        self.delete_begun(stack).await?;
         Ok(Step::Waits("it is being deleted".to_owned()))
+    }
+
+    /// Deletes a stack that never was, in an operation that has begun. What protects it was meant for what it was to
+    /// become: it may have been protected by this deployment, before its first change set was executed.
+    async fn delete_begun(&self, stack: &Stack) -> Result<(), Error> {
+        let (stacks, token) = (&self.target.stacks, self.token(Call::Delete));
+        let mut deleted = Ok(());
+        if stack.protected {
+            deleted = stacks.protect(&stack.id, false).await;
+        }
+        if deleted.is_ok() {
+            deleted = stacks.delete(&stack.id, &self.target.execution_role, &token).await;
+        }
+        self.unless_refused(stack, &token, deleted).await
+    }
+
+    /// Takes back that an operation has begun, where its call was refused and did nothing.
+    ///
+    /// A call before this one may have done it all the same. So the stack's events are asked; if they show anything, or
+    /// cannot be had, the operation stays in flight, and the next look finds out.
+    async fn unless_refused(&self, stack: &Stack, token: &str, called: Result<(), AwsError>) -> Result<(), Error> {
+        let error = match called {
+            Err(error) if !is_at_work(&error) => error,
+            _ => return Ok(()),
+        };
+        if !error.did_nothing() {
+            return Err(error.into());
+        }
+        match self.target.stacks.events(&stack.id, self.own_events_since()).await {
+            Ok(events) if own_status(&events, token).is_none() => {}
+            Ok(_) => return Ok(()),
+            Err(unknown) => {
+                tracing::warn!(cause = %unknown, "whether it runs cannot be told now");
+                return Ok(());
+            }
+        }
+        self.context.finish(&self.deployment.id, self.change, &[token]).await?;
+        Err(match error.kind {
+            Kind::Invalid | Kind::Conflict | Kind::NotFound => {
+                let refused = format!("{}: {}", error.operation, harmless(&error.detail, 400));
+                Error::new(Name::StackBlocked, refused)
+            }
+            _ => error.into(),
+        })
+    }
+
+    fn own_events_since(&self) -> Timestamp {
+        self.parked.since.saturating_sub(OWN_EVENTS).unwrap_or(Timestamp::MIN)
     }
 
     /// Asks for the change set. `stack` is there when it is to be updated.
@@ -362,6 +426,7 @@ impl Comparison<'_> {
     }
 
     async fn no_changes(&self, set: &ChangeSet) -> Result<Answer, Error> {
+        self.protect().await?;
         self.compared(None).await?;
         self.discard(set).await?;
         Ok(Answer::NoChanges {
@@ -385,18 +450,41 @@ impl Comparison<'_> {
         Ok(Error::new(Name::ChangeSetRefused, harmless(&told.join("; "), 560)))
     }
 
+    /// Has the stack protected against deletion, or not, as its author wants it: no change set does that, so a release
+    /// may change nothing else.
+    async fn protect(&self) -> Result<(), Error> {
+        let wanted = protection_to_change(self.context, &self.target, self.deployment, self.change).await?;
+        let Some((stack, wanted)) = wanted.filter(|(stack, _)| stack.status.stable()) else {
+            return Ok(());
+        };
+        let token = self.token(Call::Protect);
+        self.begin(&token).await?;
+        let protected = self.target.stacks.protect(&stack.id, wanted).await;
+        // However the call ended, nothing of it goes on.
+        self.context.finish(&self.deployment.id, self.change, &[&token]).await?;
+        Ok(protected?)
+    }
+
     /// Deletes a change set that nobody will execute, and with it the empty stack that was made only to hold it.
     async fn discard(&self, set: &ChangeSet) -> Result<(), Error> {
-        let stack = self.target.stacks.look(&set.stack_id).await?;
-        self.target
-            .stacks
-            .delete_change_set(&set.id, &self.change.stack)
-            .await?;
-        if stack.is_some_and(|stack| stack.status == StackStatus::ReviewInProgress) {
-            let (role, token) = (&self.target.execution_role, self.token(Call::Delete));
-            self.target.stacks.delete(&set.stack_id, role, &token).await?;
+        let stacks = &self.target.stacks;
+        stacks.delete_change_set(&set.id, &self.change.stack).await?;
+        if self.empty_stack(set).await?.is_none() {
+            return Ok(());
         }
-        Ok(())
+        self.begin(&self.token(Call::Delete)).await?;
+        // Looked at again under the fence: somebody may have executed a change set of their own meanwhile.
+        if let Some(stack) = self.empty_stack(set).await? {
+            self.delete_begun(&stack).await?;
+        }
+        // There is nothing in it whose deletion could go on or fail.
+        self.finish_own().await
+    }
+
+    /// The stack of a change set, if there is nothing in it.
+    async fn empty_stack(&self, set: &ChangeSet) -> Result<Option<Stack>, Error> {
+        let stack = self.target.stacks.look(&set.stack_id).await?;
+        Ok(stack.filter(|stack| stack.status == StackStatus::ReviewInProgress))
     }
 
     /// Whether the change set makes the stack.
@@ -459,7 +547,7 @@ impl Comparison<'_> {
 
     /// Clears those operations again.
     async fn finish_own(&self) -> Result<(), Error> {
-        let own = [Call::ContinueRollback, Call::Delete].map(|call| self.token(call));
+        let own = OPERATIONS.map(|call| self.token(call));
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         self.context.finish(&self.deployment.id, self.change, &own).await
     }
@@ -481,13 +569,11 @@ impl Comparison<'_> {
 
 /// What a refusal of `CreateChangeSet` means: often only that what was seen of the stack is out of date.
 fn what_it_means(error: AwsError) -> Result<Step, Error> {
-    let busy = error.detail.contains("_IN_PROGRESS state");
     match error.kind {
         // There is one of that name: made by an attempt whose answer got lost.
         Kind::Conflict => Ok(Step::InTheMaking),
-        Kind::Invalid if busy || error.detail.contains("does not exist") => {
-            Ok(Step::Waits(harmless(&error.detail, 300)))
-        }
+        Kind::Invalid if error.detail.contains("does not exist") => Ok(Step::Waits(harmless(&error.detail, 300))),
+        _ if is_at_work(&error) => Ok(Step::Waits(harmless(&error.detail, 300))),
         Kind::Invalid => Err(Error::new(Name::ChangeSetRefused, harmless(&error.detail, 500))),
         _ => Err(error.into()),
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws::stacks::Stack;
+use aws::tasks::Delivered;
 use aws::{Error as AwsError, Kind};
 use domain::change_set::{Call, ExecutionStatus};
 use domain::deployment::Deployment;
@@ -15,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::create_change_set::token;
 use crate::release::Selection;
-use crate::{Context, Error, Output, Target};
+use crate::{Context, Error, Output, Target, is_at_work};
 
 /// How often one call is tried, with one token.
 const ATTEMPTS: u32 = 3;
@@ -29,16 +31,10 @@ pub(crate) async fn execute_change_set(
     let waits_for = WaitsFor::StackUpdate(change.clone());
     let now = Timestamp::now();
     let parked = Parked::new(deployment.id.clone(), waits_for, answers, now);
-    context.ledger.park(&parked).await?;
-    let begun = begin(context, &deployment.id, &change).await;
-    let executed = match begun {
-        Ok(target) => match protect(context, &target, deployment, &change).await {
-            Ok(()) => execute(context, &target, &deployment.id, &change).await,
-            Err(error) => undo(context, &target, &deployment.id, &change, error).await,
-        },
-        Err(error) => Err(error),
-    };
-    match executed {
+    if context.ledger.park_awaited(&context.tasks, &parked).await? == Delivered::Gone {
+        return Ok(Output::Parked);
+    }
+    match begin_and_execute(context, deployment, &change).await {
         Ok(()) => Ok(Output::Parked),
         Err(error) => {
             if !error.is_transient() {
@@ -49,8 +45,21 @@ pub(crate) async fn execute_change_set(
     }
 }
 
+/// Begins the operation and executes its change set, for the state itself or for a wake that follows whoever died.
+pub(crate) async fn begin_and_execute(
+    context: &Context,
+    deployment: &Deployment,
+    change: &StackChange,
+) -> Result<(), Error> {
+    let target = begin(context, &deployment.id, change).await?;
+    match protect(context, &target, deployment, change).await {
+        Ok(()) => execute(context, &target, &deployment.id, change).await,
+        Err(error) => undo(context, &target, &deployment.id, change, error).await,
+    }
+}
+
 /// The fence: nothing is done to the environment unless this write says that the lock is ours, now.
-pub(crate) async fn begin(context: &Context, deployment: &DeploymentId, change: &StackChange) -> Result<Target, Error> {
+async fn begin(context: &Context, deployment: &DeploymentId, change: &StackChange) -> Result<Target, Error> {
     let ledger = &context.ledger;
     ledger.begin_operation(deployment, change, Timestamp::now()).await??;
     let executing = Event::Executing {
@@ -75,20 +84,32 @@ async fn protect(
     deployment: &Deployment,
     change: &StackChange,
 ) -> Result<(), Error> {
+    if let Some((stack, wanted)) = protection_to_change(context, target, deployment, change).await? {
+        target.stacks.protect(&stack.id, wanted).await?;
+    }
+    Ok(())
+}
+
+/// The stack, and whether it is to be protected; nothing, where it is as its author wants it.
+pub(crate) async fn protection_to_change(
+    context: &Context,
+    target: &Target,
+    deployment: &Deployment,
+    change: &StackChange,
+) -> Result<Option<(Stack, bool)>, Error> {
     let selection = Selection::read(&context.artifacts, &change.release, &deployment.environment).await?;
     let wanted = selection.stack(&change.stack)?.termination_protection;
     let stack = target.stacks.look(change.stack.as_str()).await?;
-    if stack.is_some_and(|stack| stack.protected != wanted) {
-        target.stacks.protect(&change.stack, wanted).await?;
-    }
-    Ok(())
+    Ok(stack
+        .filter(|stack| stack.protected != wanted)
+        .map(|stack| (stack, wanted)))
 }
 
 /// Executes the change set of an operation that has begun. It may be in execution already: then that is what is wanted.
 ///
 /// # Errors
 /// Only where nothing was executed, and that is certain; then the operation is over again.
-pub(crate) async fn execute(
+async fn execute(
     context: &Context,
     target: &Target,
     deployment: &DeploymentId,
@@ -103,7 +124,7 @@ pub(crate) async fn execute(
             Err(error) => error,
         };
         let unclear = matches!(error.kind, Kind::Unanswered | Kind::Unavailable);
-        may_have_acted |= unclear;
+        may_have_acted |= unclear || error.is(Kind::AlreadyAsked);
         if attempt == ATTEMPTS || !(unclear || error.is(Kind::Throttled)) {
             break error;
         }
@@ -141,7 +162,7 @@ async fn runs(target: &Target, deployment: &DeploymentId, change: &StackChange) 
 fn meaning(error: AwsError) -> Error {
     let detail = harmless(&error.detail, 400);
     match error.kind {
-        Kind::Invalid if detail.contains("_IN_PROGRESS state") => Error::new(Name::StackBusy, detail),
+        _ if is_at_work(&error) => Error::new(Name::StackBusy, detail),
         Kind::Invalid | Kind::Conflict => Error::new(
             Name::ChangeSetRefused,
             format!("the change set cannot be executed any more: {detail}"),

@@ -18,7 +18,7 @@ use aws::artifacts::{ArtifactError, Artifacts};
 use aws::clients::{deploy_role, execution_role};
 use aws::stacks::Stacks;
 use aws::tasks::{Delivered, Tasks};
-use aws::{Aws, Kind, Ledger};
+use aws::{Aws, Error as AwsError, Kind, Ledger};
 use domain::assembly;
 use domain::deployment::{Deployment, Leg};
 use domain::environment_state::{Fence, Refusal};
@@ -394,6 +394,12 @@ pub(crate) fn stack_change(
         fence,
         creates: false,
     }
+}
+
+/// Whether CloudFormation refuses a call because it is at work on the stack, or because this very call came before:
+/// either way the stack says what has become of it, at the next look.
+pub(crate) fn is_at_work(error: &AwsError) -> bool {
+    error.is(Kind::AlreadyAsked) || (error.is(Kind::Invalid) && error.detail.contains("_IN_PROGRESS state"))
 }
 
 /// How long ago it was parked.

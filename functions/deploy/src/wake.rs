@@ -8,7 +8,7 @@ use aws::stacks::Stack;
 use aws::tasks::Delivered;
 use domain::change_set::Call;
 use domain::deployment::Deployment;
-use domain::failure::{Failure, Name};
+use domain::failure::{Class, Failure, Name};
 use domain::life::Event;
 use domain::names::DeploymentId;
 use domain::parking::{Key, Parked, StackChange, WaitsFor};
@@ -17,9 +17,9 @@ use domain::stack_status::{StackStatus, own_status};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::create_change_set::{self, token};
-use crate::execute_change_set::{begin, execute, not_updated};
+use crate::execute_change_set::{begin_and_execute, not_updated};
 use crate::update_state::{Next, Seen};
-use crate::{Answer, Context, Error, Output, Target, waited};
+use crate::{Answer, Context, Error, Output, Target, is_at_work, waited};
 
 /// How long whoever begins an operation has for executing its change set before somebody else does it.
 const BEGINNER_MAY_TAKE: SignedDuration = SignedDuration::from_mins(5);
@@ -41,9 +41,24 @@ pub(crate) async fn wake(context: &Context, stack: Option<String>, key: Option<K
     if parked.is_empty() {
         tracing::info!(key = key.as_str(), "nothing waits");
     }
-    let mut first = None;
+    let mut awaited = Vec::new();
     for parked in &parked {
-        if let Err(error) = look(context, parked, by_event).await {
+        awaited.push(context.tasks.still_waits(&parked.token).await?);
+    }
+    let called_again = |dead: &Parked| {
+        let mut all = parked.iter().zip(&awaited);
+        all.any(|(other, waits)| {
+            *waits == Delivered::Yes && other.deployment == dead.deployment && other.waits_for == dead.waits_for
+        })
+    };
+    let mut first = None;
+    for (parked, waits) in parked.iter().zip(&awaited) {
+        let looked = match waits {
+            // The newer call's task is the one that is followed; cleaning up for the older one would take from it.
+            Delivered::Gone if called_again(parked) => context.ledger.unpark(parked).await.map_err(Error::from),
+            waits => look(context, parked, *waits, by_event).await,
+        };
+        if let Err(error) = looked {
             tracing::error!(deployment.id = %parked.deployment, cause = %error, "cannot be told");
             first.get_or_insert(error);
         }
@@ -54,8 +69,7 @@ pub(crate) async fn wake(context: &Context, stack: Option<String>, key: Option<K
     }
 }
 
-async fn look(context: &Context, parked: &Parked, by_event: bool) -> Result<(), Error> {
-    let waits = context.tasks.still_waits(&parked.token).await?;
+async fn look(context: &Context, parked: &Parked, waits: Delivered, by_event: bool) -> Result<(), Error> {
     match (&parked.waits_for, waits) {
         (WaitsFor::ChangeSet(change), Delivered::Yes) => {
             let deployment = requested(context, &parked.deployment).await?;
@@ -230,9 +244,11 @@ impl Update<'_> {
             .stacks
             .continue_rollback(&evidence.stack_id, role, &token)
             .await;
-        match called.map_err(Error::from) {
+        match called {
             Ok(()) => self.context.look_again(self.parked).await,
-            Err(error) if error.is_transient() => Err(error),
+            // It was asked before, and its events are not there yet.
+            Err(error) if is_at_work(&error) => self.context.look_again(self.parked).await,
+            Err(error) if error.name().class() == Class::Transient => Err(error.into()),
             Err(error) => {
                 let cause = format!(
                     "{}; the rollback cannot be continued: {error}",
@@ -260,11 +276,8 @@ impl Update<'_> {
                     .await
             }
             Delivered::Yes => {
-                let executed = match begin(self.context, deployment, self.change).await {
-                    Ok(target) => execute(self.context, &target, deployment, self.change).await,
-                    Err(error) => Err(error),
-                };
-                match executed {
+                let deployment = requested(self.context, deployment).await?;
+                match begin_and_execute(self.context, &deployment, self.change).await {
                     Ok(()) => self.context.look_again(self.parked).await,
                     Err(error) if error.is_transient() => Err(error),
                     Err(error) => {

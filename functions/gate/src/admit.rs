@@ -123,11 +123,13 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
         Standing::Waits(before) => {
             context.ledger.tell(id, Event::Queued { before }, now).await?;
             context.ledger.wait_on(parked, now).await?;
-            // One that was stopped while it waited would hold its place for ever.
-            match context.executions.standing(id).await? {
-                executions::Standing::Over(_) => Delivered::Gone,
-                executions::Standing::Running | executions::Standing::Unknown => return Ok(()),
+            // One that was stopped while it waited would hold its place for ever. Of one that was called again, only the
+            // older token is gone.
+            let is_over = matches!(context.executions.standing(id).await?, executions::Standing::Over(_));
+            if !is_over && context.tasks.still_waits(&parked.token).await? == Delivered::Yes {
+                return Ok(());
             }
+            Delivered::Gone
         }
         Standing::Holds(fence) => {
             context.ledger.tell(id, Event::Admitted { fence }, now).await?;

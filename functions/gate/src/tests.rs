@@ -237,6 +237,14 @@ impl Gate {
         self.context.ledger.parked(&Key::lock(&deployment.id)).await.unwrap()
     }
 
+    /// Another call of its state parks a token of its own.
+    async fn parks_again(&self, deployment: &Deployment, token: &str) -> Parked {
+        let mut parked = self.parked(deployment).await.pop().unwrap();
+        parked.token = token.to_owned().into();
+        self.context.ledger.park(&parked).await.unwrap();
+        parked
+    }
+
     /// When people are to be told at the latest, for each deployment of which they are not told.
     fn owed(&self) -> Vec<(DeploymentId, Timestamp)> {
         let state = self.aws.state();

@@ -138,6 +138,13 @@ const TASKS: &[Row] = &[
     (Rule::Limits, FILE, "TimeoutSeconds", |file| {
         file["TimeoutSeconds"] = json!(0);
     }),
+    (Rule::Limits, "Admit", "people still have time", |file| {
+        // A week, while another deployment may wait two for its answer.
+        state(file, "Admit")["TimeoutSeconds"] = json!(7 * 24 * 60 * 60);
+    }),
+    (Rule::Limits, FILE, "have waited as long as they may", |file| {
+        file["TimeoutSeconds"] = json!(30 * 24 * 60 * 60);
+    }),
     (Rule::Calls, "Plan", "does not invoke", |file| {
         state(file, "Plan")["Resource"] = json!("arn:aws:states:::lambda:invoke.sync");
     }),
@@ -181,6 +188,22 @@ const TASKS: &[Row] = &[
         "does not retry Transient.Unavailable",
         |file| {
             list(&mut state(file, "Report end")["Retry"][0], "ErrorEquals").remove(1);
+        },
+    ),
+    (
+        Rule::Retries,
+        "Close",
+        "does not retry Lambda.ClientExecutionTimeoutException",
+        |file| {
+            list(&mut state(file, "Close")["Retry"][0], "ErrorEquals").pop();
+        },
+    ),
+    (
+        Rule::Retries,
+        "Create change set",
+        "no Retry of its own that waits until others",
+        |file| {
+            state(file, "Create change set")["Retry"][1]["MaxAttempts"] = json!(4);
         },
     ),
     (Rule::Retries, "Review wave", "with full jitter", |file| {

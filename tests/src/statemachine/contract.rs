@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::configuration::LONGEST_WITHIN;
 use domain::deployment::Leg;
 use domain::failure::{Class, Name};
 use domain::life::End;
@@ -248,33 +249,45 @@ pub(crate) const OF_STEP_FUNCTIONS: [&str; 17] = [
     "States.Timeout",
 ];
 
-/// What Lambda raises before a function has run: the same call is safe.
+/// What is raised where Lambda did not run a function, or did not say what it answered: the same call is safe, because
+/// everything that a function does may be done twice.
 ///
 /// Step Functions Developer Guide, "Handle transient Lambda service exceptions"
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception>).
-pub(crate) const OF_LAMBDA_BEFORE: [&str; 4] = [
+pub(crate) const OF_LAMBDA_TRANSIENT: [&str; 5] = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+    TOO_MANY_REQUESTS,
 ];
+
+/// What is raised while the account runs as many functions as it may. That lasts as long as they run, so it is retried
+/// for at least [`BUSY_FOR`].
+pub(crate) const TOO_MANY_REQUESTS: &str = "Lambda.TooManyRequestsException";
+
+/// In seconds, if every retry comes as late as it may.
+pub(crate) const BUSY_FOR: f64 = 300.0;
 
 /// What is raised in place of a function's answer when its process dies or takes too long; the same page, and
 /// `errorType` of Lambda's own answer (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
 pub(crate) const OF_LAMBDA_AFTER: [&str; 3] = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"];
 
-/// Another name of the same page; `States.ALL` is enough for it.
-pub(crate) const OF_LAMBDA_ELSE: [&str; 1] = ["Lambda.ClientExecutionTimeoutException"];
+/// States that people's answers are waited for in, be it another deployment's, which keeps the lock meanwhile: they last
+/// at least [`APPROVAL_AND_SLACK`].
+pub(crate) const OUTLAST_AN_APPROVAL: [&str; 2] = ["Admit", "Wait for approval"];
 
-/// What may be tried again: nothing has happened, and the same call is safe.
+/// The longest time that people may be given to answer, and a day for what comes before and after, in seconds.
+pub(crate) const APPROVAL_AND_SLACK: u64 = LONGEST_WITHIN + 24 * 60 * 60;
+
+/// What may be tried again: the same call is safe.
 pub(crate) fn is_safe(error: &str) -> bool {
     let ours = Name::ALL.iter().find(|name| name.as_str() == error);
-    ours.is_some_and(|name| name.class() == Class::Transient) || OF_LAMBDA_BEFORE.contains(&error)
+    ours.is_some_and(|name| name.class() == Class::Transient) || OF_LAMBDA_TRANSIENT.contains(&error)
 }
 
 pub(crate) fn is_of_lambda(error: &str) -> bool {
-    let known = OF_LAMBDA_BEFORE.iter().chain(&OF_LAMBDA_AFTER).chain(&OF_LAMBDA_ELSE);
-    known.into_iter().any(|known| *known == error)
+    OF_LAMBDA_TRANSIENT.contains(&error) || OF_LAMBDA_AFTER.contains(&error)
 }
 
 pub(crate) fn is_ours(error: &str) -> bool {
@@ -291,7 +304,7 @@ pub(crate) fn raised_by(state: &State) -> impl Iterator<Item = &'static str> {
     let function = state.calls().and_then(function);
     function.into_iter().flat_map(|function| {
         let ours = function.raises.iter().map(|name| name.as_str());
-        ours.chain(OF_LAMBDA_BEFORE).chain(OF_LAMBDA_AFTER)
+        ours.chain(OF_LAMBDA_TRANSIENT).chain(OF_LAMBDA_AFTER)
     })
 }
 

@@ -88,10 +88,10 @@ pub(crate) struct Branch {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(crate) struct Retrier {
     pub(crate) error_equals: Vec<String>,
-    pub(crate) interval_seconds: Option<u64>,
+    pub(crate) interval_seconds: Option<f64>,
     pub(crate) backoff_rate: Option<f64>,
     pub(crate) max_attempts: Option<u64>,
-    pub(crate) max_delay_seconds: Option<u64>,
+    pub(crate) max_delay_seconds: Option<f64>,
     pub(crate) jitter_strategy: Option<String>,
 }
 

@@ -70,6 +70,11 @@ async fn a_refusal_is_classified_by_whether_the_call_could_have_acted() {
             Kind::Conflict,
             Name::Unexpected,
         ),
+        (
+            Fate::Refused("TokenAlreadyExistsException"),
+            Kind::AlreadyAsked,
+            Name::Unexpected,
+        ),
         (Fate::Refused("ValidationException"), Kind::Invalid, Name::Unexpected),
         (Fate::Refused("SomethingNew"), Kind::Invalid, Name::Unexpected),
     ] {
@@ -94,7 +99,8 @@ async fn what_may_have_acted_is_told_apart_by_looking() {
         let aws = FakeAws::default();
         aws.fates("PutItem", [fate]);
         let ledger = ledger(&aws).await;
-        ledger.owe_report(&id(1), now()).await.unwrap_err();
+        let error = ledger.owe_report(&id(1), now()).await.unwrap_err();
+        assert!(!(acted && error.did_nothing()), "{error}");
         assert_eq!(!ledger.overdue_reports(now()).await.unwrap().is_empty(), acted);
     }
 }

@@ -8,8 +8,8 @@ use crate::approval::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReje
 
 /// How long people have where nothing is said.
 const DEFAULT_WITHIN: u64 = 3 * DAY;
-/// The longest that people may have: the state that waits for them lasts a day longer.
-const LONGEST_WITHIN: u64 = 14 * DAY;
+/// The longest that people may have, in seconds: the states that wait meanwhile last at least a day longer.
+pub const LONGEST_WITHIN: u64 = 14 * DAY;
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 

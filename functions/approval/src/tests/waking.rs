@@ -123,6 +123,17 @@ async fn f43_a_mail_that_could_not_be_sent_is_tried_again_and_operators_hear_of_
 }
 
 #[tokio::test]
+async fn an_approval_whose_state_was_called_again_is_listed_once() {
+    let site = Site::new().await;
+    site.ask().await.unwrap();
+    let mut again = site.parked().await.pop().unwrap();
+    again.token = "again".to_owned().into();
+    site.context.ledger.park(&again).await.unwrap();
+    let waiting = site.context.ledger.waiting_approvals(after(4)).await.unwrap();
+    assert_eq!((site.parked().await.len(), waiting.len()), (2, 1));
+}
+
+#[tokio::test]
 async fn f43_mail_that_nobody_gets_holds_a_release_no_longer_than_the_deadline() {
     let site = Site::new().await;
     site.aws

@@ -3,6 +3,7 @@
 use domain::deployment::Leg;
 use domain::parking::WaitsFor;
 use domain::release::INTEGRATION_TESTS;
+use fake_aws::State;
 
 use super::*;
 
@@ -80,9 +81,14 @@ impl Site {
         self.context.ledger.parked(&key).await.unwrap()
     }
 
-    /// The build that the parked deployment waits for, and its token.
+    /// The build that the task that was parked last waits for, and its token.
     async fn waits_for(&self) -> (Option<String>, String) {
-        let parked = self.tests_parked().await.pop().unwrap();
+        let parked = self
+            .tests_parked()
+            .await
+            .into_iter()
+            .max_by_key(|parked| parked.since)
+            .unwrap();
         let WaitsFor::Integration { build, .. } = parked.waits_for else {
             panic!("{parked:?}")
         };
@@ -362,25 +368,30 @@ async fn tests_that_were_never_started_and_are_waited_for_by_nobody_are_forgotte
 #[tokio::test]
 async fn a_slow_call_takes_nothing_from_the_one_that_step_functions_made_since() {
     let site = tested().await;
-    let key = ("parked#integration/shop-dev-1".to_owned(), "shop-dev-1".to_owned());
-    let (parked, at) = (key.clone(), key);
-    site.aws.fates(
-        "StartBuild",
-        [
-            // While it starts them, the second call has parked.
-            Fate::after(move |state| {
-                state.table.items.get_mut(&parked).unwrap()["token"] = json!({ "S": "token-2" });
-            }),
-            // Or everything is over.
-            Fate::after(move |state| {
-                state.table.items.remove(&at);
-            }),
-        ],
-    );
+    // While it starts them, everything has come to its end.
+    let over = |state: &mut State| state.table.items.retain(|(pk, _), _| !pk.starts_with("parked#"));
+    site.aws.fates("StartBuild", [Fate::after(over)]);
     site.integrate("token-1").await.unwrap();
-    assert_eq!(site.waits_for().await, (None, "token-2".to_owned()));
-    site.integrate("token-3").await.unwrap();
     assert_eq!(site.tests_parked().await, []);
+
+    // Or the second call has parked, and nobody waits for the first one's token any more.
+    let site = tested().await;
+    site.integrate("token-2").await.unwrap();
+    site.integrate("token-1").await.unwrap();
+    assert_eq!(site.tests_parked().await.len(), 2);
+    site.aws.state().gone.insert("token-1".to_owned());
+    assert_eq!(site.look_at_tests().await, Output::Woken { answered: 0 });
+    assert_eq!(site.waits_for().await, (Some(TESTS.to_owned()), "token-2".to_owned()));
+}
+
+#[tokio::test]
+async fn a_call_that_comes_when_nobody_waits_for_it_any_more_starts_nothing() {
+    let site = tested().await;
+    site.aws.state().gone.insert("token-1".to_owned());
+    site.integrate("token-1").await.unwrap();
+    site.build(&deployment(1)).await.unwrap();
+    assert_eq!((site.aws.count("StartBuild"), site.tests_parked().await), (0, vec![]));
+    assert_eq!(site.parked().await, []);
 }
 
 #[tokio::test]

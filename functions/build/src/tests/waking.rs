@@ -113,6 +113,16 @@ async fn a_build_that_vanished_has_failed() {
 }
 
 #[tokio::test]
+async fn a_build_that_nobody_came_back_from_starting_is_not_started_for_nobody() {
+    let site = Site::new().await;
+    site.aws.fates("StartBuild", [Fate::Refused("InternalFailure")]);
+    site.build(&deployment(1)).await.unwrap_err();
+    site.aws.state().gone.insert("token-1".to_owned());
+    assert_eq!(site.look().await.unwrap(), Output::Woken { answered: 0 });
+    assert_eq!((site.aws.count("StartBuild"), site.parked().await), (1, vec![]));
+}
+
+#[tokio::test]
 async fn while_a_build_runs_the_sweeps_look_is_put_off() {
     let site = Site::new().await;
     site.build(&deployment(1)).await.unwrap();

@@ -3,7 +3,7 @@
 use domain::change_set::Call;
 use domain::failure::Name;
 use domain::life::Progress;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lockgate_deploy::Output;
 use serde_json::{Value, json};
 
@@ -12,7 +12,10 @@ use crate::shop::Shop;
 
 /// A shop whose change set is not there at first, and then stands so.
 async fn shop_with(stacks: &[(u16, String)], sets: Vec<(u16, String)>) -> Shop {
-    let shop = Shop::new().await;
+    with(Shop::new().await, stacks, sets)
+}
+
+fn with(shop: Shop, stacks: &[(u16, String)], sets: Vec<(u16, String)>) -> Shop {
     let aws = &shop.aws;
     aws.says("DescribeStacks", stacks.to_vec());
     aws.says(
@@ -30,7 +33,12 @@ async fn shop_with(stacks: &[(u16, String)], sets: Vec<(u16, String)>) -> Shop {
             &format!("<Id>{SET}</Id><StackId>{STACK}</StackId>"),
         )],
     );
-    for action in ["DeleteChangeSet", "DeleteStack", "ContinueUpdateRollback"] {
+    for action in [
+        "DeleteChangeSet",
+        "DeleteStack",
+        "ContinueUpdateRollback",
+        "UpdateTerminationProtection",
+    ] {
         aws.says(action, [says::result(action, "")]);
     }
     aws.says("DescribeStackEvents", [says::events(&[], None)]);
@@ -132,7 +140,52 @@ async fn no_changes_is_an_answer_and_leaves_nothing_behind() {
         assert_eq!(shop.progress().await, Progress::Unchanged);
         assert_eq!(shop.aws.calls("DeleteChangeSet").len(), 1);
         assert_eq!(shop.aws.calls("DeleteStack").len(), shell, "{status}");
+        assert!(!shop.in_flight().await);
     }
+}
+
+const NO_CHANGES: &str = "No updates are to be performed.";
+
+#[tokio::test]
+async fn a_stack_that_holds_only_change_sets_is_not_deleted_without_the_lock_or_once_somebody_makes_it() {
+    let empty = || says::stack("REVIEW_IN_PROGRESS");
+    let no_changes = || vec![says::set("FAILED", "UNAVAILABLE", NO_CHANGES)];
+    let shop = shop_with(&[empty()], no_changes()).await;
+    let more = json!({ "fence": 7, "stack": "shop-dev", "token": "create" });
+    let error = shop.ask("create_change_set", more).await.unwrap_err();
+    assert_eq!(error.name(), Name::LostLock);
+    assert!(shop.aws.calls("DeleteStack").is_empty());
+
+    let made = says::stack("CREATE_IN_PROGRESS");
+    let shop = shop_with(&[empty(), empty(), empty(), made], no_changes()).await;
+    shop.create_change_set().await.unwrap();
+    assert_eq!(shop.aws.answers()[0].1["outcome"], "no_changes");
+    assert!(shop.aws.calls("DeleteStack").is_empty() && !shop.in_flight().await);
+}
+
+#[tokio::test]
+async fn a_release_that_changes_only_the_protection_against_deletion_has_it_changed() {
+    let no_changes = || vec![says::set("FAILED", "UNAVAILABLE", NO_CHANGES)];
+    let protected = "<EnableTerminationProtection>true</EnableTerminationProtection>";
+    for (stack, calls) in [
+        (says::stack("UPDATE_COMPLETE"), 1),
+        (says::stack_with("UPDATE_COMPLETE", protected), 0),
+    ] {
+        let shop = with(Shop::protected().await, &[stack], no_changes());
+        shop.create_change_set().await.unwrap();
+        let protections = shop.aws.calls("UpdateTerminationProtection");
+        assert_eq!(protections.len(), calls);
+        let to = |call: &serde_json::Map<String, Value>| call["EnableTerminationProtection"] == "true";
+        assert!(protections.iter().all(to));
+        assert_eq!(shop.aws.answers()[0].1["outcome"], "no_changes");
+        assert!(!shop.in_flight().await);
+    }
+
+    let shop = with(Shop::protected().await, &[says::stack("UPDATE_COMPLETE")], no_changes());
+    let more = json!({ "fence": 7, "stack": "shop-dev", "token": "create" });
+    let error = shop.ask("create_change_set", more).await.unwrap_err();
+    assert_eq!(error.name(), Name::LostLock);
+    assert!(shop.aws.calls("UpdateTerminationProtection").is_empty());
 }
 
 #[tokio::test]
@@ -169,15 +222,18 @@ async fn a_refused_change_set_is_told_with_all_its_reasons_and_deleted() {
 async fn what_an_earlier_attempt_left_is_used_if_it_is_of_use_and_deleted_if_not() {
     for (left, created, deleted) in [
         (ready(), 0, 0),
+        (says::set("DELETE_PENDING", "UNAVAILABLE", ""), 1, 0),
+        (says::set("DELETE_IN_PROGRESS", "UNAVAILABLE", ""), 1, 0),
         (says::set("FAILED", "UNAVAILABLE", "Template error"), 1, 1),
         (says::set("CREATE_COMPLETE", "OBSOLETE", ""), 1, 1),
         (says::set("CREATE_COMPLETE", "EXECUTE_FAILED", ""), 1, 1),
     ] {
         let shop = shop_with(&[says::stack("UPDATE_COMPLETE")], vec![]).await;
-        let sets = if deleted == 0 {
-            vec![left]
-        } else {
-            vec![left, says::no_set(), ready()]
+        let sets = match (created, deleted) {
+            (0, _) => vec![left],
+            // It goes while it is looked at.
+            (_, 0) => vec![left.clone(), left, says::no_set(), ready()],
+            _ => vec![left, says::no_set(), ready()],
         };
         shop.aws.says("DescribeChangeSet", sets);
         shop.create_change_set().await.unwrap();
@@ -277,6 +333,86 @@ async fn a_stack_that_never_was_is_deleted_only_if_nothing_is_left_of_it() {
 }
 
 #[tokio::test]
+async fn a_stack_that_never_was_is_deleted_although_it_was_protected_for_what_it_was_to_become() {
+    let protected = |status| {
+        let more = "<EnableTerminationProtection>true</EnableTerminationProtection>";
+        says::stack_with(status, more)
+    };
+    for (status, sets) in [
+        ("ROLLBACK_COMPLETE", vec![]),
+        (
+            "REVIEW_IN_PROGRESS",
+            vec![says::set("FAILED", "UNAVAILABLE", NO_CHANGES)],
+        ),
+    ] {
+        let shop = with(Shop::protected().await, &[protected(status)], sets);
+        shop.aws.says("ListStackResources", [says::resources(&[])]);
+        shop.create_change_set().await.unwrap();
+        let calls = shop.aws.operations();
+        let acts = calls
+            .iter()
+            .filter(|call| ["UpdateTerminationProtection", "DeleteStack"].contains(&call.as_str()));
+        assert!(acts.eq(["UpdateTerminationProtection", "DeleteStack"]), "{calls:?}");
+        let lifted = &shop.aws.calls("UpdateTerminationProtection")[0];
+        assert_eq!(
+            (&lifted["StackName"], &lifted["EnableTerminationProtection"]),
+            (&json!(STACK), &json!("false"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_before_a_comparison_gives_back_what_was_begun() {
+    let denied = || says::error("AccessDenied", "not authorized");
+    let invalid = || says::error("ValidationError", "Stack [shop-dev] has an imported value");
+    for (status, call, token) in [
+        ("ROLLBACK_COMPLETE", "DeleteStack", Call::Delete),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            "ContinueUpdateRollback",
+            Call::ContinueRollback,
+        ),
+    ] {
+        for (refusal, name) in [(denied(), Name::AccessDenied), (invalid(), Name::StackBlocked)] {
+            let shop = shop_with(&[says::stack(status)], vec![]).await;
+            shop.aws.says("ListStackResources", [says::resources(&[])]);
+            shop.aws.says(call, [refusal]);
+            assert_eq!(shop.create_change_set().await.unwrap_err().name(), name, "{call}");
+            assert!(!shop.in_flight().await && shop.parked().await.is_empty(), "{call}");
+        }
+
+        // A call before it has acted, or this one may have.
+        let shop = shop_with(&[says::stack(status)], vec![]).await;
+        shop.aws.says("ListStackResources", [says::resources(&[])]);
+        let at_work = says::of_stack(9, "DELETE_IN_PROGRESS", &shop.token(token));
+        let at_work = at_work.replace("2026-11-20T10:00:09Z", &Timestamp::now().to_string());
+        let nothing = says::events(&[], None);
+        let shown = says::events(&[at_work], None);
+        shop.aws.says(
+            "DescribeStackEvents",
+            if call == "DeleteStack" {
+                vec![shown]
+            } else {
+                vec![nothing, shown]
+            },
+        );
+        shop.aws.says(call, [denied()]);
+        assert_eq!(shop.create_change_set().await.unwrap(), Output::Parked, "{call}");
+        assert!(shop.in_flight().await && shop.parked().await.len() == 1, "{call}");
+
+        let shop = shop_with(&[says::stack(status)], vec![]).await;
+        shop.aws.says("ListStackResources", [says::resources(&[])]);
+        shop.aws.says(call, [says::error("InternalFailure", "a fault of AWS")]);
+        assert_eq!(
+            shop.create_change_set().await.unwrap_err().name(),
+            Name::Unavailable,
+            "{call}"
+        );
+        assert!(shop.in_flight().await, "{call}");
+    }
+}
+
+#[tokio::test]
 async fn a_rollback_that_failed_is_continued_once() {
     let shop = shop_with(&[says::stack("UPDATE_ROLLBACK_FAILED")], vec![]).await;
     shop.create_change_set().await.unwrap();
@@ -343,4 +479,16 @@ async fn a_wake_for_a_task_that_is_gone_makes_no_change_set() {
         shop.aws.calls("DeleteChangeSet").is_empty(),
         "while the deployment goes on, another attempt of the state may have made it"
     );
+}
+
+#[tokio::test]
+async fn a_call_that_comes_when_nobody_waits_for_it_any_more_compares_nothing() {
+    // The newer call's change set is in execution, and would be taken for a left-over.
+    let executing = says::set("CREATE_COMPLETE", "EXECUTE_COMPLETE", "");
+    let shop = shop_with(&[says::stack("UPDATE_COMPLETE")], vec![]).await;
+    shop.aws.says("DescribeChangeSet", [executing]);
+    shop.aws.state().gone.insert("create".to_owned());
+    assert_eq!(shop.create_change_set().await.unwrap(), Output::Parked);
+    assert!(shop.aws.calls("DeleteChangeSet").is_empty() && shop.aws.calls("CreateChangeSet").is_empty());
+    assert!(shop.parked().await.is_empty());
 }

@@ -179,6 +179,40 @@ async fn a_rollback_that_failed_is_continued_once_and_then_told() {
 }
 
 #[tokio::test]
+async fn a_rollback_that_is_continued_already_is_no_failure() {
+    for refusal in [
+        says::error("TokenAlreadyExistsException", "ClientRequestToken already exists"),
+        says::error(
+            "ValidationError",
+            "Stack:shop-dev is in UPDATE_ROLLBACK_IN_PROGRESS state and can not be rolled back.",
+        ),
+    ] {
+        let shop = executed().await;
+        // What is described and told is from before the call whose answer got lost.
+        shop.aws.says("DescribeStacks", [says::stack("UPDATE_ROLLBACK_FAILED")]);
+        shop.aws.says(
+            "DescribeChangeSet",
+            [says::set("CREATE_COMPLETE", "EXECUTE_FAILED", "")],
+        );
+        shop.aws
+            .says("DescribeStackEvents", [came_to(&shop, &["UPDATE_ROLLBACK_FAILED"])]);
+        shop.aws.says("ContinueUpdateRollback", [refusal]);
+        shop.wake().await.unwrap();
+        assert!(told(&shop).is_empty() && shop.in_flight().await);
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_was_asked_for_before_is_left_to_the_wake() {
+    let shop = Shop::new().await;
+    shop.at_rest();
+    let refusal = says::error("TokenAlreadyExistsException", "ClientRequestToken already exists");
+    shop.aws.says("ExecuteChangeSet", [refusal]);
+    assert_eq!(shop.execute_change_set(1).await.unwrap(), Output::Parked);
+    assert!(shop.in_flight().await && shop.parked().await.len() == 1);
+}
+
+#[tokio::test]
 async fn a_change_set_that_runs_already_is_attached_to() {
     let shop = Shop::new().await;
     shop.at_rest();
@@ -276,6 +310,63 @@ async fn whoever_began_and_died_is_followed_by_the_wake_with_the_same_token() {
         shop.token(Call::Execute)
     );
     assert!(shop.in_flight().await && told(&shop).is_empty());
+}
+
+#[tokio::test]
+async fn a_wake_that_executes_protects_the_stack_first() {
+    let shop = Shop::protected().await;
+    shop.at_rest();
+    shop.died_before_executing(SignedDuration::from_mins(5)).await;
+    shop.wake().await.unwrap();
+    let calls = shop.aws.operations();
+    let acts = calls
+        .iter()
+        .filter(|call| ["UpdateTerminationProtection", "ExecuteChangeSet"].contains(&call.as_str()));
+    assert!(
+        acts.eq(["UpdateTerminationProtection", "ExecuteChangeSet"]),
+        "{calls:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_slow_call_whose_token_is_parked_late_takes_nothing_from_the_newer_one() {
+    // Here it would be cleaned up after, as if the execution were over.
+    let shop = Shop::new().await;
+    shop.at_rest();
+    shop.died_before_executing(SignedDuration::from_mins(5)).await;
+    shop.a_slow_call_parks("slow").await;
+    shop.wake().await.unwrap();
+    assert!(shop.aws.calls("DeleteChangeSet").is_empty());
+    assert_eq!(shop.aws.calls("ExecuteChangeSet").len(), 1);
+    assert!(shop.in_flight().await);
+    let tokens: Vec<String> = shop
+        .parked()
+        .await
+        .iter()
+        .map(|parked| parked.token.expose().to_owned())
+        .collect();
+    assert_eq!(tokens, ["execute"]);
+
+    // And here it would be the one that is told.
+    shop.a_slow_call_parks("slower").await;
+    shop.aws.says(
+        "DescribeStackEvents",
+        [came_to(&shop, &["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"])],
+    );
+    shop.wake().await.unwrap();
+    assert_eq!(shop.aws.answers().len(), 1);
+    assert_eq!(shop.aws.answers()[0].0, "execute");
+    assert!(!shop.in_flight().await && shop.parked().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_comes_when_nobody_waits_for_it_any_more_executes_nothing() {
+    let shop = Shop::new().await;
+    shop.at_rest();
+    shop.aws.state().gone.insert("execute".to_owned());
+    assert_eq!(shop.execute_change_set(1).await.unwrap(), Output::Parked);
+    assert!(shop.aws.calls("ExecuteChangeSet").is_empty());
+    assert!(!shop.in_flight().await && shop.parked().await.is_empty());
 }
 
 #[tokio::test]

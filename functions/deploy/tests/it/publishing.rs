@@ -56,6 +56,34 @@ async fn what_is_there_is_not_copied_again() {
 }
 
 #[tokio::test]
+async fn eight_files_are_copied_at_once_and_no_more() {
+    let names: Vec<String> = (0..20).map(|number| format!("shop-{number}")).collect();
+    let artifacts = names.iter().map(|name| {
+        let stack = json!({
+            "type": "aws:cloudformation:stack", "environment": "aws://222222222222/eu-west-1",
+            "properties": { "templateFile": format!("{name}.template.json"), "stackName": name },
+        });
+        (name.clone(), stack)
+    });
+    let artifacts: serde_json::Map<_, _> = artifacts.collect();
+    let manifest = json!({ "version": "50.0.0", "artifacts": artifacts }).to_string();
+    let templates = names.iter().map(|name| {
+        let template = json!({ "Resources": {}, "Description": name }).to_string();
+        (format!("{name}.template.json"), template)
+    });
+    let templates: Vec<(String, String)> = templates.collect();
+    let files: Vec<(&str, &[u8])> = templates
+        .iter()
+        .map(|(path, template)| (path.as_str(), template.as_bytes()))
+        .collect();
+    let shop = Shop::of(&manifest, &files).await;
+    shop.aws.lingers("CopyObject");
+    let published = serde_json::to_value(shop.ask("publish", json!({})).await.unwrap()).unwrap();
+    assert_eq!(published, json!({ "outcome": "published", "copied": 20, "present": 0 }));
+    assert_eq!(shop.aws.most_at_once("CopyObject"), 8);
+}
+
+#[tokio::test]
 async fn what_is_not_what_its_name_says_is_not_published() {
     let shop = Shop::new().await;
     let object = format!("artifacts/{}", object_key(&Digest::of(TEMPLATE)));

@@ -40,8 +40,19 @@ pub struct Shop {
 impl Shop {
     /// A deployment that was planned and has the lock, its release in the bucket.
     pub async fn new() -> Self {
+        Self::of(MANIFEST, &[("Shop.template.json", TEMPLATE)]).await
+    }
+
+    /// The same, of a release whose author wants the stack protected against deletion.
+    pub async fn protected() -> Self {
+        let protected = MANIFEST.replace("\"stackName\"", "\"terminationProtection\": true, \"stackName\"");
+        Self::of(&protected, &[("Shop.template.json", TEMPLATE)]).await
+    }
+
+    /// The same, of a release with this manifest and these files.
+    pub async fn of(manifest: &str, files: &[(&str, &[u8])]) -> Self {
         let aws = FakeAws::default();
-        let release = aws.stores(&[("manifest.json", MANIFEST.as_bytes()), ("Shop.template.json", TEMPLATE)]);
+        let release = aws.stores(&[&[("manifest.json", manifest.as_bytes())], files].concat());
         aws.state().buckets.insert(BOOTSTRAP.to_owned());
         aws.state()
             .parameters
@@ -139,6 +150,14 @@ impl Shop {
             .unwrap()
     }
 
+    /// An older call of the same state, which Step Functions has given up, parks its own token only now.
+    pub async fn a_slow_call_parks(&self, token: &str) {
+        let mut parked = self.parked().await.pop().unwrap();
+        parked.token = token.to_owned().into();
+        self.context.ledger.park(&parked).await.unwrap();
+        self.aws.state().gone.insert(token.to_owned());
+    }
+
     /// Lets it have waited so long already.
     pub async fn has_waited(&self, long: SignedDuration) {
         for mut parked in self.parked().await {
@@ -176,7 +195,9 @@ impl Shop {
         self.aws.says("DescribeStackEvents", [says::events(&[], None)]);
         self.aws
             .says("ExecuteChangeSet", [says::result("ExecuteChangeSet", "")]);
-        self.aws.says("DeleteChangeSet", [says::result("DeleteChangeSet", "")]);
+        for action in ["DeleteChangeSet", "UpdateTerminationProtection"] {
+            self.aws.says(action, [says::result(action, "")]);
+        }
     }
 
     /// The change as it is parked while it is executed.

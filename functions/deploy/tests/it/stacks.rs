@@ -95,6 +95,30 @@ async fn events_are_read_back_to_the_given_time_each_once() {
 }
 
 #[tokio::test]
+async fn why_nothing_was_made_of_a_change_set_is_read_to_the_last_page() {
+    let aws = FakeAws::default();
+    let page = |resource: &str, next: &str| {
+        let event = format!(
+            "<member><EventId>{resource}</EventId><LogicalResourceId>{resource}</LogicalResourceId>\
+             <ValidationStatusReason>The name is taken</ValidationStatusReason></member>"
+        );
+        says::result(
+            "DescribeEvents",
+            &format!("<OperationEvents>{event}</OperationEvents>{next}"),
+        )
+    };
+    aws.says(
+        "DescribeEvents",
+        [page("Bucket", "<NextToken>2</NextToken>"), page("Topic", "")],
+    );
+    let failures = stacks(&aws).await.validation_failures(SET).await.unwrap();
+    assert_eq!(failures, ["Bucket: The name is taken", "Topic: The name is taken"]);
+    let calls = aws.calls("DescribeEvents");
+    assert_eq!(calls[1].get("NextToken").and_then(Value::as_str), Some("2"));
+    assert_eq!(calls[1]["ChangeSetName"], SET);
+}
+
+#[tokio::test]
 async fn a_page_whose_token_expired_has_all_events_read_once_more() {
     let aws = FakeAws::default();
     let topic = |id| says::event(id, ("Topic", "t", "AWS::SNS::Topic"), "UPDATE_COMPLETE", "", "token");

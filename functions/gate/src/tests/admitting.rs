@@ -228,6 +228,26 @@ async fn a_lock_that_was_handed_to_the_dead_goes_on_to_the_living() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_parked_late_is_taken_away_and_the_newer_one_gets_the_lock() {
+    let gate = Gate::new().await;
+    gate.admit(&patient(1)).await.unwrap();
+    gate.admit(&patient(2)).await.unwrap();
+    let slow = gate.parks_again(&patient(2), "slow").await;
+    gate.aws.state().gone.insert("slow".to_owned());
+    gate.wake(&patient(2).id).await.unwrap();
+    let parked = gate.parked(&patient(2)).await;
+    assert_eq!(parked.len(), 1);
+    assert_ne!(parked[0].token.expose(), "slow");
+    assert_eq!(gate.environment().await.queue.len(), 1, "it keeps its place");
+
+    gate.context.ledger.park(&slow).await.unwrap();
+    gate.close(&patient(1), "Rejected.BuildFailed").await.unwrap();
+    assert_eq!(gate.aws.answers(), [admitted(1, 1), admitted(2, 2)]);
+    assert_eq!(gate.parked(&patient(2)).await, []);
+    assert_eq!(gate.holder().await, Some(patient(2).id));
+}
+
+#[tokio::test]
 async fn a_state_that_ran_out_of_time_while_its_execution_goes_on_is_left_to_it() {
     let gate = Gate::new().await;
     gate.admit(&patient(1)).await.unwrap();

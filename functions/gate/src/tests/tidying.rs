@@ -105,6 +105,7 @@ async fn one_that_died_while_it_waited_is_parked_no_more() {
     let gate = Gate::new().await;
     gate.admit(&deployment(1)).await.unwrap();
     gate.admit(&deployment(2)).await.unwrap();
+    gate.parks_again(&deployment(2), "slow").await;
     gate.stands(&deployment(2), "ABORTED");
     assert_eq!(gate.tidy(&deployment(2)).await.unwrap(), Output::FailedClean);
     assert_eq!(

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::FILE;
-use crate::statemachine::contract;
-use crate::statemachine::definition::{Kind, PARKED, Placed};
+use crate::statemachine::contract::{self, APPROVAL_AND_SLACK, BUSY_FOR, OUTLAST_AN_APPROVAL, TOO_MANY_REQUESTS};
+use crate::statemachine::definition::{Kind, PARKED, Placed, Retrier};
 use crate::statemachine::{Definition, Finding, Rule};
 
 const INVOKE: &str = "arn:aws:states:::lambda:invoke";
@@ -33,12 +33,28 @@ pub(super) fn limits(definition: &Definition) -> Vec<Finding> {
             .is_some_and(|seconds| seconds > 0)
     };
     let machine = [(FILE, &definition.machine.timeout_seconds)];
-    tasks(definition)
+    let unlimited = tasks(definition)
         .map(|task| (task.name, &task.state.timeout_seconds))
         .chain(machine)
         .filter(|(_, limit)| !limited(limit))
-        .map(|(name, _)| Finding::new(name, Rule::Limits, "its TimeoutSeconds is no number above 0"))
-        .collect()
+        .map(|(name, _)| Finding::new(name, Rule::Limits, "its TimeoutSeconds is no number above 0"));
+    let seconds = |limit: &Option<Value>| limit.as_ref().and_then(Value::as_u64).unwrap_or_default();
+    let waiting = || tasks(definition).filter(|task| OUTLAST_AN_APPROVAL.contains(&task.name));
+    let too_short = waiting()
+        .filter(|task| seconds(&task.state.timeout_seconds) < APPROVAL_AND_SLACK)
+        .map(|task| {
+            let sentence = "it may end while people still have time to answer";
+            Finding::new(task.name, Rule::Limits, sentence)
+        });
+    let waits: u64 = waiting().map(|task| seconds(&task.state.timeout_seconds)).sum();
+    let over = (seconds(&definition.machine.timeout_seconds) <= waits).then(|| {
+        Finding::new(
+            FILE,
+            Rule::Limits,
+            "it ends before its states have waited as long as they may",
+        )
+    });
+    unlimited.chain(too_short).chain(over).collect()
 }
 
 pub(super) fn calls(definition: &Definition) -> Vec<Finding> {
@@ -98,6 +114,15 @@ pub(super) fn retries(definition: &Definition) -> Vec<Finding> {
                 finds(format!("it does not retry {error}"));
             }
         }
+        let busy = state
+            .retry
+            .iter()
+            .find(|retrier| retrier.error_equals == [TOO_MANY_REQUESTS]);
+        if busy.is_none_or(|retrier| lasts(retrier) < BUSY_FOR) {
+            finds(format!(
+                "{TOO_MANY_REQUESTS} has no Retry of its own that waits until others have ended"
+            ));
+        }
         for retrier in &state.retry {
             let jittered = retrier.jitter_strategy.as_deref() == Some("FULL");
             let capped = retrier.max_delay_seconds.is_some() && retrier.max_attempts.is_some_and(|most| most > 0);
@@ -108,6 +133,21 @@ pub(super) fn retries(definition: &Definition) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// How long a retrier goes on at most, in seconds.
+fn lasts(retrier: &Retrier) -> f64 {
+    let (Some(first), Some(rate), Some(most), Some(attempts)) = (
+        retrier.interval_seconds,
+        retrier.backoff_rate,
+        retrier.max_delay_seconds,
+        retrier.max_attempts,
+    ) else {
+        return 0.0;
+    };
+    let pauses = std::iter::successors(Some(first), |pause| Some(pause * rate));
+    let attempts = usize::try_from(attempts).unwrap_or_default();
+    pauses.take(attempts).map(|pause| pause.min(most)).sum()
 }
 
 pub(super) fn reports(definition: &Definition) -> Vec<Finding> {
