@@ -1,8 +1,9 @@
 import { ArnFormat, aws_events as events, aws_events_targets as targets, aws_iam as iam, Stack, StackProps } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Pipeline, Target } from './configuration';
+import { DeadLetters } from './constructs/dead-letters';
 import { explainWildcard } from './constructs/wildcard';
-import { artifactsBucket, bootstrap, BUS, functionName, FunctionName, KEY_ALIAS, publisherRole, roleArn, testerRole } from './names';
+import { artifactsBucket, bootstrap, BUS, DEAD_EVENTS, functionName, FunctionName, KEY_ALIAS, publisherRole, roleArn, testerRole } from './names';
 
 export interface EnvironmentStackProps extends StackProps {
   readonly pipeline: Pipeline;
@@ -37,6 +38,11 @@ export class EnvironmentStack extends Stack {
 
   private forwardStackEvents({ account, region }: Pipeline): void {
     const bus = this.formatArn({ account, region, service: 'events', resource: 'event-bus', resourceName: BUS });
+    // Nobody is told by this alarm: the topic is in another account, and perhaps in another region.
+    const undelivered = new DeadLetters(this, 'Undelivered', {
+      queueName: DEAD_EVENTS.environment,
+      happened: 'EventBridge could not hand a stack event over to the deployment pipeline; it is kept for 14 days.',
+    });
     new events.Rule(this, 'Settled', {
       description: 'A stack settled: tell the deployment pipeline',
       eventPattern: {
@@ -44,7 +50,7 @@ export class EnvironmentStack extends Stack {
         detailType: ['CloudFormation Stack Status Change'],
         detail: { 'status-details': { status: SETTLED } },
       },
-      targets: [new targets.EventBus(events.EventBus.fromEventBusArn(this, 'Bus', bus))],
+      targets: [new targets.EventBus(events.EventBus.fromEventBusArn(this, 'Bus', bus), { deadLetterQueue: undelivered })],
     });
   }
 

@@ -9,6 +9,8 @@ export type FunctionName = (typeof FUNCTIONS)[number];
 
 export const STACKS = { pipeline: 'lockgate-pipeline', environment: 'lockgate-environment' };
 export const BUS = 'lockgate';
+/** Queues of what EventBridge could not hand over; both stacks may be in one account and region. */
+export const DEAD_EVENTS = { pipeline: 'lockgate-events-dead-letters', environment: 'lockgate-environment-dead-letters' };
 export const KEY_ALIAS = 'alias/lockgate';
 export const STATE_MACHINE = 'lockgate-deployment';
 
@@ -17,6 +19,8 @@ export const artifactsBucket = (account: string, region: string) => `lockgate-ar
 
 // A role's name is unique in an account, not in a region.
 export const publisherRole = ({ region }: Target) => `lockgate-publisher-${region}`;
+/** Those of every region. */
+export const PUBLISHER_ROLES = 'lockgate-publisher-*';
 export const testerRole = ({ region }: Target) => `lockgate-tester-${region}`;
 
 /** https://github.com/aws/aws-cdk-cli/blob/main/packages/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml */

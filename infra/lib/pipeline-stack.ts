@@ -3,6 +3,7 @@ import { Construct } from 'constructs';
 import { Configuration, targets } from './configuration';
 import { Approvals } from './constructs/approvals';
 import { BuildProject } from './constructs/build-project';
+import { DeadLetters } from './constructs/dead-letters';
 import { DeploymentMachine } from './constructs/deployment-machine';
 import { IntegrationProject } from './constructs/integration-project';
 import { Notifications } from './constructs/notifications';
@@ -13,7 +14,7 @@ import { FunctionDefaults, RustFunction } from './constructs/rust-function';
 import { StackEvents } from './constructs/stack-events';
 import { Sweep } from './constructs/sweep';
 import { WebhookIntake } from './constructs/webhook-intake';
-import { bootstrap, KEY_ALIAS, publisherRole, roleArn, testerRole } from './names';
+import { bootstrap, DEAD_EVENTS, KEY_ALIAS, publisherRole, roleArn, testerRole } from './names';
 
 /** What is built before this app runs. */
 export interface Built {
@@ -53,6 +54,11 @@ export class PipelineStack extends Stack {
     const ledger = new ReleaseLedger(this, 'Ledger', { key });
     const store = new ReleaseStore(this, 'Store', { key, targets: deployedTo });
     const notifications = new Notifications(this, 'Notifications', { key, addresses: pipeline.notify });
+    const undelivered = new DeadLetters(this, 'Undelivered', {
+      queueName: DEAD_EVENTS.pipeline,
+      happened: 'EventBridge could not hand an event over to a function; it is kept for 14 days.',
+      notifications,
+    });
     const commits = { architecture: built.architecture, applications, logRetention };
     const project = new BuildProject(this, 'Project', { ...commits, cli: built.cli, store });
     const integration = new IntegrationProject(this, 'Integration', commits);
@@ -103,7 +109,7 @@ export class PipelineStack extends Stack {
     store.grantRead(build);
     project.grantBuild(build);
     integration.grantBuild(build);
-    project.wake(build, integration);
+    project.wake(build, undelivered, integration);
     DeploymentMachine.grantAnswer(build);
 
     const deploy = new RustFunction(this, 'Deploy', {
@@ -171,12 +177,13 @@ export class PipelineStack extends Stack {
       report,
       logRetention,
       notifications,
+      undelivered,
     });
     const { url } = new WebhookIntake(this, 'Webhook', { defaults, configuration, ledger, api });
     if (deployedTo.length > 0) {
-      new StackEvents(this, 'StackEvents', { targets: deployedTo, deploy });
+      new StackEvents(this, 'StackEvents', { targets: deployedTo, deploy, undelivered });
     }
-    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, approval, report });
+    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, approval, report, undelivered });
 
     new CfnOutput(this, 'WebhookUrl', { value: url, description: 'Payload URL of the GitHub webhook' });
     new CfnOutput(this, 'ApiUrl', { value: api.url, description: 'Where approval links and the command lockgate lead' });

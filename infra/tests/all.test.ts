@@ -2,6 +2,7 @@
 import './alarms.test';
 import './approvers.test';
 import './configuration.test';
+import './dead-letters.test';
 import './definition.test';
 import './environment.test';
 import './nag.test';

@@ -10,12 +10,11 @@ import { Built } from '../lib/pipeline-stack';
 export const INFRA = path.join(__dirname, '..');
 export const DEFINITION = path.join(INFRA, '..', 'statemachine', 'deployment.asl.json');
 
+const folders = fs.mkdtempSync(path.join(os.tmpdir(), 'lockgate-infra-'));
+process.on('exit', () => fs.rmSync(folders, { recursive: true, force: true }));
+
 /** A folder that is gone when the tests are. */
-export function temporary(): string {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lockgate-infra-'));
-  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+export const temporary = (): string => fs.mkdtempSync(path.join(folders, 'folder-'));
 
 /** An empty program in place of each that cargo builds: what is synthesised does not depend on what is in them. */
 export function standIn(): Built {
@@ -38,10 +37,15 @@ export function standIn(): Built {
 
 export const fixture = (): Configuration => readConfiguration(path.join(INFRA, 'tests', 'fixtures', 'resolved.json'));
 
-/** The whole app, with the feature flags that the real one has. */
-export function synthesise(configuration: Configuration, outdir = temporary()): App {
+/** An app of nothing, with the feature flags that the real one has. */
+export function emptyApp(outdir = temporary()): App {
   const { context } = JSON.parse(fs.readFileSync(path.join(INFRA, 'cdk.json'), 'utf8')) as { context: Record<string, unknown> };
-  const app = new App({ context, outdir, analyticsReporting: false });
+  return new App({ context, outdir, analyticsReporting: false });
+}
+
+/** The whole app. */
+export function synthesise(configuration: Configuration, outdir?: string): App {
+  const app = emptyApp(outdir);
   lockgate(app, configuration, standIn());
   return app;
 }

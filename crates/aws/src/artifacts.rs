@@ -84,7 +84,7 @@ impl Artifacts {
     }
 
     /// Stores a file under the digest of its content; S3 refuses it if the content is another.
-    pub async fn put_object(&self, sha256: &Digest, path: &Path, size: u64) -> Result<Brought, Error> {
+    pub async fn put_object(&self, sha256: &Digest, path: &Path, size: u64) -> Result<Brought, ArtifactError> {
         let body = || async {
             let file = ByteStream::read_from().path(path).length(Length::Exact(size));
             file.build()
@@ -96,7 +96,7 @@ impl Artifacts {
     }
 
     /// Stores a release's index, when everything it names is stored.
-    pub async fn put_index(&self, index: &Index) -> Result<Brought, Error> {
+    pub async fn put_index(&self, index: &Index) -> Result<Brought, ArtifactError> {
         let bytes = index.canonical_bytes();
         let digest = index.digest();
         let size = bytes.len() as u64;
@@ -112,7 +112,7 @@ impl Artifacts {
         size: u64,
         content_type: &str,
         body: impl Fn() -> F,
-    ) -> Result<Brought, Error> {
+    ) -> Result<Brought, ArtifactError> {
         let mut attempt = 1;
         loop {
             let answer = self
@@ -133,8 +133,13 @@ impl Artifacts {
             match answer {
                 Ok(_) => return Ok(Brought::Now),
                 Err(error) if error.code == "ConditionalRequestConflict" && attempt < PUT_ATTEMPTS => attempt += 1,
-                Err(error) if error.is(Kind::Conflict) => return Ok(Brought::Before),
-                Err(error) => return Err(named(error, &self.bucket)),
+                // Builds of other applications write here too, and nothing but their own honesty has them write under a
+                // digest what has it.
+                Err(error) if error.is(Kind::Conflict) => {
+                    self.verify(key, sha256, size).await?;
+                    return Ok(Brought::Before);
+                }
+                Err(error) => return Err(named(error, &self.bucket).into()),
             }
         }
     }
@@ -191,21 +196,26 @@ impl Artifacts {
 
     /// Whether a file of a release is there with the content that it is named by, as S3 computed it on arrival.
     pub async fn verify_object(&self, file: &IndexedFile) -> Result<(), ArtifactError> {
-        let key = object_key(&file.sha256);
+        self.verify(&object_key(&file.sha256), &file.sha256, file.size).await
+    }
+
+    /// S3 keeps the checksum that a write sent, once it has computed the same; a write that sent none, or another kind, is
+    /// none of ours.
+    async fn verify(&self, key: &str, sha256: &Digest, expected: u64) -> Result<(), ArtifactError> {
         let head = self
             .client
             .head_object()
             .bucket(&self.bucket)
-            .key(&key)
+            .key(key)
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await
             .map_err(during("s3:HeadObject"))
-            .map_err(|error| missing(error, &key))?;
+            .map_err(|error| missing(error, key))?;
         let size = head.content_length.and_then(|length| u64::try_from(length).ok());
-        if size != Some(file.size) || head.checksum_sha256 != Some(base64(&file.sha256)?) {
+        if size != Some(expected) || head.checksum_sha256 != Some(base64(sha256)?) {
             return Err(ArtifactError::Altered {
-                key,
+                key: key.to_owned(),
                 detail: format!(
                     "S3 holds {} bytes with the checksum {}",
                     size.unwrap_or_default(),

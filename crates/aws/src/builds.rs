@@ -4,10 +4,11 @@ use aws_sdk_codebuild::types::{
     EnvironmentVariable, EnvironmentVariableType, ProjectEnvironment, SourceType, StatusType,
 };
 use domain::build_record::BuildRecord;
+use domain::failure::Failure;
 use domain::names::{CommitSha, DeploymentId, EnvironmentName, RepositoryName};
 use jiff::Timestamp;
 
-use crate::error::{Error, during};
+use crate::error::{Error, Kind, during};
 use crate::ledger::{Condition, Ledger};
 
 /// The variable by which a build names the release it made.
@@ -92,6 +93,18 @@ pub struct Build {
     pub release: Option<String>,
 }
 
+/// What came of asking CodeBuild to start a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// It runs, or has run already for the same token.
+    Begun(Build),
+    /// As many builds wait as the account may have (`AccountLimitExceededException`), or CodeBuild was asked too often.
+    /// Nothing happened, and later it may.
+    Full,
+    /// CodeBuild will not, however often it is asked.
+    Refused(Failure),
+}
+
 /// How far a build is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildState {
@@ -117,13 +130,13 @@ impl Builds {
     }
 
     /// Starts the build of a commit. Starting it again with the same token within five minutes returns the same build.
-    pub async fn start(&self, application: &RepositoryName, commit: &CommitSha, token: String) -> Result<Build, Error> {
+    pub async fn start(&self, application: &RepositoryName, commit: &CommitSha, token: String) -> Result<Start, Error> {
         let variables = [(APPLICATION_VARIABLE, application.as_str())];
         self.run(application, commit, &variables, None, token).await
     }
 
     /// Starts integration tests. Starting them again with the same token within five minutes returns the same build.
-    pub async fn test(&self, run: &TestRun<'_>, token: String) -> Result<Build, Error> {
+    pub async fn test(&self, run: &TestRun<'_>, token: String) -> Result<Start, Error> {
         let variables = [
             (APPLICATION_VARIABLE, run.application.as_str()),
             (DEPLOYMENT_VARIABLE, run.deployment.as_str()),
@@ -142,7 +155,7 @@ impl Builds {
         variables: &[(&str, &str)],
         specification: Option<&str>,
         token: String,
-    ) -> Result<Build, Error> {
+    ) -> Result<Start, Error> {
         let operation = "codebuild:StartBuild";
         let variables = variables.iter().map(|(name, value)| {
             EnvironmentVariable::builder()
@@ -164,12 +177,24 @@ impl Builds {
             .idempotency_token(token)
             .send()
             .await
-            .map_err(during(operation))?;
-        answer
-            .build_value
-            .as_ref()
-            .map(read)
-            .ok_or_else(|| Error::unexpected(operation, "the answer names no build"))
+            .map_err(during(operation));
+        match answer {
+            Ok(answer) => answer
+                .build_value
+                .as_ref()
+                .map(|build| Start::Begun(read(build)))
+                .ok_or_else(|| Error::unexpected(operation, "the answer names no build")),
+            Err(error) => match error.kind {
+                Kind::Throttled => {
+                    tracing::warn!(error.cause = %error, "CodeBuild takes no more at the moment");
+                    Ok(Start::Full)
+                }
+                Kind::Unavailable | Kind::Unanswered => Err(error),
+                Kind::AccessDenied | Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Unexpected => {
+                    Ok(Start::Refused(error.failure()))
+                }
+            },
+        }
     }
 
     /// A build as it is now, by id or ARN; nothing, where CodeBuild knows none.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use aws::artifacts::{Artifacts, Brought};
-use aws::{Aws, Error};
+use aws::Aws;
+use aws::artifacts::{ArtifactError, Artifacts, Brought};
 use tokio::task::JoinSet;
 
 mod packing;
@@ -16,7 +16,7 @@ use crate::terminal;
 ///
 /// The assembly is checked as the deployment will check it. Its templates and assets, and lockgate.smoke.toml,
 /// lockgate.integration.yml and lockgate.uat.md of the current folder if they are there, go to the artifacts bucket under
-/// the digests of their contents; what is there already is not sent again. The release's digest is printed alone on
+/// the digests of their contents; what is there already stays, once S3 has said that it has that very content. The release's digest is printed alone on
 /// standard output.
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -42,13 +42,13 @@ pub enum PackageError {
     /// The assembly cannot be deployed.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The artifacts bucket did not take something.
+    /// The artifacts bucket did not take something, or holds something else under its name.
     #[error("{path} could not be stored: {error}")]
     NotStored {
         /// What was to be stored.
         path: String,
         /// What S3 said.
-        error: Error,
+        error: ArtifactError,
     },
     /// An upload stopped on an assertion of its own.
     #[error("an upload stopped unexpectedly: {0}")]

@@ -14,7 +14,7 @@ use domain::names::Digest;
 use domain::release::{Index, index_key, object_key};
 use tempfile::TempDir;
 
-/// A bucket: `If-None-Match: *` never overwrites, and `x-amz-checksum-sha256` is checked on arrival.
+/// A bucket: `If-None-Match: *` never overwrites, and `x-amz-checksum-sha256` is checked on arrival and told later.
 #[derive(Default)]
 struct Bucket {
     objects: BTreeMap<String, Vec<u8>>,
@@ -22,9 +22,18 @@ struct Bucket {
     writes: Vec<(String, u16)>,
     /// Keys of which every write is refused.
     denied: Vec<String>,
+    /// The key of each question after an object, in order.
+    asked: Vec<String>,
 }
 
 impl Bucket {
+    /// What S3 tells of an object without its content: its length and its checksum.
+    fn describe(&mut self, key: &str) -> Option<(usize, String)> {
+        self.asked.push(key.to_owned());
+        let content = self.objects.get(key)?;
+        Some((content.len(), base64(Digest::of(content).as_str())))
+    }
+
     fn write(&mut self, key: &str, headers: &BTreeMap<String, String>, body: &[u8]) -> (u16, &'static str) {
         let header = |name: &str| headers.get(name).map(String::as_str);
         let answer = if self.denied.iter().any(|denied| key.starts_with(denied)) {
@@ -79,9 +88,10 @@ fn answer(bucket: &Mutex<Bucket>, stream: &TcpStream) -> Option<()> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        let key = line
+        let (method, target) = line.split_once(' ')?;
+        let key = target
             .split(' ')
-            .nth(1)?
+            .next()?
             .split('?')
             .next()?
             .strip_prefix("/artifacts/")?
@@ -103,6 +113,19 @@ fn answer(bucket: &Mutex<Bucket>, stream: &TcpStream) -> Option<()> {
                 .unwrap_or(0)
         ];
         reader.read_exact(&mut body).ok()?;
+        if method == "HEAD" {
+            let described = bucket.lock().unwrap().describe(&key);
+            let (status, length, checksum) = match described {
+                Some((length, checksum)) => (200, length, checksum),
+                None => (404, 0, String::new()),
+            };
+            write!(
+                &mut &*stream,
+                "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nx-amz-checksum-sha256: {checksum}\r\n\r\n"
+            )
+            .ok()?;
+            continue;
+        }
         let (status, code) = bucket.lock().unwrap().write(&key, &headers, &body);
         let text = if code.is_empty() {
             String::new()
@@ -187,12 +210,37 @@ fn a_release_is_stored_once_and_its_index_last() {
 
     let second = lockgate(folder.path(), Some(endpoint), &["package", "cdk.out"]);
     assert_eq!(stdout(&second), stdout(&first));
-    assert!(bucket.lock().unwrap().writes.iter().all(|(_, status)| *status == 412));
+    {
+        let bucket = bucket.lock().unwrap();
+        assert!(bucket.writes.iter().all(|(_, status)| *status == 412));
+        let mut asked = bucket.asked.clone();
+        asked.sort();
+        let mut written: Vec<String> = bucket.writes.iter().map(|(key, _)| key.clone()).collect();
+        written.sort();
+        assert_eq!(asked, written, "what is there is taken on S3's word, not on its name");
+    }
     assert!(
         stderr(&second).contains("the same release is there already"),
         "{}",
         stderr(&second)
     );
+}
+
+#[test]
+fn what_another_applications_build_wrote_under_the_same_digest_fails_this_build_by_name() {
+    let object = object_key(&Digest::of(b"{}"));
+    let bucket = Arc::new(Mutex::new(Bucket {
+        objects: BTreeMap::from([(object.clone(), b"garbage".to_vec())]),
+        ..Bucket::default()
+    }));
+    let endpoint = serve(&bucket);
+    let output = lockgate(application().path(), Some(endpoint), &["package", "cdk.out"]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()));
+    let told = format!(
+        "error: web.template.json could not be stored: {object} is not what its name says: S3 holds 7 bytes with the \
+         checksum "
+    );
+    assert!(stderr(&output).contains(&told), "{}", stderr(&output));
 }
 
 #[test]

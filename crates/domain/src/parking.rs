@@ -14,6 +14,7 @@ use crate::names::{
     AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, Qualifier, Region, RepositoryName, StackName,
     TaskToken,
 };
+use crate::smoke_test::Outputs;
 
 /// A task that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,12 +74,19 @@ pub enum WaitsFor {
     ChangeSet(StackChange),
     /// A change set to be executed.
     StackUpdate(StackChange),
-    /// Integration tests.
+    /// Integration tests, with all that it takes to start them: CodeBuild may take them much later than they are asked
+    /// for, and nobody else has the outputs then.
     Integration {
         /// The application.
         application: RepositoryName,
         /// The environment that is tested.
         environment: EnvironmentName,
+        /// The commit whose source is checked out.
+        commit: CommitSha,
+        /// The release that says what to run.
+        release: Digest,
+        /// The outputs of the environment's stacks.
+        outputs: Outputs,
         /// CodeBuild's id of the build that runs them; nothing before it was started.
         build: Option<String>,
     },

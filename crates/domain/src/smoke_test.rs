@@ -22,6 +22,7 @@
 
 mod address;
 mod evaluate;
+mod handing_over;
 mod parse;
 mod report;
 mod template;
@@ -34,6 +35,7 @@ use serde_json_path::JsonPath;
 
 pub use self::address::{Allowed, Cidr, Denied, InvalidCidr};
 pub use self::evaluate::{HttpReply, LambdaReply, Mismatch, evaluate, evaluate_lambda};
+pub use self::handing_over::{OUTPUTS_LIMIT, TooManyOutputs, handed_over};
 pub use self::parse::{Invalid, Problem};
 pub use self::report::{CheckResult, Kind, Report};
 pub use self::template::{Outputs, Template, Unresolved};

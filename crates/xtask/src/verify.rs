@@ -108,7 +108,8 @@ fn infra(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
         workspace.prepare(synth).current_dir(workspace.root().join("infra")),
     )?;
     let mut lint = Command::new(workspace.python_tool("cfn-lint"));
-    lint.arg(format!("{}/*.template.json", out.display()));
+    // Those without and, in a folder within, those with a customer-managed key; `**` is also no folder at all.
+    lint.arg(format!("{}/**/*.template.json", out.display()));
     progress.run(
         "Checking templates with cfn-lint",
         workspace.prepare(lint).current_dir(workspace.root().join("infra")),

@@ -1,5 +1,6 @@
 //! A deployment asks for its release.
 
+use aws::builds::Start;
 use aws::tasks::Delivered;
 use domain::build_record::{BuildRecord, Step, idempotency_token};
 use domain::deployment::Deployment;
@@ -45,7 +46,14 @@ pub async fn ask(
         .change_build(application, commit, BuildRecord::ask, now)
         .await?;
     match step {
-        Step::Start(attempt) => start(context, application, commit, attempt, now).await?,
+        Step::Start(attempt) => match start(context, application, commit, attempt, now).await? {
+            // While it takes no more, the sweep asks again, for as long as the state waits.
+            Start::Begun(_) | Start::Full => {}
+            Start::Refused(failure) => {
+                wake::answer(context, &parked, &Err(failure), now).await?;
+                return Ok(Output::Parked);
+            }
+        },
         Step::Wait => {}
         // The record speaks of an object that may be gone since.
         Step::Take(release) => {
@@ -76,10 +84,12 @@ pub async fn start(
     commit: &CommitSha,
     attempt: u32,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Start, Error> {
     let token = idempotency_token(application, commit, attempt);
-    let build = context.builds.start(application, commit, token).await?;
-    let started = |record: &BuildRecord, _| ((), record.started(attempt, &build.id));
-    context.ledger.change_build(application, commit, started, now).await?;
-    Ok(())
+    let start = context.builds.start(application, commit, token).await?;
+    if let Start::Begun(build) = &start {
+        let started = |record: &BuildRecord, _| ((), record.started(attempt, &build.id));
+        context.ledger.change_build(application, commit, started, now).await?;
+    }
+    Ok(start)
 }

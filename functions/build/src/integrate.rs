@@ -1,22 +1,18 @@
 //! Integration tests: the repository's own, run against the environment in a project whose role may do nothing there.
 
-use aws::builds::{Build, BuildState, TestRun};
+use aws::artifacts::ArtifactError;
+use aws::builds::{Build, BuildState, Start, TestRun};
 use aws::tasks::Delivered;
 use domain::deployment::Deployment;
-use domain::failure::{Failure, Name};
+use domain::failure::{Class, Failure, Name};
 use domain::life::Event;
 use domain::names::{DeploymentId, Digest, TaskToken};
 use domain::parking::{Key, Parked, WaitsFor};
 use domain::release::INTEGRATION_TESTS;
-use domain::smoke_test::Outputs;
+use domain::smoke_test::{Outputs, handed_over};
 use jiff::Timestamp;
 
 use crate::{Context, Error, Integrated, Output};
-
-/// CodeBuild hands the outputs over as an environment variable, and refuses one of more characters. All variables
-/// together it takes up to about 5,500 (CodeBuild user guide, "Troubleshooting", "environment variables that are too
-/// large"), which leaves a thousand for ours beside it.
-const OUTPUTS_LIMIT: usize = 4096;
 
 /// Parks the deployment, then starts its integration tests; without any there is nothing to wait for.
 pub async fn integrate(
@@ -27,42 +23,98 @@ pub async fn integrate(
     token: TaskToken,
     now: Timestamp,
 ) -> Result<Output, Error> {
-    let parked = parked(deployment, None, token.clone(), now);
+    let waits_for = WaitsFor::Integration {
+        application: deployment.application.clone(),
+        environment: deployment.environment.name.clone(),
+        commit: deployment.commit.clone(),
+        release: release.clone(),
+        outputs: outputs.clone(),
+        build: None,
+    };
+    let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     if context.ledger.park_awaited(&context.tasks, &parked).await? == Delivered::Gone {
         return Ok(Output::Parked);
     }
-    let Some(specification) = specification(context, release).await? else {
-        conclude(context, &parked, None, "", now).await?;
-        return Ok(Output::Parked);
+    start(context, &parked, now).await?;
+    Ok(Output::Parked)
+}
+
+/// Starts tests that wait for it, and says whether they were answered for instead. While CodeBuild takes no more, they
+/// wait on: the sweep asks again, for as long as the state waits, since a release that works is not to be taken back
+/// because CodeBuild is busy.
+async fn start(context: &Context, parked: &Parked, now: Timestamp) -> Result<bool, Error> {
+    let WaitsFor::Integration {
+        application,
+        environment,
+        commit,
+        release,
+        outputs,
+        ..
+    } = &parked.waits_for
+    else {
+        return Ok(false);
     };
-    let outputs = serde_json::json!(outputs).to_string();
-    let characters = outputs.chars().count();
-    if characters > OUTPUTS_LIMIT {
-        let cause = format!(
-            "the outputs of the environment's stacks have {characters} characters as JSON, and CodeBuild hands over \
-             {OUTPUTS_LIMIT}"
-        );
-        conclude(context, &parked, Some(cause), "", now).await?;
-        return Ok(Output::Parked);
-    }
+    let specification = match specification(context, release).await {
+        Ok(Some(specification)) => specification,
+        Ok(None) => {
+            conclude(context, parked, None, "", now).await?;
+            return Ok(true);
+        }
+        Err(error) if error.name().class() == Class::Transient => return Err(error.into()),
+        Err(error) => return refuse(context, parked, &error.failure()).await,
+    };
+    let outputs = match handed_over(outputs) {
+        Ok(outputs) => outputs,
+        Err(too_many) => {
+            conclude(context, parked, Some(too_many.to_string()), "", now).await?;
+            return Ok(true);
+        }
+    };
     let run = TestRun {
-        application: &deployment.application,
-        commit: &deployment.commit,
-        deployment: &deployment.id,
-        environment: &deployment.environment.name,
+        application,
+        commit,
+        deployment: &parked.deployment,
+        environment,
         specification: &specification,
         outputs: &outputs,
     };
-    let build = context.integration.test(&run, idempotency(&deployment.id)).await?;
+    let build = match context.integration.test(&run, idempotency(&parked.deployment)).await? {
+        Start::Begun(build) => build,
+        Start::Full => {
+            context.ledger.wait_on(parked, now).await?;
+            return Ok(false);
+        }
+        Start::Refused(failure) => return refuse(context, parked, &failure).await,
+    };
     // Only from here on does a build's end say anything, and only this one's.
-    let known = self::parked(deployment, Some(build.id.clone()), token, now);
+    let known = begun(parked, build.id.clone(), now);
     context.ledger.park_further(&known).await?;
     let event = Event::IntegrationTesting {
         build: build.id,
         log: build.log,
     };
-    context.ledger.tell(&deployment.id, event, now).await?;
-    Ok(Output::Parked)
+    context.ledger.tell(&parked.deployment, event, now).await?;
+    Ok(false)
+}
+
+/// The same, once it is known which build it waits for.
+fn begun(parked: &Parked, id: String, now: Timestamp) -> Parked {
+    let mut waits_for = parked.waits_for.clone();
+    if let WaitsFor::Integration { build, .. } = &mut waits_for {
+        *build = Some(id);
+    }
+    Parked {
+        look_at: now + waits_for.patience(),
+        waits_for,
+        ..parked.clone()
+    }
+}
+
+/// Tells a task that its tests will never run.
+async fn refuse(context: &Context, parked: &Parked, failure: &Failure) -> Result<bool, Error> {
+    let delivered = context.tasks.fail(&parked.token, failure).await?;
+    context.ledger.unpark(parked).await?;
+    Ok(delivered == Delivered::Yes)
 }
 
 /// CodeBuild says that one of the project's builds ended. What it is not known to have been started for, it says
@@ -81,26 +133,13 @@ pub async fn ended(context: &Context, build: &Build, now: Timestamp) -> Result<O
     Ok(Output::Woken { answered })
 }
 
-/// The sweep asks after tests that wait.
+/// The sweep asks after tests that wait. Whoever was about to start them may be gone, or CodeBuild was full.
 pub async fn look(context: &Context, parked: &Parked, now: Timestamp) -> Result<bool, Error> {
     let Some(id) = build_of(parked) else {
-        return start_again(context, parked).await;
+        return start(context, parked, now).await;
     };
     let build = context.integration.look(id).await?;
     settle(context, parked, build.as_ref(), now).await
-}
-
-/// Whoever was about to start the tests is gone: this is asked long after its time was over. Step Functions saw it fail
-/// and has called again, with a token of its own, or has given up; where it waits all the same, it is told to call
-/// again, since only it has the outputs.
-async fn start_again(context: &Context, parked: &Parked) -> Result<bool, Error> {
-    let failure = Failure::new(
-        Name::Unavailable,
-        "whoever was to start the integration tests stopped half-way",
-    );
-    let delivered = context.tasks.fail(&parked.token, &failure).await?;
-    context.ledger.unpark(parked).await?;
-    Ok(delivered == Delivered::Yes)
 }
 
 /// Whether the tests are over, and were answered for. A build that CodeBuild no longer knows is over.
@@ -151,7 +190,7 @@ async fn conclude(
 }
 
 /// The buildspec that travelled in the release; nothing, where it has none.
-async fn specification(context: &Context, release: &Digest) -> Result<Option<String>, Error> {
+async fn specification(context: &Context, release: &Digest) -> Result<Option<String>, ArtifactError> {
     let index = context.artifacts.read_index(release).await?;
     let Some(file) = index
         .files()
@@ -162,15 +201,6 @@ async fn specification(context: &Context, release: &Digest) -> Result<Option<Str
     };
     let bytes = context.artifacts.read_object(file).await?;
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-fn parked(deployment: &Deployment, build: Option<String>, token: TaskToken, now: Timestamp) -> Parked {
-    let waits_for = WaitsFor::Integration {
-        application: deployment.application.clone(),
-        environment: deployment.environment.name.clone(),
-        build,
-    };
-    Parked::new(deployment.id.clone(), waits_for, token, now)
 }
 
 fn build_of(parked: &Parked) -> Option<&str> {

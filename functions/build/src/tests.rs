@@ -7,6 +7,7 @@ mod waking;
 
 use domain::build_record::BuildRecord;
 use domain::life::Event;
+use domain::names::DeploymentId;
 use domain::parking::Parked;
 use domain::release::index_key;
 use fake_aws::sample::{ARTIFACTS, deployment};
@@ -96,6 +97,13 @@ impl Site {
             .build(&deployment.application, &deployment.commit)
             .await
             .unwrap()
+    }
+
+    /// Time for the sweep to look at the first that waits for the build.
+    async fn build_is_due(&self) {
+        let mut parked = self.parked().await.remove(0);
+        parked.look_at = Timestamp::UNIX_EPOCH;
+        self.context.ledger.park(&parked).await.unwrap();
     }
 
     async fn parked(&self) -> Vec<Parked> {

@@ -1,7 +1,7 @@
 //! A build has ended, or nothing was heard of it for long: the truth is asked of CodeBuild, and everybody who waits is told.
 
 use aws::artifacts::ArtifactError;
-use aws::builds::{Build, BuildState};
+use aws::builds::{Build, BuildState, Start};
 use aws::tasks::Delivered;
 use domain::build_record::{BuildRecord, Step};
 use domain::failure::{Class, Failure, Name};
@@ -31,44 +31,79 @@ pub async fn ended(context: &Context, id: &str, now: Timestamp) -> Result<Output
 
 /// The sweep asks after a build.
 pub async fn look(context: &Context, key: &Key, now: Timestamp) -> Result<Output, Error> {
-    // For what nobody waits for, nothing is started.
     let waiting = context.ledger.awaited(&context.tasks, key).await?;
-    if let Some(WaitsFor::Integration { .. }) = waiting.first().map(|parked| &parked.waits_for) {
+    let Some(first) = waiting.first() else {
+        tracing::info!(key = key.as_str(), "nothing waits here");
+        return Ok(Output::Woken { answered: 0 });
+    };
+    let WaitsFor::Build { application, commit } = &first.waits_for else {
         let mut answered = 0;
         for parked in &waiting {
             answered += usize::from(integrate::look(context, parked, now).await?);
         }
         return Ok(Output::Woken { answered });
-    }
-    let Some(WaitsFor::Build { application, commit }) = waiting.first().map(|parked| &parked.waits_for) else {
-        tracing::info!(key = key.as_str(), "nothing waits here");
-        return Ok(Output::Woken { answered: 0 });
     };
     let build = match context.ledger.build(application, commit).await? {
         BuildRecord::Building { build: Some(id), .. } => Some(match context.builds.look(&id).await? {
             Some(build) => build,
             None => vanished(id, application, commit),
         }),
-        // Decided on, and nobody came back from starting it.
+        // Decided on, and CodeBuild took no more, or nobody came back from starting it.
         BuildRecord::Building {
             build: None, attempt, ..
-        } => {
-            ask::start(context, application, commit, attempt, now).await?;
-            None
-        }
+        } => return start(context, &waiting, application, commit, attempt, now).await,
         BuildRecord::None => {
             if let Step::Start(attempt) = context
                 .ledger
                 .change_build(application, commit, BuildRecord::ask, now)
                 .await?
             {
-                ask::start(context, application, commit, attempt, now).await?;
+                return start(context, &waiting, application, commit, attempt, now).await;
             }
             None
         }
         BuildRecord::Built { .. } | BuildRecord::Failed { .. } => None,
     };
     settle(context, application, commit, build.as_ref(), now).await
+}
+
+/// Starts an attempt for those who wait, and tells them if it never will.
+async fn start(
+    context: &Context,
+    waiting: &[Parked],
+    application: &RepositoryName,
+    commit: &CommitSha,
+    attempt: u32,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    match ask::start(context, application, commit, attempt, now).await? {
+        Start::Begun(build) => {
+            for parked in waiting {
+                let event = Event::Building {
+                    build: build.id.clone(),
+                    log: build.log.clone(),
+                };
+                context.ledger.tell(&parked.deployment, event, now).await?;
+                context.ledger.wait_on(parked, now).await?;
+            }
+            Ok(Output::Woken { answered: 0 })
+        }
+        Start::Full => {
+            for parked in waiting {
+                context.ledger.wait_on(parked, now).await?;
+            }
+            Ok(Output::Woken { answered: 0 })
+        }
+        Start::Refused(failure) => {
+            let refused = Err(failure);
+            for parked in waiting {
+                answer(context, parked, &refused, now).await?;
+            }
+            Ok(Output::Woken {
+                answered: waiting.len(),
+            })
+        }
+    }
 }
 
 /// Writes down what a build came to, and answers everybody who waits for it.

@@ -14,6 +14,10 @@ const STACK: &str = "<DescribeStacksResponse xmlns=\"http://cloudformation.amazo
     <Outputs><member><OutputKey>Url</OutputKey><OutputValue>https://shop.example</OutputValue></member></Outputs>\
     </member></Stacks></DescribeStacksResult></DescribeStacksResponse>";
 
+/// The files of a release with integration tests, and of one without.
+const TESTS: &[(&str, &[u8])] = &[(INTEGRATION_TESTS, b"version: 0.2\n"), ("manifest.json", b"{}")];
+const NO_TESTS: &[(&str, &[u8])] = &[("manifest.json", b"{}")];
+
 /// smoke-test, and the AWS in which a release without smoke tests was deployed.
 struct Site {
     aws: FakeAws,
@@ -23,7 +27,7 @@ struct Site {
 }
 
 impl Site {
-    async fn new(integration_tests: bool, leg: Leg) -> Self {
+    async fn new(integration_tests: bool, files: &[(&str, &[u8])], leg: Leg) -> Self {
         let aws = FakeAws::default();
         let way = Aws::with(aws.config().await);
         let context = Context {
@@ -36,7 +40,7 @@ impl Site {
         };
         let mut deployment = deployment(1);
         deployment.environment.integration_tests = integration_tests;
-        let release = aws.stores(&[("manifest.json", b"{}")]);
+        let release = aws.stores(files);
         aws.says("DescribeStacks", [(200, STACK.to_owned())]);
         let site = Self {
             aws,
@@ -84,7 +88,7 @@ impl Site {
 
 #[tokio::test]
 async fn integration_tests_are_handed_the_outputs_of_the_deployments_own_stacks() {
-    let site = Site::new(true, Leg::Forward).await;
+    let site = Site::new(true, TESTS, Leg::Forward).await;
     let answer = json!(site.ask(Leg::Forward).await.unwrap());
     let outputs = json!({ "shop-dev": { "Url": "https://shop.example" } });
     assert_eq!(answer, json!({ "outcome": "passed", "checks": 0, "outputs": outputs }));
@@ -96,23 +100,47 @@ async fn integration_tests_are_handed_the_outputs_of_the_deployments_own_stacks(
 
 #[tokio::test]
 async fn where_no_integration_tests_come_next_the_outputs_are_not_even_asked_for() {
-    for (integration_tests, leg) in [(false, Leg::Forward), (true, Leg::Back), (false, Leg::Back)] {
-        let site = Site::new(integration_tests, leg).await;
+    for (integration_tests, files, leg) in [
+        (false, TESTS, Leg::Forward),
+        (true, NO_TESTS, Leg::Forward),
+        (true, TESTS, Leg::Back),
+        (false, TESTS, Leg::Back),
+    ] {
+        let site = Site::new(integration_tests, files, leg).await;
         let answer = json!(site.ask(leg).await.unwrap());
-        assert_eq!(answer["outputs"], json!({}), "{integration_tests} {leg}");
-        assert_eq!(site.aws.count("DescribeStacks"), 0, "{integration_tests} {leg}");
+        assert_eq!(answer["outputs"], json!({}), "{integration_tests} {leg} {files:?}");
+        assert_eq!(
+            site.aws.count("DescribeStacks"),
+            0,
+            "{integration_tests} {leg} {files:?}"
+        );
         assert_eq!(site.told().await, "smoke_tested");
     }
 }
 
 #[tokio::test]
 async fn outputs_that_cannot_be_read_are_an_error_and_not_an_empty_handful() {
-    let site = Site::new(true, Leg::Forward).await;
+    let site = Site::new(true, TESTS, Leg::Forward).await;
     site.aws.fates("DescribeStacks", [Fate::Refused("AccessDenied")]);
     let error = site.ask(Leg::Forward).await.unwrap_err();
     assert_eq!(Failure::from(error).name, Name::AccessDenied);
     // What is tried again then asks the environment again.
     assert_eq!(site.told().await, "planned");
     site.ask(Leg::Forward).await.unwrap();
+    assert_eq!(site.told().await, "smoke_tested");
+}
+
+#[tokio::test]
+async fn more_outputs_than_codebuild_hands_over_fail_by_the_integration_tests_name_and_reach_no_state() {
+    let site = Site::new(true, TESTS, Leg::Forward).await;
+    // Far more than Step Functions would hand on.
+    let url = format!("https://shop.example/{}", "x".repeat(300_000));
+    let stack = STACK.replace("https://shop.example", &url);
+    site.aws.says("DescribeStacks", [(200, stack)]);
+    let failure = Failure::from(site.ask(Leg::Forward).await.unwrap_err());
+    assert_eq!(failure.name, Name::IntegrationTestsFailed);
+    let limit = "characters as JSON, and CodeBuild hands over 4096";
+    assert!(failure.cause.ends_with(limit), "{}", failure.cause);
+    // The smoke tests themselves passed.
     assert_eq!(site.told().await, "smoke_tested");
 }

@@ -17,10 +17,10 @@ use domain::failure::{Failure, Name};
 use domain::harmless::harmless;
 use domain::life::Event;
 use domain::names::{Digest, EnvironmentName};
-use domain::release::SMOKE_TESTS;
+use domain::release::{INTEGRATION_TESTS, Index, SMOKE_TESTS};
 use domain::smoke_test::{
-    Allowed, Ask, Check, CheckResult, Invalid, LONGEST_ANSWER, Mismatch, Outputs, Report, SmokeTests, Unresolved,
-    evaluate, evaluate_lambda,
+    Allowed, Ask, Check, CheckResult, Invalid, LONGEST_ANSWER, Mismatch, Outputs, Report, SmokeTests, TooManyOutputs,
+    Unresolved, evaluate, evaluate_lambda, handed_over,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,7 @@ pub enum Output {
     Passed {
         /// How many there were; 0 where the release has no smoke tests.
         checks: usize,
-        /// The outputs of the deployment's stacks, where integration tests come next; nothing otherwise.
+        /// The outputs of the deployment's stacks, where the release's integration tests come next; nothing otherwise.
         outputs: Outputs,
     },
     /// The environment does not work.
@@ -78,6 +78,9 @@ pub enum Error {
     /// `lockgate.smoke.toml` does not say what to ask.
     #[error("lockgate.smoke.toml: {0}")]
     Invalid(#[from] Invalid),
+    /// Integration tests come next, and cannot be told all that they are to be told.
+    #[error(transparent)]
+    TooManyOutputs(#[from] TooManyOutputs),
 }
 
 /// The failures smoke-test raises.
@@ -88,6 +91,7 @@ pub const RAISES: &[Name] = &[
     Name::ReleaseMissing,
     Name::ReleaseAltered,
     Name::InvalidSmokeTests,
+    Name::IntegrationTestsFailed,
     Name::InvalidInput,
     Name::Panicked,
     Name::Unexpected,
@@ -100,6 +104,7 @@ impl From<Error> for Failure {
             // It was deployed a moment ago by functions of this same version.
             Error::Release(ArtifactError::UnknownSchema(why)) => Failure::new(Name::Unexpected, why),
             Error::Release(error) => error.failure(),
+            Error::TooManyOutputs(_) => Failure::new(Name::IntegrationTestsFailed, error.to_string()),
             Error::NoText | Error::Invalid(_) => Failure::new(
                 Name::InvalidSmokeTests,
                 harmless(&error.to_string(), Failure::CAUSE_LIMIT),
@@ -143,7 +148,8 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
         leg,
     } = input;
     let target = target(context, &deployment).await;
-    let report = match smoke_tests(&context.artifacts, &release).await? {
+    let index = context.artifacts.read_index(&release).await?;
+    let report = match smoke_tests(&context.artifacts, &index).await? {
         Some(tests) => ask(context, &deployment.environment.name, target.clone(), &tests).await?,
         None => Report::new(Vec::new()),
     };
@@ -168,7 +174,7 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     let output = match report.cause() {
         None => Output::Passed {
             checks: report.checks.len(),
-            outputs: handed_on(context, &deployment, leg, &target).await?,
+            outputs: handed_on(context, &deployment, leg, &index, &target).await?,
         },
         Some(cause) => Output::Failed {
             cause: harmless(&cause, Failure::CAUSE_LIMIT),
@@ -178,12 +184,14 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
         .ledger
         .record(&deployment.id, Event::SmokeTested { leg, report }, Timestamp::now())
         .await?;
+    if let Output::Passed { outputs, .. } = &output {
+        handed_over(outputs)?;
+    }
     Ok(output)
 }
 
 /// The smoke tests that travelled in a release; nothing, where it has none.
-async fn smoke_tests(artifacts: &Artifacts, release: &Digest) -> Result<Option<SmokeTests>, Error> {
-    let index = artifacts.read_index(release).await?;
+async fn smoke_tests(artifacts: &Artifacts, index: &Index) -> Result<Option<SmokeTests>, Error> {
     let Some(file) = index.files().iter().find(|file| file.path.as_str() == SMOKE_TESTS) else {
         return Ok(None);
     };
@@ -203,9 +211,16 @@ async fn target(context: &Context, deployment: &Deployment) -> Target {
     Target::new(tester)
 }
 
-/// What integration tests are told of the environment.
-async fn handed_on(context: &Context, deployment: &Deployment, leg: Leg, target: &Target) -> Result<Outputs, Error> {
-    if leg == Leg::Back || !deployment.environment.integration_tests {
+/// What integration tests are told of the environment; nothing, where none are run.
+async fn handed_on(
+    context: &Context,
+    deployment: &Deployment,
+    leg: Leg,
+    index: &Index,
+    target: &Target,
+) -> Result<Outputs, Error> {
+    let has_tests = index.files().iter().any(|file| file.path.as_str() == INTEGRATION_TESTS);
+    if leg == Leg::Back || !deployment.environment.integration_tests || !has_tests {
         return Ok(Outputs::default());
     }
     let head = context.ledger.head(&deployment.id).await?;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use aws::executions::{Executions, Standing};
 use aws::functions::Functions;
@@ -12,6 +13,7 @@ use domain::intake::{Course, Delivery};
 use domain::life::Event;
 use domain::names::{EnvironmentName, RepositoryName};
 use domain::parking::{Key, WaitsFor};
+use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,7 +35,17 @@ pub struct Output {
     pub told: usize,
     /// What could not be looked after this time.
     pub failed: usize,
+    /// What the time did not suffice for: it is the oldest that is due a minute later, and comes first then.
+    pub left: usize,
 }
+
+/// How many calls are under way at once: enough for some thousands in the time there is, and fewer than Lambda's rate for
+/// asynchronous invocations would notice.
+const AT_ONCE: usize = 16;
+
+/// After so long nothing is begun any more. The function has 50 seconds, and a call that is never answered takes 25 of
+/// them ([`aws::clients`]).
+const BEGINS_WITHIN: Duration = Duration::from_secs(24);
 
 /// The failures sweep raises.
 pub const RAISES: &[Name] = &[Name::InvalidInput, Name::Panicked];
@@ -49,6 +61,7 @@ pub struct Context {
     deploy: String,
     approval: String,
     report: String,
+    begins_within: Duration,
 }
 
 impl Context {
@@ -64,39 +77,56 @@ impl Context {
             deploy: lambda::setting("LOCKGATE_WAKE_DEPLOY")?,
             approval: lambda::setting("LOCKGATE_WAKE_APPROVAL")?,
             report: lambda::setting("LOCKGATE_WAKE_REPORT")?,
+            begins_within: BEGINS_WITHIN,
         })
     }
 }
 
 /// Looks after everything that is due. One thing that fails keeps nothing else from being looked after.
+///
+/// What is parked comes last: of it there may be thousands, one for each deployment in each queue, and of the rest there is
+/// one at most for each environment, delivery or end.
 pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
     let now = Timestamp::now();
+    let until = Instant::now() + context.begins_within;
     let mut output = Output::default();
-    tally(wake_parked(context, now).await, &mut output.woken, &mut output.failed);
-    tally(
-        look_at_holders(context, now).await,
-        &mut output.tidied,
-        &mut output.failed,
-    );
-    tally(
-        complete_deliveries(context, now).await,
-        &mut output.completed,
-        &mut output.failed,
-    );
-    tally(tell_ends(context, now).await, &mut output.told, &mut output.failed);
+    output.add(look_at_holders(context, now, until).await, |output| &mut output.tidied);
+    output.add(complete_deliveries(context, now, until).await, |output| {
+        &mut output.completed
+    });
+    output.add(tell_ends(context, now, until).await, |output| &mut output.told);
+    output.add(wake_parked(context, now, until).await, |output| &mut output.woken);
     tracing::info!(
         woken = output.woken,
         tidied = output.tidied,
         completed = output.completed,
         told = output.told,
         failed = output.failed,
+        left = output.left,
         "swept"
     );
     Ok(output)
 }
 
-async fn wake_parked(context: &Context, now: Timestamp) -> Result<(usize, usize), aws::Error> {
-    let mut keys: BTreeSet<(&str, Key)> = BTreeSet::new();
+impl Output {
+    fn add(&mut self, result: Result<Tally, aws::Error>, counts: impl FnOnce(&mut Self) -> &mut usize) {
+        match result {
+            Ok(tally) => {
+                *counts(self) += tally.counted;
+                self.failed += tally.failed;
+                self.left += tally.left;
+            }
+            Err(error) => {
+                self.failed += 1;
+                missed(&error);
+            }
+        }
+    }
+}
+
+async fn wake_parked(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
+    let mut seen: BTreeSet<(&str, Key)> = BTreeSet::new();
+    let mut keys = Vec::new();
     let mut unreadable = 0;
     for parked in context.ledger.overdue_tasks(now).await? {
         let parked = match parked {
@@ -113,9 +143,12 @@ async fn wake_parked(context: &Context, now: Timestamp) -> Result<(usize, usize)
             WaitsFor::ChangeSet(_) | WaitsFor::StackUpdate(_) => &context.deploy,
             WaitsFor::Approval { .. } => &context.approval,
         };
-        keys.insert((function, parked.waits_for.key(&parked.deployment)));
+        let wake = (function.as_str(), parked.waits_for.key(&parked.deployment));
+        if seen.insert(wake.clone()) {
+            keys.push(wake);
+        }
     }
-    let (woken, failed) = each(keys, async |(function, key)| {
+    let woken = each(keys, until, async |(function, key)| {
         context
             .functions
             .wake(function, &json!({ "do": "wake", "key": key }))
@@ -123,12 +156,15 @@ async fn wake_parked(context: &Context, now: Timestamp) -> Result<(usize, usize)
         Ok(true)
     })
     .await?;
-    Ok((woken, failed + unreadable))
+    Ok(Tally {
+        failed: woken.failed + unreadable,
+        ..woken
+    })
 }
 
-async fn look_at_holders(context: &Context, now: Timestamp) -> Result<(usize, usize), aws::Error> {
+async fn look_at_holders(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
     let overdue = context.ledger.overdue_environments(now).await?;
-    each(overdue, async |(application, environment)| {
+    each(overdue, until, async |(application, environment)| {
         look_at_holder(context, &application, &environment, now).await
     })
     .await
@@ -161,9 +197,12 @@ async fn look_at_holder(
     Ok(true)
 }
 
-async fn complete_deliveries(context: &Context, now: Timestamp) -> Result<(usize, usize), aws::Error> {
+async fn complete_deliveries(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
     let unfinished = context.ledger.unfinished_deliveries(now).await?;
-    each(unfinished, async |delivery| complete(context, &delivery?, now).await).await
+    each(unfinished, until, async |delivery| {
+        complete(context, &delivery?, now).await
+    })
+    .await
 }
 
 /// Starts what a delivery asks for. What was started before is found under its own name.
@@ -182,9 +221,9 @@ async fn complete(context: &Context, delivery: &Delivery, now: Timestamp) -> Res
     Ok(true)
 }
 
-async fn tell_ends(context: &Context, now: Timestamp) -> Result<(usize, usize), aws::Error> {
+async fn tell_ends(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
     let owed = context.ledger.overdue_reports(now).await?;
-    each(owed, async |id| {
+    each(owed, until, async |id| {
         context
             .functions
             .wake(&context.report, &json!({ "do": "owed", "id": id }))
@@ -194,39 +233,41 @@ async fn tell_ends(context: &Context, now: Timestamp) -> Result<(usize, usize), 
     .await
 }
 
-/// Does something for each, in turn; returns how many counted and how many failed.
+/// What became of the things of one kind.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Tally {
+    counted: usize,
+    failed: usize,
+    left: usize,
+}
+
+/// Does something for each, some at once and the first first; what it has not come to in time, it leaves.
 async fn each<Item, Done>(
     items: impl IntoIterator<Item = Item>,
+    until: Instant,
     act: impl Fn(Item) -> Done,
-) -> Result<(usize, usize), aws::Error>
+) -> Result<Tally, aws::Error>
 where
     Done: Future<Output = Result<bool, aws::Error>>,
 {
-    let (mut counted, mut failed) = (0, 0);
-    for item in items {
-        match act(item).await {
-            Ok(true) => counted += 1,
-            Ok(false) => {}
-            Err(error) => {
-                failed += 1;
+    let acts = stream::iter(items).map(|item| {
+        let done = act(item);
+        async move { if Instant::now() < until { Some(done.await) } else { None } }
+    });
+    let mut acts = std::pin::pin!(acts.buffer_unordered(AT_ONCE));
+    let mut tally = Tally::default();
+    while let Some(done) = acts.next().await {
+        match done {
+            Some(Ok(true)) => tally.counted += 1,
+            Some(Ok(false)) => {}
+            Some(Err(error)) => {
+                tally.failed += 1;
                 missed(&error);
             }
+            None => tally.left += 1,
         }
     }
-    Ok((counted, failed))
-}
-
-fn tally(result: Result<(usize, usize), aws::Error>, counted: &mut usize, failed: &mut usize) {
-    match result {
-        Ok((more, lost)) => {
-            *counted += more;
-            *failed += lost;
-        }
-        Err(error) => {
-            *failed += 1;
-            missed(&error);
-        }
-    }
+    Ok(tally)
 }
 
 fn missed(error: &aws::Error) {

@@ -1,8 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
+use std::collections::BTreeMap;
+
 use domain::deployment::Deployment;
 use domain::environment_state::{Candidate, EnvironmentState, LEASE};
 use domain::intake::Decision;
+use domain::names::Digest;
 use domain::parking::Parked;
 use fake_aws::sample::{MACHINE, change, deployment};
 use fake_aws::{Execution, FakeAws, Fate, TABLE};
@@ -30,6 +33,7 @@ impl Round {
             deploy: "deploy".to_owned(),
             approval: "approval".to_owned(),
             report: "report".to_owned(),
+            begins_within: BEGINS_WITHIN,
         };
         Self { aws, context }
     }
@@ -135,6 +139,9 @@ async fn whatever_waits_too_long_is_woken_by_the_function_that_parked_it() {
     let integration = WaitsFor::Integration {
         application: application.clone(),
         environment: environment.clone(),
+        commit: commit.clone(),
+        release: Digest::of(b"a release"),
+        outputs: BTreeMap::new(),
         build: None,
     };
     let approval = WaitsFor::Approval {
@@ -315,7 +322,7 @@ async fn one_kind_of_thing_that_cannot_be_asked_for_keeps_no_other_from_being_lo
         });
         round.aws.fates("Query", fates);
         let output = round.sweep().await;
-        let looked_after = [output.woken, output.tidied, output.completed, output.told];
+        let looked_after = [output.tidied, output.completed, output.told, output.woken];
         let expected: Vec<usize> = (0..4).map(|kind| usize::from(kind != unasked)).collect();
         assert_eq!((looked_after.as_slice(), output.failed), (expected.as_slice(), 1));
     }
@@ -359,6 +366,60 @@ async fn what_cannot_be_read_keeps_no_other_from_being_looked_after() {
     let output = round.sweep().await;
     assert_eq!((output.woken, output.completed, output.failed), (1, 1, 2));
     assert_eq!(round.woken(), [wake("gate", "lock/shop-dev-2")]);
+}
+
+#[tokio::test]
+async fn the_many_that_are_parked_come_after_everything_else_and_the_oldest_of_them_first() {
+    let round = Round::with_everything_due().await;
+    let older = long_ago() - SignedDuration::from_hours(1);
+    // Under the last of all keys, and by the last of all functions.
+    let approval = WaitsFor::Approval {
+        approval: "0f1e2d3c".repeat(4).parse().unwrap(),
+        application: deployment(9).application,
+        environment: deployment(9).environment.name,
+    };
+    round.park(&deployment(9), lock(), older).await;
+    round
+        .park(&deployment(8), approval, older - SignedDuration::from_hours(1))
+        .await;
+    assert_eq!(round.sweep().await.woken, 3);
+    let execution = round.context.executions.arn_of(&deployment(2).id);
+    assert_eq!(
+        round.woken(),
+        [
+            ("gate".to_owned(), json!({ "do": "tidy", "execution": execution })),
+            ("report".to_owned(), json!({ "do": "owed", "id": "shop-dev-4" })),
+            wake("approval", "approval/shop-dev-8"),
+            wake("gate", "lock/shop-dev-9"),
+            wake("gate", "lock/shop-dev-1"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_the_time_does_not_suffice_for_is_left_to_the_next_sweep() {
+    let mut round = Round::with_everything_due().await;
+    round.context.begins_within = Duration::ZERO;
+    let expected = Output {
+        left: 4,
+        ..Output::default()
+    };
+    assert_eq!(round.sweep().await, expected);
+    assert_eq!((round.woken(), round.aws.count("DescribeExecution")), (vec![], 0));
+
+    round.context.begins_within = BEGINS_WITHIN;
+    let output = round.sweep().await;
+    let looked_after = (output.tidied, output.completed, output.told, output.woken, output.left);
+    assert_eq!(looked_after, (1, 1, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn more_than_are_begun_at_once_are_all_looked_after() {
+    let round = Round::new().await;
+    for number in 1..=40 {
+        round.park(&deployment(number), lock(), long_ago()).await;
+    }
+    assert_eq!(round.sweep().await.woken, 40);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ import {
 import { Construct } from 'constructs';
 import { Missing } from '../missing';
 import { CommitProject, CommitProjectDefaults } from './commit-project';
+import { DeadLetters } from './dead-letters';
 import { ReleaseStore } from './release-store';
 import { buildFlag, RustFunction } from './rust-function';
 
@@ -42,7 +43,7 @@ export class BuildProject extends CommitProject {
   }
 
   /** An ended build, of this project or another, wakes who waits for it. */
-  wake(build: RustFunction, ...others: CommitProject[]): void {
+  wake(build: RustFunction, undelivered: DeadLetters, ...others: CommitProject[]): void {
     new events.Rule(this, 'Ended', {
       description: 'A build ended: wake the deployment that waits for it',
       eventPattern: {
@@ -56,6 +57,7 @@ export class BuildProject extends CommitProject {
       targets: [
         new targets.LambdaFunction(build.live, {
           event: events.RuleTargetInput.fromObject({ do: 'wake', build: events.EventField.fromPath('$.detail.build-id') }),
+          deadLetterQueue: undelivered,
         }),
       ],
     });

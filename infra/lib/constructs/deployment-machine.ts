@@ -17,6 +17,7 @@ import { Construct } from 'constructs';
 import { executionsUrl } from '../deep-link';
 import { STATE_MACHINE } from '../names';
 import { RUNBOOK, RunbookAnchor } from '../runbook-url';
+import { DeadLetters } from './dead-letters';
 import { Notifications } from './notifications';
 import { OperatorAlarm } from './operator-alarm';
 import { RustFunction } from './rust-function';
@@ -33,6 +34,8 @@ export interface DeploymentMachineProps {
   readonly report: RustFunction;
   readonly logRetention: logs.RetentionDays;
   readonly notifications: Notifications;
+  /** Keeps what could not be handed over. */
+  readonly undelivered: DeadLetters;
 }
 
 /**
@@ -119,14 +122,14 @@ export class DeploymentMachine extends Construct {
     });
     explainWildcard(role, 'Resource::*', 'Neither log delivery nor X-Ray has resources in IAM.');
 
-    this.tidyUp(props.gate);
+    this.tidyUp(props.gate, props.undelivered);
     this.alarm('Failed', 'FAILED', this.machine.metricFailed, RUNBOOK.deploymentFailed, 'A deployment failed.', props.notifications);
     this.alarm('TimedOut', 'TIMED_OUT', this.machine.metricTimedOut, RUNBOOK.deploymentTimedOut, 'A deployment took longer than a deployment may.', props.notifications);
     this.alarm('Aborted', 'ABORTED', this.machine.metricAborted, RUNBOOK.deploymentStopped, 'Somebody stopped a deployment by hand.', props.notifications);
   }
 
   /** An execution that died cannot give its lock back: the gate does. */
-  private tidyUp(gate: RustFunction): void {
+  private tidyUp(gate: RustFunction, undelivered: DeadLetters): void {
     new events.Rule(this, 'Died', {
       description: 'A deployment ended without closing: tidy up after it',
       eventPattern: {
@@ -137,6 +140,7 @@ export class DeploymentMachine extends Construct {
       targets: [
         new targets.LambdaFunction(gate.live, {
           event: events.RuleTargetInput.fromObject({ do: 'tidy', execution: events.EventField.fromPath('$.detail.executionArn') }),
+          deadLetterQueue: undelivered,
         }),
       ],
     });

@@ -10,7 +10,8 @@ export interface OperatorAlarmProps {
   readonly runbook: RunbookAnchor;
   /** Where in the AWS console to look. */
   readonly link: string;
-  readonly notifications: Notifications;
+  /** Default: it is shown, and nobody is told; a target account has nobody to tell. */
+  readonly notifications?: Notifications;
   /** Default: one event within the metric's period is enough. */
   readonly threshold?: number;
   readonly comparison?: cloudwatch.ComparisonOperator;
@@ -29,6 +30,8 @@ export class OperatorAlarm extends cloudwatch.Alarm {
       treatMissingData: props.missing ?? cloudwatch.TreatMissingData.NOT_BREACHING,
       alarmDescription: [props.happened, `What to do: ${runbookUrl(props.runbook)}`, `Where to look: ${props.link}`].join('\n\n'),
     });
-    this.addAlarmAction(new actions.SnsAction(props.notifications.topic));
+    if (props.notifications) {
+      this.addAlarmAction(new actions.SnsAction(props.notifications.topic));
+    }
   }
 }

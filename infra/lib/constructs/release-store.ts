@@ -1,7 +1,7 @@
 import { aws_iam as iam, aws_kms as kms, aws_s3 as s3, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Target } from '../configuration';
-import { artifactsBucket, publisherRole, roleArn } from '../names';
+import { artifactsBucket, PUBLISHER_ROLES, roleArn } from '../names';
 import { grantUse } from './key-use';
 import { explainWildcard } from './wildcard';
 
@@ -65,22 +65,25 @@ export class ReleaseStore extends Construct {
 
   /**
    * The publisher roles are made after this policy, and a policy that names a role which does not exist is refused.
-   * Hence the account is the principal, and the condition names the role.
+   * Hence the accounts are the principals, and the condition names the roles. One statement for all of them: a bucket's
+   * policy holds 20 KB, which a statement for each target fills at sixty targets and a list of accounts at five hundred.
+   * https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
    */
   private admitPublishers(targets: readonly Target[]): void {
-    const { partition } = Stack.of(this);
-    for (const target of targets) {
-      const publisher = {
-        sid: `Publisher${target.account}${target.region.replaceAll('-', '')}`,
-        principals: [new iam.AccountPrincipal(target.account)],
-        conditions: { ArnEquals: { 'aws:PrincipalArn': roleArn(partition, target.account, publisherRole(target)) } },
-      };
-      this.bucket.addToResourcePolicy(
-        new iam.PolicyStatement({ ...publisher, actions: ['s3:GetObject'], resources: [this.bucket.arnForObjects(CONTENT)] }),
-      );
-      // In a key's policy, `*` is that key.
-      this.key?.addToResourcePolicy(new iam.PolicyStatement({ ...publisher, actions: ['kms:Decrypt'], resources: ['*'] }));
+    const accounts = [...new Set(targets.map((target) => target.account))];
+    if (accounts.length === 0) {
+      return;
     }
+    const publishers = {
+      sid: 'Publishers',
+      principals: accounts.map((account) => new iam.AccountPrincipal(account)),
+      conditions: { ArnLike: { 'aws:PrincipalArn': roleArn(Stack.of(this).partition, '*', PUBLISHER_ROLES) } },
+    };
+    this.bucket.addToResourcePolicy(
+      new iam.PolicyStatement({ ...publishers, actions: ['s3:GetObject'], resources: [this.bucket.arnForObjects(CONTENT)] }),
+    );
+    // In a key's policy, `*` is that key.
+    this.key?.addToResourcePolicy(new iam.PolicyStatement({ ...publishers, actions: ['kms:Decrypt'], resources: ['*'] }));
   }
 
   grantRead(grantee: iam.IGrantable & Construct): void {
@@ -90,7 +93,11 @@ export class ReleaseStore extends Construct {
     this.key?.grantDecrypt(grantee);
   }
 
-  /** Writing includes reading: whether something is there already is asked first. */
+  /**
+   * Writing includes reading. What is there already is not written again, and is only taken for what its name says once
+   * S3 has told its checksum (HeadObject), since the builds of all applications write here. IAM has no permission for
+   * that but `s3:GetObject`: a build may also read what it knows the digest of, and may not list what there is.
+   */
   grantWrite(grantee: iam.IGrantable & Construct): void {
     this.grant(grantee, 's3:GetObject', 's3:PutObject');
     grantUse(this.key, grantee);

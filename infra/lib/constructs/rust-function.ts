@@ -1,11 +1,12 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { aws_iam as iam, aws_lambda as lambda, aws_logs as logs, aws_sqs as sqs, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { aws_iam as iam, aws_lambda as lambda, aws_logs as logs, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
-import { functionUrl, queueUrl } from '../deep-link';
+import { functionUrl } from '../deep-link';
 import { Missing } from '../missing';
 import { FunctionName, functionName } from '../names';
 import { RUNBOOK } from '../runbook-url';
+import { DeadLetters } from './dead-letters';
 import { Notifications } from './notifications';
 import { OperatorAlarm } from './operator-alarm';
 import { explainWildcard } from './wildcard';
@@ -51,13 +52,12 @@ export class RustFunction extends Construct implements iam.IGrantable {
       removalPolicy: RemovalPolicy.DESTROY,
     });
 
-    const deadLetters = new sqs.Queue(this, 'DeadLetters', {
+    const { notifications } = props;
+    const deadLetters = new DeadLetters(this, 'DeadLetters', {
       queueName: `${name}-dead-letters`,
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
+      happened: `The function ${name} could not handle an event, which is kept for 14 days.`,
+      notifications,
     });
-    Validations.of(deadLetters).acknowledge({ id: 'AwsSolutions-SQS3', reason: 'It is itself a queue of dead letters.' });
 
     // The name is fixed because the roles in target accounts trust it by name.
     this.role = new iam.Role(this, 'Role', {
@@ -92,7 +92,6 @@ export class RustFunction extends Construct implements iam.IGrantable {
     this.live = new lambda.Alias(this, 'Live', { aliasName: 'live', version: fn.currentVersion });
     this.invocations = fn.metricInvocations({ period: Duration.minutes(5), statistic: 'Sum' });
 
-    const { notifications } = props;
     new OperatorAlarm(this, 'Errors', {
       metric: fn.metricErrors({ period: Duration.minutes(5), statistic: 'Sum' }),
       happened: `The function ${name} ended with an error.`,
@@ -105,13 +104,6 @@ export class RustFunction extends Construct implements iam.IGrantable {
       happened: `AWS refused to run the function ${name}, because the account runs as many functions as it may.`,
       runbook: RUNBOOK.functionThrottled,
       link: functionUrl(this, name),
-      notifications,
-    });
-    new OperatorAlarm(this, 'Dead', {
-      metric: deadLetters.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5), statistic: 'Maximum' }),
-      happened: `The function ${name} could not handle an event, which is kept for 14 days.`,
-      runbook: RUNBOOK.deadLetters,
-      link: queueUrl(this, `${name}-dead-letters`),
       notifications,
     });
   }

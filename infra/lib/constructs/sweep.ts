@@ -3,6 +3,7 @@ import { Construct } from 'constructs';
 import { functionUrl } from '../deep-link';
 import { functionName } from '../names';
 import { RUNBOOK } from '../runbook-url';
+import { DeadLetters } from './dead-letters';
 import { DeploymentMachine } from './deployment-machine';
 import { OperatorAlarm } from './operator-alarm';
 import { ReleaseLedger } from './release-ledger';
@@ -16,6 +17,8 @@ export interface SweepProps {
   readonly deploy: RustFunction;
   readonly approval: RustFunction;
   readonly report: RustFunction;
+  /** Keeps what could not be handed over. */
+  readonly undelivered: DeadLetters;
 }
 
 /** Finds, once a minute, what every other mechanism lost. */
@@ -57,6 +60,7 @@ export class Sweep extends Construct {
           event: events.RuleTargetInput.fromObject({ do: 'sweep' }),
           retryAttempts: 0,
           maxEventAge: Duration.minutes(1),
+          deadLetterQueue: props.undelivered,
         }),
       ],
     });

@@ -99,8 +99,37 @@ async fn a_write_that_meets_another_is_tried_again_and_one_whose_answer_got_lost
         .put_index(&Index::new(vec![other]).unwrap())
         .await
         .unwrap_err();
+    let ArtifactError::Aws(error) = error else {
+        panic!("{error}")
+    };
     assert_eq!(error.kind, Kind::AccessDenied);
     assert!(error.detail.starts_with("artifacts: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_another_build_wrote_under_a_digest_is_not_taken_for_what_has_it() {
+    let (aws, _, artifacts, _) = stored().await;
+    let mut other = file();
+    other.path = "other.json".parse().unwrap();
+    let index = Index::new(vec![other]).unwrap();
+    let key = index_key(&index.digest());
+    let size = index.canonical_bytes().len();
+
+    // As long as the real one, and of another content.
+    aws.state()
+        .objects
+        .insert(format!("{ARTIFACTS}/{key}"), vec![b' '; size]);
+    let error = artifacts.put_index(&index).await.unwrap_err();
+    assert_eq!(error.name(), Name::ReleaseAltered);
+    let told = format!("{key} is not what its name says: S3 holds {size} bytes with the checksum ");
+    assert!(error.to_string().starts_with(&told), "{error}");
+
+    // A write that met others until it gave up, and nothing is there.
+    aws.state().objects.remove(&format!("{ARTIFACTS}/{key}"));
+    let conflict = || Fate::Refused("ConditionalRequestConflict");
+    aws.fates("PutObject", [conflict(), conflict(), conflict()]);
+    let error = artifacts.put_index(&index).await.unwrap_err();
+    assert_eq!(error.name(), Name::ReleaseMissing);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Executions, tasks, builds, mail and functions.
 
 use aws::Aws;
-use aws::builds::{BuildState, Builds};
+use aws::builds::{Build, BuildState, Builds, Start};
 use aws::executions::{Executions, Standing, Started};
 use aws::functions::Functions;
 use aws::notifications::Notifications;
@@ -135,14 +135,23 @@ async fn an_answer_that_was_refused_for_another_reason_is_not_delivered() {
     assert!(!format!("{error:?}").contains("token"), "a token is a secret");
 }
 
+/// The build of the first deployment's commit.
+async fn begin(builds: &Builds) -> Build {
+    let start = builds.start(&shop(), &deployment(1).commit, "token".to_owned()).await;
+    let Ok(Start::Begun(build)) = start else {
+        panic!("{start:?}")
+    };
+    build
+}
+
 #[tokio::test]
 async fn a_build_is_started_once_for_one_token_and_says_what_it_builds() {
     let aws = FakeAws::default();
     let builds = builds(&aws).await;
     let commit = deployment(1).commit;
     aws.fates("StartBuild", [Fate::Unanswered]);
-    let first = builds.start(&shop(), &commit, "token".to_owned()).await.unwrap();
-    let again = builds.start(&shop(), &commit, "token".to_owned()).await.unwrap();
+    let first = begin(&builds).await;
+    let again = begin(&builds).await;
     assert_eq!((&first, aws.state().builds.len()), (&again, 1));
     assert_eq!((first.application, first.commit), (Some(shop()), Some(commit)));
     assert_eq!(first.state, BuildState::InProgress);
@@ -156,24 +165,36 @@ async fn a_build_is_started_once_for_one_token_and_says_what_it_builds() {
 }
 
 #[tokio::test]
-async fn too_many_builds_is_a_reason_to_ask_later() {
+async fn too_many_builds_is_a_reason_to_ask_later_and_a_refusal_is_none() {
     let aws = FakeAws::default();
+    let builds = builds(&aws).await;
+    let start = async || {
+        builds
+            .start(&shop(), &deployment(1).commit, "token".to_owned())
+            .await
+            .unwrap()
+    };
     aws.fates("StartBuild", [Fate::Refused("AccountLimitExceededException")]);
-    let refused = builds(&aws)
-        .await
-        .start(&shop(), &deployment(1).commit, "token".to_owned())
-        .await;
-    assert_eq!(refused.unwrap_err().name(), Name::Throttled);
+    assert_eq!(start().await, Start::Full);
+    for (code, name) in [
+        ("AccessDeniedException", Name::AccessDenied),
+        ("InvalidInputException", Name::Unexpected),
+        ("ResourceNotFoundException", Name::Unexpected),
+    ] {
+        aws.fates("StartBuild", [Fate::Refused(code)]);
+        let refused = start().await;
+        assert!(
+            matches!(&refused, Start::Refused(failure) if failure.name == name),
+            "{refused:?}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_build_is_read_in_whatever_state_it_is() {
     let aws = FakeAws::default();
     let builds = builds(&aws).await;
-    let build = builds
-        .start(&shop(), &deployment(1).commit, "token".to_owned())
-        .await
-        .unwrap();
+    let build = begin(&builds).await;
     let read = async |status: &str, more: serde_json::Value| {
         let mut told = aws.state().builds[&build.id].clone();
         told["buildStatus"] = json!(status);

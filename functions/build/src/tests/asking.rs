@@ -32,11 +32,47 @@ async fn another_commit_is_another_build() {
 #[tokio::test]
 async fn a_deployment_is_parked_before_its_build_starts() {
     let site = Site::new().await;
-    site.aws
-        .fates("StartBuild", [Fate::Refused("AccountLimitExceededException")]);
+    site.aws.fates("StartBuild", [Fate::Refused("InternalFailure")]);
     let error = site.build(&deployment(1)).await.unwrap_err();
-    assert_eq!(Failure::from(error).name, Name::Throttled);
+    assert_eq!(Failure::from(error).name, Name::Unavailable);
     assert_eq!(site.parked().await.len(), 1);
+}
+
+#[tokio::test]
+async fn while_codebuild_takes_no_more_a_deployment_waits_and_the_sweep_starts_its_build() {
+    for code in ["AccountLimitExceededException", "ThrottlingException"] {
+        let site = Site::new().await;
+        site.aws.fates("StartBuild", [Fate::Refused(code), Fate::Refused(code)]);
+        assert_eq!(site.build(&deployment(1)).await.unwrap(), Output::Parked);
+        site.build_is_due().await;
+        assert_eq!(site.look().await.unwrap(), Output::Woken { answered: 0 });
+        assert!(site.parked().await[0].look_at > Timestamp::now(), "not at every sweep");
+        assert_eq!((site.aws.answers(), site.aws.state().builds.len()), (vec![], 0));
+
+        assert_eq!(site.look().await.unwrap(), Output::Woken { answered: 0 });
+        assert_eq!(site.story(&deployment(1)).await, ["requested", "admitted", "building"]);
+        let release = site.succeeds(BUILD);
+        site.ended(BUILD).await.unwrap();
+        assert_eq!(site.aws.answers(), [built(1, &release)]);
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_codebuild_will_never_start_is_told_by_name_and_parked_no_longer() {
+    for (code, name) in [
+        ("AccessDeniedException", "Rejected.AccessDenied"),
+        ("InvalidInputException", "Bug.Unexpected"),
+        ("ResourceNotFoundException", "Bug.Unexpected"),
+    ] {
+        let site = Site::new().await;
+        site.aws.fates("StartBuild", [Fate::Refused(code)]);
+        assert_eq!(site.build(&deployment(1)).await.unwrap(), Output::Parked);
+        assert_eq!(site.failure().0, name);
+        assert_eq!(site.parked().await, []);
+        // Once that is mended, the next that asks has it built.
+        site.build(&of_same_commit(2)).await.unwrap();
+        assert_eq!(site.aws.state().builds.len(), 1);
+    }
 }
 
 #[tokio::test]

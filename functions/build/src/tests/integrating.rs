@@ -81,6 +81,13 @@ impl Site {
         self.context.ledger.parked(&key).await.unwrap()
     }
 
+    /// Time for the sweep to look at the tests.
+    async fn tests_are_due(&self) {
+        let mut parked = self.tests_parked().await.pop().unwrap();
+        parked.look_at = Timestamp::UNIX_EPOCH;
+        self.context.ledger.park(&parked).await.unwrap();
+    }
+
     /// The build that the task that was parked last waits for, and its token.
     async fn waits_for(&self) -> (Option<String>, String) {
         let parked = self
@@ -161,12 +168,62 @@ async fn the_releases_own_commands_run_on_its_commit_with_the_environments_outpu
 #[tokio::test]
 async fn a_deployment_is_parked_before_its_tests_start() {
     let site = tested().await;
-    site.aws
-        .fates("StartBuild", [Fate::Refused("AccountLimitExceededException")]);
+    site.aws.fates("StartBuild", [Fate::Refused("InternalFailure")]);
     let error = site.integrate("token-1").await.unwrap_err();
-    assert_eq!(Failure::from(error).name, Name::Throttled);
+    assert_eq!(Failure::from(error).name, Name::Unavailable);
     assert_eq!(site.waits_for().await, (None, "token-1".to_owned()));
     assert_eq!(site.told().await, []);
+}
+
+#[tokio::test]
+async fn while_codebuild_takes_no_more_a_release_that_works_waits_and_the_sweep_starts_its_tests() {
+    let site = tested().await;
+    let full = || Fate::Refused("AccountLimitExceededException");
+    site.aws.fates("StartBuild", [full(), full()]);
+    assert_eq!(site.integrate("token-1").await.unwrap(), Output::Parked);
+    site.tests_are_due().await;
+    assert_eq!(site.look_at_tests().await, Output::Woken { answered: 0 });
+    assert!(
+        site.tests_parked().await[0].look_at > Timestamp::now(),
+        "not at every sweep"
+    );
+    assert_eq!((site.aws.answers(), site.told().await), (vec![], vec![]));
+
+    assert_eq!(site.look_at_tests().await, Output::Woken { answered: 0 });
+    let calls = site.aws.calls("StartBuild");
+    assert_eq!(
+        (calls.len(), &calls[2]),
+        (3, &calls[0]),
+        "with all that it was to be told"
+    );
+    assert_eq!(site.told().await, [running()]);
+    assert_eq!(site.waits_for().await, (Some(TESTS.to_owned()), "token-1".to_owned()));
+    site.stands(TESTS, "SUCCEEDED", json!({}));
+    site.ended(TESTS).await.unwrap();
+    assert_eq!(site.aws.answers(), [passed("token-1")]);
+}
+
+#[tokio::test]
+async fn tests_that_codebuild_will_never_start_are_told_by_name_and_parked_no_longer() {
+    for (code, name) in [
+        ("AccessDeniedException", "Rejected.AccessDenied"),
+        ("InvalidInputException", "Bug.Unexpected"),
+    ] {
+        let site = tested().await;
+        site.aws.fates(
+            "StartBuild",
+            [Fate::Refused("ThrottlingException"), Fate::Refused(code)],
+        );
+        site.integrate("token-1").await.unwrap();
+        assert_eq!(site.look_at_tests().await, Output::Woken { answered: 1 });
+        assert_eq!(site.failure().0, name);
+        assert_eq!(site.tests_parked().await, []);
+
+        site.aws.fates("StartBuild", [Fate::Refused(code)]);
+        assert_eq!(site.integrate("token-2").await.unwrap(), Output::Parked);
+        assert_eq!(site.failure().0, name);
+        assert_eq!(site.tests_parked().await, []);
+    }
 }
 
 #[tokio::test]
@@ -202,12 +259,22 @@ async fn a_release_without_integration_tests_passes_at_once_and_the_record_says_
 #[tokio::test]
 async fn a_release_that_is_gone_is_told_and_not_passed() {
     let site = tested().await;
-    let error = site
-        .integrate_with(&Digest::of(b"gone"), &json!({}), "token-1")
+    site.integrate_with(&Digest::of(b"gone"), &json!({}), "token-1")
         .await
-        .unwrap_err();
-    assert_eq!(Failure::from(error).name, Name::ReleaseMissing);
-    assert_eq!(site.aws.answers(), []);
+        .unwrap();
+    assert_eq!(site.failure().0, "Rejected.ReleaseMissing");
+    assert_eq!((site.tests_parked().await, site.told().await), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_makes_no_tests_fail() {
+    let site = tested().await;
+    site.aws.fates("GetObject", [Fate::Refused("SlowDown")]);
+    let error = site.integrate("token-1").await.unwrap_err();
+    assert_eq!(Failure::from(error).name, Name::Throttled);
+    assert_eq!((site.aws.answers(), site.tests_parked().await.len()), (vec![], 1));
+    site.look_at_tests().await;
+    assert_eq!(site.told().await, [running()]);
 }
 
 #[tokio::test]
@@ -271,9 +338,7 @@ async fn what_the_tests_came_to_is_answered_and_recorded_with_their_log() {
 #[tokio::test]
 async fn tests_that_still_run_are_looked_at_later() {
     let site = testing().await;
-    let mut parked = site.tests_parked().await.pop().unwrap();
-    parked.look_at = Timestamp::UNIX_EPOCH;
-    site.context.ledger.park(&parked).await.unwrap();
+    site.tests_are_due().await;
     assert_eq!(site.look_at_tests().await, Output::Woken { answered: 0 });
     assert_eq!(site.ended(TESTS).await.unwrap(), Output::Woken { answered: 0 });
     assert!(site.tests_parked().await.pop().unwrap().look_at > Timestamp::now());
@@ -339,19 +404,16 @@ async fn tests_whose_build_vanished_have_failed() {
 }
 
 #[tokio::test]
-async fn tests_that_were_never_started_are_asked_for_again_by_step_functions_and_not_after_four_hours() {
+async fn tests_that_were_never_started_are_started_by_the_sweep_and_are_the_same_run_if_they_were() {
     for fate in [Fate::Refused("InternalFailure"), Fate::Unanswered] {
         let site = tested().await;
         site.aws.fates("StartBuild", [fate]);
         site.integrate("token-1").await.unwrap_err();
         // As if Step Functions had not heard of it.
-        assert_eq!(site.look_at_tests().await, Output::Woken { answered: 1 });
-        assert_eq!(site.failure().0, "Transient.Unavailable");
-        assert_eq!(site.tests_parked().await, []);
-        // The state's own Retry.
-        site.integrate("token-2").await.unwrap();
+        assert_eq!(site.look_at_tests().await, Output::Woken { answered: 0 });
         assert_eq!(site.aws.state().builds.len(), 1);
-        assert_eq!(site.waits_for().await, (Some(TESTS.to_owned()), "token-2".to_owned()));
+        assert_eq!(site.waits_for().await, (Some(TESTS.to_owned()), "token-1".to_owned()));
+        assert_eq!((site.aws.answers(), site.told().await), (vec![], vec![running()]));
     }
 }
 

@@ -126,9 +126,7 @@ async fn a_build_that_nobody_came_back_from_starting_is_not_started_for_nobody()
 async fn while_a_build_runs_the_sweeps_look_is_put_off() {
     let site = Site::new().await;
     site.build(&deployment(1)).await.unwrap();
-    let mut parked = site.parked().await.pop().unwrap();
-    parked.look_at = Timestamp::UNIX_EPOCH;
-    site.context.ledger.park(&parked).await.unwrap();
+    site.build_is_due().await;
     assert_eq!(site.look().await.unwrap(), Output::Woken { answered: 0 });
     assert!(site.parked().await.pop().unwrap().look_at > Timestamp::now());
     assert_eq!(site.aws.answers(), []);
@@ -165,6 +163,56 @@ async fn a_build_that_was_decided_on_and_never_started_is_started_by_the_sweep()
         site.ended(BUILD).await.unwrap();
         assert_eq!(site.aws.answers(), [built(1, &release)]);
     }
+}
+
+#[tokio::test]
+async fn no_build_is_started_for_deployments_that_are_over() {
+    let site = Site::new().await;
+    site.aws.fates("StartBuild", [Fate::Refused("InternalFailure")]);
+    site.build(&deployment(1)).await.unwrap_err();
+    site.aws.state().gone.insert("token-1".to_owned());
+    site.aws.forget_calls();
+    assert_eq!(site.look().await.unwrap(), Output::Woken { answered: 0 });
+    assert_eq!(site.aws.operations(), ["Query", "SendTaskHeartbeat", "DeleteItem"]);
+    assert_eq!(site.parked().await, []);
+}
+
+#[tokio::test]
+async fn one_that_is_over_takes_no_build_from_the_others() {
+    let site = Site::new().await;
+    site.aws
+        .fates("StartBuild", ["SlowDown", "SlowDown"].map(Fate::Refused));
+    for deployment in [deployment(1), of_same_commit(2)] {
+        site.build(&deployment).await.unwrap();
+    }
+    site.aws.state().gone.insert("token-1".to_owned());
+    site.look().await.unwrap();
+    let waits: Vec<DeploymentId> = site
+        .parked()
+        .await
+        .into_iter()
+        .map(|parked| parked.deployment)
+        .collect();
+    assert_eq!(waits, [of_same_commit(2).id]);
+    assert_eq!(site.aws.state().builds.len(), 1);
+}
+
+#[tokio::test]
+async fn a_build_that_codebuild_refuses_the_sweep_is_told_to_all_who_wait_and_asked_for_no_more() {
+    let site = Site::new().await;
+    site.aws.fates(
+        "StartBuild",
+        ["SlowDown", "SlowDown", "AccessDeniedException"].map(Fate::Refused),
+    );
+    for deployment in [deployment(1), of_same_commit(2)] {
+        site.build(&deployment).await.unwrap();
+    }
+    assert_eq!(site.look().await.unwrap(), Output::Woken { answered: 2 });
+    assert_eq!(site.aws.answers().len(), 2);
+    assert_eq!(site.failure().0, "Rejected.AccessDenied");
+    assert_eq!(site.parked().await, []);
+    site.look().await.unwrap();
+    assert_eq!(site.aws.count("StartBuild"), 3);
 }
 
 #[tokio::test]
