@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a failure's class asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a failure's class asks for; the later, the more it asks of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Nothing happened; the same call is safe and is tried again.
     Transient,
@@ -266,6 +266,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.cause)
     }
+}
+
+/// The failure that stands for several: the gravest, and the first of those that are equally grave.
+pub fn gravest(failures: &[Failure]) -> Option<&Failure> {
+    // `max_by_key` takes the last of equals.
+    failures.iter().rev().max_by_key(|failure| failure.name.class())
 }
 
 #[cfg(test)]

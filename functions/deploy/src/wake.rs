@@ -14,11 +14,11 @@ use domain::names::DeploymentId;
 use domain::parking::{Key, Parked, StackChange, WaitsFor};
 use domain::root_cause::{StackEvent, nested_stacks_that_failed, root_cause};
 use domain::stack_status::{StackStatus, own_status};
+use domain::update_state::{Next, Seen};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::create_change_set::{self, token};
 use crate::execute_change_set::{begin, execute, not_updated};
-use crate::update_state::{Next, Seen};
 use crate::{Answer, Context, Error, Output, Target, waited};
 
 /// How long whoever begins an operation has for executing its change set before somebody else does it.

@@ -1,7 +1,7 @@
 //! What follows from what is seen of the execution of a change set.
 
-use domain::change_set::ExecutionStatus;
-use domain::stack_status::{Ending, Observation, Operation, StackStatus, how_it_ended};
+use crate::change_set::ExecutionStatus;
+use crate::stack_status::{Ending, Observation, Operation, StackStatus, how_it_ended};
 
 /// What is seen of a change set's execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::change_set::ExecutionStatus as E;
+    use crate::change_set::ExecutionStatus as E;
 
     /// The stack as described, the execution, and the newest status by each token, as words.
     fn next(creates: bool, described: &str, execution: Option<E>, own: &str, continued: &str) -> Next {
