@@ -13,7 +13,7 @@ use domain::life::Event;
 use domain::names::DeploymentId;
 use domain::parking::{Key, Parked, StackChange, WaitsFor};
 use domain::root_cause::{StackEvent, nested_stacks_that_failed, root_cause};
-use domain::stack_status::{StackStatus, own_status};
+use domain::stack_status::{StackStatus, last_status, own_status};
 use domain::update_state::{Next, Seen};
 use jiff::{SignedDuration, Timestamp};
 
@@ -183,6 +183,7 @@ impl Update<'_> {
             execution: set.map(|set| set.execution),
             own: own(Call::Execute),
             continued: own(Call::ContinueRollback),
+            last: last_status(&events),
         };
         Ok(Evidence {
             seen,
