@@ -4,21 +4,28 @@
 //! environment that it starts, and each deployment has an execution that follows the path of
 //! `statemachine/deployment.asl.json`, one call of a function at a time. The calls (`functions`) make the writes that the
 //! Lambda functions make, in their order, and leave every decision to the domain's own functions: `intake::asks`,
-//! `EnvironmentState`, `Status::next`, `assess_failure`, `ending_of`, `BuildRecord`, `promote`, `Approval`. Where an
-//! environment asks people, they may answer as they like, or not at all. Around them is what AWS does (`world`): change sets that run and end well, rolled back or broken, builds,
-//! executions. Anything may happen between any two calls, and up to a stated number of times (`Left`) something that
-//! should not: a function dies between two of its writes and is called again or not; Step Functions gives a function up
-//! that goes on all the same, minutes or deployments later; an operator stops an execution; the sweep takes a living holder
-//! for dead; an operator opens an environment. Events may come late, twice, or be another deployment's.
+//! `Delivery::left_to_do`, `EnvironmentState`, `Status::next`, `Head::append`, `update_state::Seen`, `gravest`,
+//! `assess_failure`, `ending_of`, `BuildRecord`, `promote`, `Approval`, `token`. Where an environment asks people, they may
+//! answer as they like, or not at all; and whoever may not answer tries to. Around them is what AWS does (`world`): change
+//! sets that run and end well, rolled back or broken, builds, executions. Anything may happen between any two calls, and up
+//! to a stated number of times (`Left`) something that should not: a function dies between two of its writes and is called
+//! again or not; Step Functions gives a function up that goes on all the same, minutes or deployments later; an operator
+//! stops an execution; the sweep takes a living holder for dead; an operator opens an environment; GitHub delivers a push
+//! once more. Events may come late, twice, or be another change's, with a stack described as that one left it.
 //!
 //! **What is left out, and why.** Time: all that counts is order, so every moment is the same one, except when pushes
-//! happened; whatever a timer would do may happen at any moment, a deadline among it. Integration tests are smoke tests
-//! that take longer. Who may answer, and how often, is looked at where approvals are. Tokens, mail and reports decide nothing. Losing an event is
-//! the same as the sweep bringing it later. What one function does between two writes is one step, because nobody can see
-//! into it. CloudFormation is allowed more than it allows itself: two changes of one stack may run at once here, so that S1
-//! rests on the lock alone. Two assumptions are the operators': an environment is opened again only when nothing is in
-//! progress in it and no function that began something can still be at work (15 minutes, the longest a function lives); and
-//! Step Functions' word that an execution is over gets through in the end.
+//! happened and when an approval's deadline is; whatever a timer would do may happen at any moment, a deadline among it.
+//! Integration tests are smoke tests that take longer. Mail and reports decide nothing. Losing an event is the same as the
+//! sweep bringing it later. What one function does between two writes is one step, because nobody can see into it; that a
+//! paused function may have read a record before is looked at where records are kept entry by entry. CloudFormation is
+//! allowed more than it allows itself: two changes of one stack may run at once here, so that S1 rests on the lock alone.
+//! Two assumptions are the operators': an environment is opened again only when nothing is in progress in it and no function
+//! that began something can still be at work (15 minutes, the longest a function lives); and Step Functions' word that an
+//! execution is over gets through in the end.
+//!
+//! **What keeps it small.** Two environments that share nothing are explored one after the other (`Part` in `behaviour`
+//! says why that is enough, and a test that no end is lost). Two ways to the same fold of a record are one state; the
+//! entries are kept and verified in a scope of their own.
 //!
 //! **How liveness is checked.** The checker's `eventually` overlooks cycles and joins (see its documentation), so nothing
 //! rests on it. `comes_to_rest` shows that no scope it explores has a cycle: whatever happens, it stops happening. The
@@ -26,7 +33,8 @@
 //! that somebody will surely do (a call, an event or the sweep in its place) counts as certain, faults do not.
 //!
 //! **Whether it would notice.** For each protection there is a test that takes it away ([`Guard`]), around the product's
-//! functions and not in them, and expects a counterexample to the property that needs it.
+//! functions and not in them, and expects a counterexample to the property that needs it. What a reader of a record compares
+//! is taken away in `chain`.
 
 #[path = "model/behaviour.rs"]
 mod behaviour;

@@ -258,7 +258,7 @@ mod each_comparison_is_needed {
     #[test]
     fn s11_hashes_and_numbers_tell_of_a_missing_entry() {
         needs(&[Compared::Hashes, Compared::Numbers, Compared::Head], |entries| {
-            drop(entries.remove(2))
+            entries.remove(2);
         });
     }
 }
