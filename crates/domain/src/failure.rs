@@ -324,6 +324,26 @@ mod tests {
     }
 
     #[test]
+    fn the_gravest_stands_for_all_and_the_first_of_equals() {
+        // From the least grave to the gravest.
+        let names = [
+            Name::Throttled,
+            Name::ChangeSetRefused,
+            Name::StackRolledBack,
+            Name::RollbackFailed,
+            Name::Unexpected,
+        ];
+        for pair in names.windows(2) {
+            let [lesser, graver] = [pair[0], pair[1]].map(|name| Failure::new(name, ""));
+            assert_eq!(gravest(&[lesser.clone(), graver.clone()]), Some(&graver));
+            assert_eq!(gravest(&[graver.clone(), lesser]), Some(&graver));
+        }
+        let equals = ["first", "second"].map(|cause| Failure::new(Name::StackRolledBack, cause));
+        assert_eq!(gravest(&equals), Some(&equals[0]));
+        assert_eq!(gravest(&[]), None);
+    }
+
+    #[test]
     fn a_long_cause_is_cut_between_characters() {
         let failure = Failure::new(Name::Throttled, "ü".repeat(5_000));
         assert_eq!(failure.cause.chars().count(), Failure::CAUSE_LIMIT + 1);
