@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a failure's class asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a failure's class asks for; the later, the more it asks of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
     /// Nothing happened; the same call is safe and is tried again.
     Transient,
@@ -271,6 +271,12 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The failure that stands for several: the gravest, and the first of those that are equally grave.
+pub fn gravest(failures: &[Failure]) -> Option<&Failure> {
+    // `max_by_key` takes the last of equals.
+    failures.iter().rev().max_by_key(|failure| failure.name.class())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,6 +337,26 @@ mod tests {
             read("States.Timeout", "").as_deref(),
             Some("Stuck.TimedOut: States.Timeout")
         );
+    }
+
+    #[test]
+    fn the_gravest_stands_for_all_and_the_first_of_equals() {
+        // From the least grave to the gravest.
+        let names = [
+            Name::Throttled,
+            Name::ChangeSetRefused,
+            Name::StackRolledBack,
+            Name::RollbackFailed,
+            Name::Unexpected,
+        ];
+        for pair in names.windows(2) {
+            let [lesser, graver] = [pair[0], pair[1]].map(|name| Failure::new(name, ""));
+            assert_eq!(gravest(&[lesser.clone(), graver.clone()]), Some(&graver));
+            assert_eq!(gravest(&[graver.clone(), lesser]), Some(&graver));
+        }
+        let equals = ["first", "second"].map(|cause| Failure::new(Name::StackRolledBack, cause));
+        assert_eq!(gravest(&equals), Some(&equals[0]));
+        assert_eq!(gravest(&[]), None);
     }
 
     #[test]

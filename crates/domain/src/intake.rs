@@ -368,6 +368,17 @@ pub enum Course {
     },
 }
 
+/// What is left to do for one copy of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftToDo {
+    /// To start these deployments, whoever claimed the delivery. Starting what runs already changes nothing.
+    Start(Vec<Deployment>),
+    /// To say that it asks for nothing, and why.
+    SayWhyNot(Reason),
+    /// Nothing: another copy has seen to it.
+    Nothing,
+}
+
 impl Delivery {
     /// How long a claimed delivery may stay half-way before the sweep finishes it; GitHub waits ten seconds for an answer.
     pub const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
@@ -383,6 +394,18 @@ impl Delivery {
             event: harmless(event, 80),
             at,
             course,
+        }
+    }
+
+    /// What is left to do for this copy of a delivery, where `before` is what another copy had recorded by then.
+    ///
+    /// What was decided first stays, whatever the configuration says by now: a delivery means one thing.
+    pub fn left_to_do(self, before: Option<Self>) -> LeftToDo {
+        let is_new = before.is_none();
+        match before.unwrap_or(self).course {
+            Course::Received { deployments } => LeftToDo::Start(deployments),
+            Course::Ignored { reason } if is_new => LeftToDo::SayWhyNot(reason),
+            Course::Ignored { .. } | Course::Started { .. } => LeftToDo::Nothing,
         }
     }
 

@@ -27,5 +27,6 @@ pub mod signature;
 pub mod smoke_test;
 pub mod stack_status;
 mod toml_kind;
+pub mod update_state;
 pub mod verdict;
 pub mod waves;

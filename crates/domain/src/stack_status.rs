@@ -242,9 +242,19 @@ pub fn how_it_ended(seen: &Observation) -> Option<Ending> {
 
 /// The newest status that the stack itself reached by the operation with this token, from its events in any order.
 pub fn own_status(events: &[StackEvent], token: &str) -> Option<StackStatus> {
+    let own = |event: &&StackEvent| event.client_token.as_deref() == Some(token);
+    newest_status(events.iter().filter(own))
+}
+
+/// The newest status that the stack itself reached, by whatever operation, from its events in any order.
+pub fn last_status(events: &[StackEvent]) -> Option<StackStatus> {
+    newest_status(events)
+}
+
+fn newest_status<'a>(events: impl IntoIterator<Item = &'a StackEvent>) -> Option<StackStatus> {
     events
-        .iter()
-        .filter(|event| event.is_of_the_stack_itself() && event.client_token.as_deref() == Some(token))
+        .into_iter()
+        .filter(|event| event.is_of_the_stack_itself())
         .map(|event| (event.timestamp, StackStatus::from(event.status.as_str())))
         // Of two events of one millisecond, the settled one is the later one.
         .max_by_key(|(timestamp, status)| (*timestamp, status.settled()))

@@ -9,7 +9,6 @@ pub mod plan;
 pub mod publish;
 pub mod release;
 pub mod review_wave;
-pub mod update_state;
 pub mod wake;
 
 use std::time::Duration;

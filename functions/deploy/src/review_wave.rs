@@ -1,6 +1,6 @@
 //! How a wave went: well, or with its gravest failure.
 
-use domain::failure::{Class, Failure, ReportedError};
+use domain::failure::{Failure, ReportedError, gravest};
 use domain::names::StackName;
 use serde::Deserialize;
 
@@ -27,17 +27,6 @@ pub enum StackResult {
     },
 }
 
-/// The later, the more it asks of people.
-fn gravity(class: Class) -> u8 {
-    match class {
-        Class::Transient => 0,
-        Class::Rejected => 1,
-        Class::Failed => 2,
-        Class::Stuck => 3,
-        Class::Bug => 4,
-    }
-}
-
 pub(crate) fn review_wave(results: Vec<StackResult>) -> Result<Output, Error> {
     let mut failures: Vec<Failure> = Vec::new();
     let (mut updated, mut unchanged) = (0, 0);
@@ -48,12 +37,7 @@ pub(crate) fn review_wave(results: Vec<StackResult>) -> Result<Output, Error> {
             StackResult::Failed { failure } => failures.extend(failure.failure()),
         }
     }
-    // The first of those that are equally grave: `max_by_key` would take the last.
-    let gravest = failures
-        .iter()
-        .rev()
-        .max_by_key(|failure| gravity(failure.name.class()));
-    match gravest {
+    match gravest(&failures) {
         None => Ok(Output::Settled { updated, unchanged }),
         Some(gravest) if failures.len() == 1 => Err(Error::Failed(gravest.clone())),
         Some(gravest) => {

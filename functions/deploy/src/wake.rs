@@ -13,12 +13,12 @@ use domain::life::Event;
 use domain::names::DeploymentId;
 use domain::parking::{Key, Parked, StackChange, WaitsFor};
 use domain::root_cause::{StackEvent, nested_stacks_that_failed, root_cause};
-use domain::stack_status::{StackStatus, own_status};
+use domain::stack_status::{StackStatus, last_status, own_status};
+use domain::update_state::{Next, Seen};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::create_change_set::{self, token};
 use crate::execute_change_set::{begin_and_execute, not_updated};
-use crate::update_state::{Next, Seen};
 use crate::{Answer, Context, Error, Output, Target, is_at_work, waited};
 
 /// How long whoever begins an operation has for executing its change set before somebody else does it.
@@ -197,6 +197,7 @@ impl Update<'_> {
             execution: set.map(|set| set.execution),
             own: own(Call::Execute),
             continued: own(Call::ContinueRollback),
+            last: last_status(&events),
         };
         Ok(Evidence {
             seen,

@@ -19,7 +19,7 @@ use aws::executions::Executions;
 use domain::deployment::Deployment;
 use domain::failure::Name;
 use domain::harmless::harmless;
-use domain::intake::{Course, Delivery, DeliveryId, Event, asks};
+use domain::intake::{Delivery, DeliveryId, Event, LeftToDo, asks};
 use domain::signature::Which;
 use github::UnusableToken;
 use jiff::Timestamp;
@@ -191,18 +191,17 @@ async fn carry_out(webhook: &Webhook, delivery: &SignedDelivery, now: Timestamp)
         now,
     );
     let record = Delivery::new(delivery.id.clone(), &delivery.kind, decision, now);
-    // A delivery that was claimed before keeps what was decided then, whatever the configuration says by now.
-    let (record, is_new) = match webhook.ledger.claim_delivery(&record).await? {
-        Claim::New => (record, true),
-        Claim::Before(record) => (record, false),
+    let before = match webhook.ledger.claim_delivery(&record).await? {
+        Claim::New => None,
+        Claim::Before(record) => Some(record),
     };
-    match record.course {
-        Course::Received { deployments } => start(webhook, &record.id, &deployments).await,
-        Course::Ignored { reason } if is_new => Ok(Answer::Ignored {
+    match record.left_to_do(before) {
+        LeftToDo::Start(deployments) => start(webhook, &delivery.id, &deployments).await,
+        LeftToDo::SayWhyNot(reason) => Ok(Answer::Ignored {
             reason,
             sentence: reason.sentence(),
         }),
-        Course::Ignored { .. } | Course::Started { .. } => Ok(Answer::AlreadyKnown),
+        LeftToDo::Nothing => Ok(Answer::AlreadyKnown),
     }
 }
 

@@ -366,6 +366,35 @@ fn a_delivery_s_record_reads_back_and_is_looked_at_only_while_it_is_half_way() {
 }
 
 #[test]
+fn what_is_left_for_a_copy_of_a_delivery_is_what_was_decided_first() {
+    let id: DeliveryId = DELIVERY.parse().unwrap();
+    let deployments = asked(&push());
+    let delivery = |decision| Delivery::new(id.clone(), "push", decision, now());
+    let received = delivery(Decision::Ask(deployments.clone()));
+    let ignored = delivery(Decision::Ignored(Reason::OtherBranch));
+    let started = Delivery {
+        course: Course::Started {
+            deployments: deployments.clone(),
+        },
+        ..received.clone()
+    };
+    let start = LeftToDo::Start(deployments);
+    let table = [
+        (&received, None, start.clone()),
+        (&ignored, None, LeftToDo::SayWhyNot(Reason::OtherBranch)),
+        (&received, Some(&received), start.clone()),
+        (&ignored, Some(&received), start),
+        (&received, Some(&started), LeftToDo::Nothing),
+        (&received, Some(&ignored), LeftToDo::Nothing),
+        (&ignored, Some(&ignored), LeftToDo::Nothing),
+    ];
+    for (copy, before, left) in table {
+        let found = copy.clone().left_to_do(before.cloned());
+        assert_eq!(found, left, "{:?} after {before:?}", copy.course);
+    }
+}
+
+#[test]
 fn a_malformed_delivery_is_described_without_its_content() {
     let secret = with(&[("/deleted", json!("a secret"))]).to_string();
     let malformed = Event::read("push", secret.as_bytes()).unwrap_err().to_string();

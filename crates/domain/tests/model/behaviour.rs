@@ -6,25 +6,22 @@ use domain::approval::{Choice, Outcome as Decided};
 use domain::deployment::{Leg, QueuePolicy};
 use domain::environment_state::EnvironmentState;
 use domain::life::Ending;
-use jiff::Timestamp;
 use stateright::{Model, Property};
 
-use super::functions::{Luck, Pen, Pipeline};
+use super::functions::{Luck, Pen, Pipeline, Voter};
 use super::properties;
-use super::world::{Branch, Call, Change, Claim, Course, Guard, Invocation, Left, NOW, Outcome, Run, World, row};
+use super::world::{Branch, Call, Change, Course, Guard, Invocation, Left, MUCH_LATER, NOW, Outcome, Run, World, row};
 
 use domain::failure::Name;
-
-/// Longer than any lease.
-const MUCH_LATER: Timestamp = Timestamp::MAX;
 
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// GitHub delivers a push, or the sweep completes a delivery that stopped half-way.
     Deliver(usize),
-    /// GitHub delivers a push again, under another id where that matters.
-    Redeliver(usize),
+    /// GitHub delivers a push again: under the id that it had, when operators have named another branch by now; or under
+    /// another one.
+    Redeliver { push: usize, other_id: bool },
     /// The webhook dies after so many writes.
     DieTakingIn(usize, u8),
     /// The function that an execution waits for does its work.
@@ -46,8 +43,8 @@ pub enum Action {
     WakeForLock(usize),
     /// The sweep looks after a deployment that waits for a build.
     WakeForBuild(usize),
-    /// Whoever is asked next answers.
-    Vote(usize, Choice),
+    /// Somebody answers.
+    Vote(usize, Voter, Choice),
     /// The function that takes the answer dies after so many writes.
     DieVoting(usize, Choice, u8),
     /// The sweep, or gate, has an approval looked at; its deadline has passed, or not.
@@ -64,8 +61,13 @@ pub enum Action {
     SeeEnd(usize, Leg, usize),
     /// Whoever looks dies after so many writes.
     DieSeeingEnd(usize, Leg, usize, u8),
-    /// A late event of another deployment's change finds this one waiting for a stack of that name.
-    HearForeign(usize, usize),
+    /// A late event of another change of that stack has somebody look at this one, who is shown the stack as that other
+    /// one left it.
+    HearForeign {
+        deployment: usize,
+        stack: usize,
+        of: (usize, Leg),
+    },
     /// An operator stops an execution; what it had called may go on.
     Stop { deployment: usize, leaves: Option<Call> },
     /// What a dead execution left behind is put right.
@@ -117,10 +119,10 @@ impl Pipeline {
     }
 
     /// What happens for certain, sooner or later. Each of these changes the state.
-    fn certain(&self, w: &World, actions: &mut Vec<Action>) {
+    fn certain(&self, w: &World, part: Part, actions: &mut Vec<Action>) {
         // These touch nothing that another deployment reads or a property speaks of: in which order they happen among
         // what is certain makes no difference, so one order is enough. What is not certain may come between all the same.
-        for (d, run) in w.runs.iter().enumerate() {
+        for (d, run) in part.of(w) {
             if run.course == Course::Runs && matches!(run.now.call, Call::Park | Call::Plan | Call::Smoke) {
                 actions.extend(
                     self.lucks(run, run.now.call)
@@ -130,12 +132,13 @@ impl Pipeline {
                 return;
             }
         }
-        for (push, claim) in w.deliveries.iter().enumerate() {
-            if matches!(claim, Claim::NotSent | Claim::Received) {
+        for (push, intake) in w.deliveries.iter().enumerate() {
+            let is_to_come = push < self.scope.pushes() && intake.is_to_come();
+            if part.takes_in() && (is_to_come || intake.is_half_way()) {
                 actions.push(Action::Deliver(push));
             }
         }
-        for (d, run) in w.runs.iter().enumerate() {
+        for (d, run) in part.of(w) {
             actions.extend(
                 Self::calls(run, self.scope.stacks)
                     .into_iter()
@@ -172,6 +175,7 @@ impl Pipeline {
                     .map(|late| Action::WakeForPeople { deployment: d, late }),
             );
         }
+        // Builds are shared: a scope with any is never looked at in parts.
         for (commit, builds) in w.builds.iter().enumerate() {
             for (place, (_, end)) in builds.known.iter().enumerate() {
                 let mut after = w.clone();
@@ -183,7 +187,7 @@ impl Pipeline {
                 }
             }
         }
-        for (d, run) in w.runs.iter().enumerate() {
+        for (d, run) in part.of(w) {
             if run.course == Course::Runs && run.now.call == Call::WaitForBuild {
                 let mut after = w.clone();
                 if self.wake_for_build(&mut after, d).is_some() || after != *w {
@@ -234,20 +238,23 @@ impl Pipeline {
     }
 
     /// What may happen beyond that, as often as the scope lets it.
-    fn uncertain(&self, w: &World, actions: &mut Vec<Action>) {
+    fn uncertain(&self, w: &World, part: Part, actions: &mut Vec<Action>) {
         let left = if w.left.any > 0 { w.left } else { Left::default() };
-        for (push, claim) in w.deliveries.iter().enumerate() {
-            if left.redeliveries > 0 && *claim == Claim::Started && self.lacks(Guard::NamedAfterWhatIsAsked) {
-                actions.push(Action::Redeliver(push));
+        for (push, intake) in w.deliveries[..self.scope.pushes()].iter().enumerate() {
+            if !part.takes_in() {
+                break;
             }
-            if left.crashes > 0 && *claim == Claim::NotSent {
+            if left.redeliveries > 0 && intake.record.is_some() {
+                actions.extend([true, false].map(|other_id| Action::Redeliver { push, other_id }));
+            }
+            if left.crashes > 0 && intake.is_to_come() {
                 actions.extend(
                     (1..=1 + self.scope.asked_by(0).len())
                         .map(|n| Action::DieTakingIn(push, n.try_into().unwrap_or(9))),
                 );
             }
         }
-        for (d, run) in w.runs.iter().enumerate() {
+        for (d, run) in part.of(w) {
             let calls = Self::calls(run, self.scope.stacks);
             for &call in &calls {
                 if left.crashes > 0 && matches!(call, Call::Execute(_)) {
@@ -296,21 +303,19 @@ impl Pipeline {
                 }
             }
             self.people_may(w, d, left, actions);
-            if self.lacks(Guard::TruthRead) && run.course == Course::Runs && run.now.call == Call::Wave {
-                let other_ended = |stack: usize| {
-                    w.runs.iter().enumerate().any(|(other, run)| {
-                        other != d && w.place(other) == w.place(d) && matches!(run.changes[0][stack], Change::Over(_))
-                    })
-                };
-                let waits = |stack: &usize| run.branches[*stack] == Branch::Waits && other_ended(*stack);
+            for stack in (0..self.scope.stacks).filter(|stack| run.waits_for(run.now.leg, *stack)) {
                 actions.extend(
-                    (0..self.scope.stacks)
-                        .filter(waits)
-                        .map(|stack| Action::HearForeign(d, stack)),
+                    w.changes_of(w.place(d), stack)
+                        .filter(|(of, change)| *of != (d, run.now.leg) && matches!(change, Change::Over(_)))
+                        .map(|(of, _)| Action::HearForeign {
+                            deployment: d,
+                            stack,
+                            of,
+                        }),
                 );
             }
         }
-        for place in 0..w.environments.len() {
+        for place in (0..w.environments.len()).filter(|place| part.0.is_none_or(|part| part == *place)) {
             let environment = &w.environments[place];
             let holder = environment
                 .overdue(MUCH_LATER)
@@ -335,10 +340,10 @@ impl Pipeline {
 
     /// What the people who are asked may do, and what may fail about it.
     fn people_may(&self, w: &World, d: usize, left: Left, actions: &mut Vec<Action>) {
-        if self.next_voter(w, d).is_some() {
+        for voter in Voter::ALL.into_iter().filter(|voter| self.says(w, d, *voter).is_some()) {
             for decision in [Choice::Accept, Choice::Reject] {
-                actions.push(Action::Vote(d, decision));
-                if left.crashes > 0 {
+                actions.push(Action::Vote(d, voter, decision));
+                if left.crashes > 0 && voter == Voter::Awaited {
                     actions.extend((1..4).map(|after| Action::DieVoting(d, decision, after)));
                 }
             }
@@ -358,14 +363,23 @@ impl Pipeline {
     fn happen(&self, w: &mut World, action: Action) -> Option<()> {
         let lasting = &mut Pen::that_lasts();
         match action {
-            Action::Deliver(push) => self.take_in(w, push, lasting).ok()?,
-            Action::Redeliver(push) => {
+            Action::Deliver(push) => {
+                let decided = &self.given.decisions[push % self.scope.pushes()];
+                self.take_in(w, push, decided, lasting).ok()?;
+            }
+            Action::Redeliver { push, other_id } => {
                 spend(&mut w.left, |left| &mut left.redeliveries)?;
-                self.take_in(w, push, lasting).ok()?;
+                let (place, decided) = if other_id {
+                    (push + self.scope.pushes(), &self.given.decisions)
+                } else {
+                    (push, &self.given.decisions_after_change)
+                };
+                self.take_in(w, place, &decided[push], lasting).ok()?;
             }
             Action::DieTakingIn(push, after) => {
                 spend(&mut w.left, |left| &mut left.crashes)?;
-                self.take_in(w, push, &mut Pen::for_writes(after)).err()?;
+                let decided = &self.given.decisions[push];
+                self.take_in(w, push, decided, &mut Pen::for_writes(after)).err()?;
             }
             Action::Call(d, call, luck) => {
                 let me = Invocation { call, ..w.runs[d].now };
@@ -398,7 +412,7 @@ impl Pipeline {
             } => {
                 spend(&mut w.left, |left| &mut left.pauses)?;
                 let me = Invocation { call, ..w.runs[d].now };
-                w.run(d).ghost = Some(me);
+                w.run(d).pause(me);
                 if !again {
                     // Lambda was not to be reached for as often as it is tried: of all names the one that lets go on most.
                     self.catch_anywhere(w, d, call, Name::Unavailable);
@@ -407,7 +421,7 @@ impl Pipeline {
             Action::Resume(d) => {
                 let me = w.run(d).ghost.take()?;
                 // Its answer goes to a task that is gone. What it does next, it does in the same invocation.
-                let answer = self.invoke(w, d, me, Luck::Good, lasting).ok()?;
+                let answer = self.invoke_after_pause(w, d, me);
                 let next = match (me.call, answer) {
                     (Call::Park, _) => Some(Call::Ask),
                     (Call::Begin(stack), super::functions::Answer::Begun) => Some(Call::Execute(stack)),
@@ -428,10 +442,11 @@ impl Pipeline {
                     self.proceed(w, d, Call::WaitForBuild, &answer);
                 }
             }
-            Action::Vote(d, decision) => self.vote(w, d, decision, lasting).ok()?,
+            Action::Vote(d, voter, decision) => self.vote(w, d, voter, decision, lasting).ok()?,
             Action::DieVoting(d, decision, after) => {
                 spend(&mut w.left, |left| &mut left.crashes)?;
-                self.vote(w, d, decision, &mut Pen::for_writes(after)).err()?;
+                self.vote(w, d, Voter::Awaited, decision, &mut Pen::for_writes(after))
+                    .err()?;
             }
             Action::WakeForPeople { deployment: d, late } => {
                 self.wake_for_people(w, d, if late { MUCH_LATER } else { NOW }, lasting)
@@ -456,13 +471,17 @@ impl Pipeline {
                 spend(&mut w.left, |left| &mut left.crashes)?;
                 self.see_end(w, d, leg, stack, &mut Pen::for_writes(after)).err()?;
             }
-            Action::HearForeign(d, stack) => self.hear_foreign(w, d, stack),
+            Action::HearForeign {
+                deployment: d,
+                stack,
+                of,
+            } => self.hear_foreign(w, d, stack, of),
             Action::Stop { deployment: d, leaves } => {
                 spend(&mut w.left, |left| &mut left.stops)?;
                 if let Some(call) = leaves {
                     w.left.pauses -= 1;
                     let me = Invocation { call, ..w.runs[d].now };
-                    w.run(d).ghost = Some(me);
+                    w.run(d).pause(me);
                 }
                 w.run(d).course = Course::Dead;
             }
@@ -488,11 +507,11 @@ impl Pipeline {
     pub fn at_rest(&self, w: &World) -> bool {
         // Most states can be told apart without looking at everything.
         let busy = |run: &Arc<Run>| run.ghost.is_some() || !Self::calls(run, self.scope.stacks).is_empty();
-        if w.runs.iter().any(busy) || w.deliveries.contains(&Claim::NotSent) {
+        if w.runs.iter().any(busy) {
             return false;
         }
         let mut actions = Vec::new();
-        self.certain(w, &mut actions);
+        self.certain(w, Part::ALL, &mut actions);
         actions.is_empty()
     }
 
@@ -516,6 +535,18 @@ impl Pipeline {
     /// Whether any environment asks people.
     pub fn asks(&self) -> bool {
         self.scope.asks.iter().any(Option::is_some)
+    }
+
+    /// Each answer that counted was one of somebody's who is asked and did not write it, their first, and in time.
+    pub fn counts_fairly(&self, w: &World, d: usize) -> bool {
+        let (Some(approval), Some(asked)) = (&w.runs[d].question.0, &self.given.approvals[d]) else {
+            return true;
+        };
+        let ballots = approval.ballots.iter().enumerate();
+        ballots.into_iter().all(|(place, ballot)| {
+            let first = approval.ballots[..place].iter().all(|other| other.by != ballot.by);
+            first && self.given.may_answer.contains(&ballot.by) && ballot.at < asked.deadline
+        })
     }
 
     /// What the people who were asked decided, where a deployment ended as deployed.
@@ -547,6 +578,33 @@ impl Pipeline {
     }
 }
 
+/// What is looked at: everything, or one environment.
+///
+/// Where nothing goes from one environment to the other ([`super::world::Scope::apart`]), an action in the second one
+/// commutes with each in the first and with each delivery, so that of all orders one is enough: everything about
+/// deliveries and the first environment, and the second one's actions when nothing certain is left of that. Any way
+/// through the world can be put into this order without spending more, and be led to rest in the first environment by what
+/// is certain, which spends nothing; it then passes through the same states of each environment, and comes to the same end
+/// where it comes to rest. What may happen while an environment rests is no reason to wait with the next: it need not
+/// happen. No property of these scopes speaks of two environments at once but at rest.
+#[derive(Debug, Clone, Copy)]
+struct Part(Option<usize>);
+
+impl Part {
+    const ALL: Self = Self(None);
+
+    /// The deployments to look at.
+    fn of(self, w: &World) -> impl Iterator<Item = (usize, &Arc<Run>)> {
+        let within = move |d: usize| self.0.is_none_or(|place| w.place(d) == place);
+        w.runs.iter().enumerate().filter(move |(d, _)| within(*d))
+    }
+
+    /// Whether deliveries are looked at too.
+    fn takes_in(self) -> bool {
+        self.0.is_none_or(|place| place == 0)
+    }
+}
+
 fn spend(left: &mut Left, of: impl Fn(&mut Left) -> &mut u8) -> Option<()> {
     left.any = left.any.checked_sub(1)?;
     let left = of(left);
@@ -570,8 +628,20 @@ impl Model for Pipeline {
     }
 
     fn actions(&self, w: &World, actions: &mut Vec<Action>) {
-        self.certain(w, actions);
-        self.uncertain(w, actions);
+        if !self.scope.apart {
+            self.certain(w, Part::ALL, actions);
+            self.uncertain(w, Part::ALL, actions);
+            return;
+        }
+        for place in 0..w.environments.len() {
+            let before = actions.len();
+            self.certain(w, Part(Some(place)), actions);
+            let rests = actions.len() == before;
+            self.uncertain(w, Part(Some(place)), actions);
+            if !rests {
+                return;
+            }
+        }
     }
 
     fn next_state(&self, before: &World, action: Action) -> Option<World> {

@@ -163,23 +163,102 @@ proptest! {
     }
 }
 
-/// Without the hashes, a record in which one harmless entry was exchanged would pass: it is they that are checked above.
-#[test]
-fn s11_without_the_hashes_an_altered_entry_would_pass() {
-    let at = Timestamp::UNIX_EPOCH;
-    let Ok(Some((first, head))) = Head::empty(id()).append(Event::Queued { before: 1 }, at) else {
-        panic!("the first entry is written");
-    };
-    let Ok(Some((second, head))) = head.append(Event::Admitted { fence: 1 }, at) else {
-        panic!("the second entry is written");
-    };
-    let mut altered = vec![first, second];
-    altered[0].what = Event::Queued { before: 2 };
-    assert!(!passes(&altered, &head));
-    altered[1].previous = altered[0].hash();
-    let rehashed = verify(&id(), &altered).expect("the chain alone is whole again");
-    assert_ne!(
-        rehashed.hash, head.hash,
-        "the head, which is written in the same transaction, gives it away"
-    );
+/// What a reader compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// Each entry's `previous` with the hash of the one before.
+    Hashes,
+    /// Each entry's place with its number.
+    Numbers,
+    /// The last entry's hash with the head's, which is written in the same transaction.
+    Head,
+}
+
+/// Whether a reader who does not compare all of that would take these entries for the record: what is not compared is
+/// mended beforehand.
+fn passes_without(missing: &[Compared], entries: &[Entry], head: &Head) -> bool {
+    let mut mended = entries.to_vec();
+    let mut previous = Head::empty(id()).hash;
+    for (place, entry) in mended.iter_mut().enumerate() {
+        if missing.contains(&Compared::Numbers) {
+            entry.sequence = u64::try_from(place + 1).expect("small");
+        }
+        if missing.contains(&Compared::Hashes) {
+            entry.previous = previous;
+        }
+        previous = entry.hash();
+    }
+    verify(&id(), &mended).is_ok_and(|found| missing.contains(&Compared::Head) || found.hash == head.hash)
+}
+
+/// A record of four entries.
+fn small_record() -> (Vec<Entry>, Head) {
+    let events = [
+        Event::Queued { before: 1 },
+        Event::Admitted { fence: 1 },
+        Event::Building {
+            build: "shop:1".to_owned(),
+            log: String::new(),
+        },
+        Event::Released {
+            release: Digest::of(b"1"),
+        },
+    ];
+    let mut head = Head::empty(id());
+    let entries = events.map(|event| {
+        let appended = head.append(event, Timestamp::UNIX_EPOCH).expect("it can have happened");
+        let (entry, next) = appended.expect("it is news");
+        head = next;
+        entry
+    });
+    (entries.to_vec(), head)
+}
+
+/// For each way to tamper with a record: it is found, and passes once the comparison that finds it is left out.
+mod each_comparison_is_needed {
+    use super::*;
+
+    fn needs(missing: &[Compared], tamper: fn(&mut Vec<Entry>)) {
+        let (entries, head) = small_record();
+        assert!(passes_without(&[], &entries, &head));
+        let mut tampered = entries;
+        tamper(&mut tampered);
+        assert!(!passes(&tampered, &head));
+        assert!(!passes_without(&[], &tampered, &head));
+        for left_out in 0..missing.len() {
+            let mut fewer = missing.to_vec();
+            fewer.remove(left_out);
+            assert!(
+                !passes_without(&fewer, &tampered, &head),
+                "{fewer:?} need not be compared"
+            );
+        }
+        assert!(passes_without(missing, &tampered, &head));
+    }
+
+    #[test]
+    fn s11_the_head_tells_of_another_last_entry() {
+        needs(&[Compared::Head], |entries| entries[3].at = Timestamp::MAX);
+    }
+
+    #[test]
+    fn s11_the_head_tells_of_a_missing_last_entry() {
+        needs(&[Compared::Head], |entries| entries.truncate(3));
+    }
+
+    // Once the chain is mended behind it, only the head tells: both have to go.
+    #[test]
+    fn s11_the_hashes_tell_of_another_entry() {
+        needs(&[Compared::Hashes, Compared::Head], |entries| {
+            entries[0].what = Event::Queued { before: 2 };
+        });
+    }
+
+    // A missing entry leaves a gap in the numbers and a break in the hashes.
+    #[test]
+    fn s11_hashes_and_numbers_tell_of_a_missing_entry() {
+        needs(&[Compared::Hashes, Compared::Numbers, Compared::Head], |entries| {
+            entries.remove(2);
+        });
+    }
 }

@@ -19,11 +19,13 @@ use std::sync::Arc;
 use domain::deployment::Leg;
 use domain::environment_state::Fence;
 use domain::failure::Name;
-use domain::life::{Event, Phase};
+use domain::life::{Event, Phase, Status};
 use domain::names::DeploymentId;
 use domain::smoke_test::Report;
 
-use super::world::{Call, Given, Guard, Invocation, Scope, World};
+use super::world::{Call, Given, Guard, Invocation, Known, NOW, Scope, World};
+
+pub use approval::Voter;
 
 /// A scope, what is given in it, and which of the protections are missing.
 #[derive(Debug)]
@@ -147,9 +149,20 @@ impl Pipeline {
         }
     }
 
+    /// What an invocation does that was paused: all of it lasts. Without [`Guard::HeadCompared`], it writes on from where a
+    /// record stood when it was paused.
+    pub fn invoke_after_pause(&self, w: &mut World, d: usize, me: Invocation) -> Answer {
+        let record = &mut w.run(d).record;
+        record.read_before = record.at_pause.take().filter(|_| self.lacks(Guard::HeadCompared));
+        let answer = self.invoke(w, d, me, Luck::Good, &mut Pen::that_lasts());
+        w.run(d).record.read_before = None;
+        answer.expect("it does not die")
+    }
+
     /// Appends to a record; false where that cannot have happened now.
     pub fn record(&self, w: &mut World, d: usize, event: &Event) -> bool {
-        let before = Arc::clone(&w.runs[d].record.0);
+        let Known { status, chain, .. } = &w.runs[d].record;
+        let (before, chain) = (Arc::clone(status), chain.clone());
         let mut known = Arc::clone(&before);
         if self.lacks(Guard::EndAbsorbs) && known.ending.is_some() {
             let known = Arc::make_mut(&mut known);
@@ -163,13 +176,30 @@ impl Pipeline {
         }
         let leaves = !self.lacks(Guard::SupersededLeaves) || !matches!(event, Event::GoingBack { .. });
         let decided = (!leaves).then(|| Arc::make_mut(&mut known).decided.take());
-        let Ok(mut next) = known.next(event) else { return false };
-        if let Some(decided) = decided {
-            next.decided = decided;
+        let (next, chain) = match chain {
+            None => {
+                let Ok(next) = known.next(event) else { return false };
+                (next, None)
+            }
+            Some(chain) => {
+                let read_before = w.run(d).record.read_before.take();
+                match read_before.as_ref().unwrap_or(&chain.head).append(event.clone(), NOW) {
+                    Err(_) => return false,
+                    Ok(None) => return true,
+                    Ok(Some((entry, head))) => (head.status.clone(), Some(Arc::new(chain.with(entry, head)))),
+                }
+            }
+        };
+        let next = Status {
+            decided: decided.unwrap_or_else(|| next.decided.clone()),
+            ..next
+        };
+        if chain.is_some() {
+            w.run(d).record.chain = chain;
         }
         if next != *before {
             w.seen.second_end |= before.ending.is_some();
-            w.run(d).record.0 = Arc::new(next);
+            w.run(d).record.status = Arc::new(next);
         }
         true
     }

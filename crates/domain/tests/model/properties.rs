@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use domain::environment_state::EnvironmentState;
 use domain::failure::Name;
+use domain::intake::{Course as Got, Decision};
 use domain::life::{Ending, Progress, WayBack};
 use stateright::Property;
 
 use super::functions::Pipeline;
-use super::world::{Change, Claim, Course, Outcome, Run, World};
+use super::world::{Change, Course, Intake, Outcome, Run, World};
 
 /// What must never happen.
 pub fn safety() -> Vec<Property<Pipeline>> {
@@ -19,19 +20,24 @@ pub fn safety() -> Vec<Property<Pipeline>> {
         Property::always(S2, |_, w: &World| !w.seen.stale_begin),
         Property::always(S3, |_, w: &World| !w.seen.skipped_ahead),
         Property::always(S5, |model: &Pipeline, w: &World| {
-            !w.seen.second_decision && (0..w.runs.len()).all(|d| model.is_accepted_if_deployed(w, d))
+            let fair = |d: usize| model.is_accepted_if_deployed(w, d) && model.counts_fairly(w, d);
+            !w.seen.second_decision && !w.seen.answer_about_another && (0..w.runs.len()).all(fair)
         }),
         Property::always(S6, |_, w: &World| !w.seen.stale_effect),
         Property::always(S7, |model: &Pipeline, w: &World| {
             let once = w.runs.iter().all(|run| run.started <= 1);
-            let each = w.deliveries.iter().enumerate().all(|(push, claim)| match claim {
-                Claim::Started => w.runs[model.scope.asked_by(push)].iter().all(|run| run.started == 1),
-                Claim::Ignored => matches!(model.given.ignored, domain::intake::Decision::Ignored(_)),
-                Claim::NotSent | Claim::Received => !model.at_rest(w),
-            });
-            once && each
+            let each = w
+                .deliveries
+                .iter()
+                .enumerate()
+                .all(|(n, intake)| model.means_one_thing(w, n, intake));
+            once && each && !w.seen.second_meaning
         }),
         Property::always(S8, |_, w: &World| !w.seen.second_end),
+        Property::always(S11, |_, w: &World| {
+            let whole = |run: &Arc<Run>| run.record.chain.as_ref().is_none_or(|chain| chain.whole);
+            w.runs.iter().all(whole)
+        }),
         Property::always(S12, |_, w: &World| !w.seen.entered_quarantine),
         Property::always(S13, |model: &Pipeline, w: &World| {
             !w.seen.foreign_event_heeded && model.stale_words_change_nothing(w)
@@ -156,6 +162,23 @@ pub fn endings() -> Vec<Property<Pipeline>> {
     ]
 }
 
+impl Pipeline {
+    /// Whether a delivery led to exactly what is recorded of it: all of its deployments, or the reason why there are none.
+    /// Where GitHub was told nothing and all is at rest, it was never sent.
+    fn means_one_thing(&self, w: &World, delivery: usize, intake: &Intake) -> bool {
+        let push = delivery % self.scope.pushes();
+        match intake.record.as_ref().map(|record| &record.course) {
+            None => !intake.answered && (delivery >= self.scope.pushes() || !self.at_rest(w)),
+            Some(Got::Received { .. }) => !self.at_rest(w),
+            Some(Got::Started { deployments }) => {
+                let runs = &w.runs[self.scope.asked_by(push)];
+                runs.len() == deployments.len() && runs.iter().all(|run| run.started == 1)
+            }
+            Some(Got::Ignored { reason }) => self.given.decisions[push] == Decision::Ignored(*reason),
+        }
+    }
+}
+
 fn any_ended(w: &World, which: fn(&Ending) -> bool) -> bool {
     w.runs.iter().any(|run| run.status().ending.as_ref().is_some_and(which))
 }
@@ -163,10 +186,11 @@ fn any_ended(w: &World, which: fn(&Ending) -> bool) -> bool {
 pub const S1: &str = "S1 at most one in-flight operation per environment";
 pub const S2: &str = "S2 an operation begins only with the current fence";
 pub const S3: &str = "S3 what was not stable and accepted in the environment before changes nothing in the next";
-pub const S5: &str = "S5 what people were to accept is deployed only if they did, and decided once";
+pub const S5: &str = "S5 what people were to accept is deployed only if they did; each counts once, in time, for this, and is not the author";
 pub const S6: &str = "S6 what has ended or turned back executes nothing";
 pub const S7: &str = "S7 every accepted delivery maps to exactly one deployment or one recorded reason";
 pub const S8: &str = "S8 exactly one terminal state per deployment, absorbing";
+pub const S11: &str = "S11 a record is append-only, and each entry carries the hash of the one before";
 pub const S12: &str = "S12 a quarantined environment admits nothing without an operator";
 pub const S13: &str = "S13 stale or foreign events change nothing";
 pub const F34: &str = "F34 a stack that could not be put back is never passed on";

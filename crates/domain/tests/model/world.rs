@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use domain::approval::{Approval, ApprovalPolicy, Duty, OnReject, Outcome as Decided, Person, When};
+use domain::approval::token::Keys;
+use domain::approval::{
+    Approval, ApprovalPolicy, Approver, Contributor, Duty, Facts, OnReject, Outcome as Decided, Person,
+    Question as Asked, Role, When,
+};
 use domain::build_record::BuildRecord;
+use domain::change_set::{self, client_token};
 use domain::configuration::Application;
 use domain::deployment::{Cause, Deployment, Environment, Leg, QueuePolicy, WithoutStable};
 use domain::environment_state::{EnvironmentState, Fence, StableRelease};
 use domain::failure::Name;
-use domain::intake::{self, Decision, Push, Release, ReleaseAction, Resolved};
+use domain::intake::{self, Course as Got, Decision, Delivery, DeliveryId, Push, Release, ReleaseAction, Resolved};
+use domain::ledger::{Entry, Head, verify};
 use domain::life::{Ending, Event, Status};
 use domain::names::{CommitSha, Digest, StackName};
 use jiff::Timestamp;
@@ -20,6 +26,9 @@ pub const STACKS: usize = 2;
 
 /// Every moment that is not compared with another one.
 pub const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Later than that, longer than any lease, and after every deadline.
+pub const MUCH_LATER: Timestamp = Timestamp::MAX;
 
 /// A protection whose absence has to be noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +43,18 @@ pub enum Guard {
     EndSeen,
     /// A quarantined environment admits nothing.
     QuarantineHeeded,
-    /// Whoever is woken by an event reads what became of its own change set.
-    TruthRead,
+    /// Of a stack's events, those count that carry the token of the change that is waited for.
+    ItsEventsRead,
+    /// The change set that is asked after is the one that is waited for, whatever the stack went through since.
+    ItsChangeSetAsked,
     /// An end is the end.
     EndAbsorbs,
     /// A delivery is claimed with a state, and one that stopped half-way is completed.
     ClaimHasState,
+    /// A copy of a delivery does what is left to do of what was decided first.
+    ClaimHeeded,
+    /// That a delivery asks for nothing is recorded before it is answered.
+    ReasonRecorded,
     /// An execution is named after what is asked, and not after the delivery.
     NamedAfterWhatIsAsked,
     /// Between beginning an operation and executing a change set, the record takes note, and may refuse.
@@ -66,6 +81,18 @@ pub enum Guard {
     AcceptanceAwaited,
     /// An approval is decided by one conditional write.
     DecidedOnce,
+    /// Whoever wrote a release has no say in it.
+    AuthorExcluded,
+    /// Only those have a say who are asked.
+    StrangerRefused,
+    /// An answer is given once.
+    VotedOnce,
+    /// After the deadline no link holds and no answer counts.
+    InTime,
+    /// A link holds for the release that it was made for.
+    LinkBound,
+    /// An entry is written on condition that the record still stands where its writer read it.
+    HeadCompared,
     /// Who is superseded while people are asked leaves the environment to the newer one.
     SupersededLeaves,
     /// People's time is over some day.
@@ -96,6 +123,10 @@ pub struct Scope {
     pub builds: bool,
     /// Whether a push that asks for nothing is delivered as well.
     pub ignored: bool,
+    /// Whether nothing goes from one environment to the other, so that they are explored one after the other.
+    pub apart: bool,
+    /// Whether the entries of each record are kept, with their hashes.
+    pub chained: bool,
     /// Whether two pushes may bear the same second.
     pub same_second: bool,
     /// What may happen beyond the expected, and how often each.
@@ -115,6 +146,11 @@ impl Scope {
     /// their own.
     pub fn deliveries(&self) -> usize {
         self.releases * if self.promotes { self.environments.len() } else { 1 }
+    }
+
+    /// How many deliveries GitHub will surely send. Each may come once more, under an id of its own.
+    pub fn pushes(&self) -> usize {
+        self.deliveries() + usize::from(self.ignored)
     }
 
     /// The deployments that a delivery asks for.
@@ -239,7 +275,7 @@ impl Hash for Question {
             return 0.hash(state);
         };
         for ballot in &approval.ballots {
-            (&ballot.by, ballot.decision).hash(state);
+            (&ballot.by, ballot.decision, ballot.at).hash(state);
         }
         outcome_code(approval.outcome.as_ref()).hash(state);
     }
@@ -257,13 +293,51 @@ fn outcome_code(outcome: Option<&Decided>) -> (u8, Option<&str>) {
     }
 }
 
-/// A deployment's record. What is compared and hashed is all of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Known(pub Arc<Status>);
+/// A deployment's record. What is compared and hashed is its fold: two ways to the same fold are not told apart.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub status: Arc<Status>,
+    /// The entries, where the scope keeps them.
+    pub chain: Option<Arc<Chain>>,
+    /// Where the record stood when an invocation was paused that may have read it before.
+    pub at_pause: Option<Head>,
+    /// Where whoever writes next read that it stands, if that was a while ago.
+    pub read_before: Option<Head>,
+}
+
+/// A record's entries, and where its writers believe that it stands.
+#[derive(Debug)]
+pub struct Chain {
+    pub entries: Vec<Entry>,
+    pub head: Head,
+    /// Whether a reader takes the entries for that record, and each entry is what was written there first.
+    pub whole: bool,
+}
+
+impl Chain {
+    /// With one entry more, or with another one in the place of one that was there.
+    pub fn with(&self, entry: Entry, head: Head) -> Self {
+        let mut entries = self.entries.clone();
+        let place = usize::try_from(entry.sequence).unwrap_or(1) - 1;
+        match entries.get_mut(place) {
+            Some(there) => *there = entry,
+            None => entries.push(entry),
+        }
+        let kept = entries.starts_with(&self.entries);
+        let whole = self.whole && kept && verify(&head.deployment, &entries).is_ok_and(|found| found == head);
+        Self { entries, head, whole }
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.status == other.status
+    }
+}
 
 impl Hash for Known {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let status = &*self.0;
+        let status = &*self.status;
         (status.phase, status.leg, status.fence).hash(state);
         (&status.release, &status.back_to, &status.stacks).hash(state);
         (
@@ -314,13 +388,36 @@ impl Hash for Builds {
     }
 }
 
-/// A push's delivery, as far as the ledger has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Claim {
-    NotSent,
-    Received,
-    Started,
-    Ignored,
+/// A delivery as far as GitHub and the ledger have it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Intake {
+    /// Whether GitHub was told that it is taken in.
+    pub answered: bool,
+    pub record: Option<Arc<Delivery>>,
+}
+
+impl Intake {
+    /// Whether it is claimed, and not all of what it asks for is started.
+    pub fn is_half_way(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.look_at().is_some())
+    }
+
+    /// Whether GitHub has still to send it, or to send it again because nobody took it in.
+    pub fn is_to_come(&self) -> bool {
+        !self.answered && self.record.is_none()
+    }
+}
+
+impl Hash for Intake {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.answered.hash(state);
+        match self.record.as_ref().map(|record| &record.course) {
+            None => 0.hash(state),
+            Some(Got::Received { deployments }) => (1, deployments.len()).hash(state),
+            Some(Got::Started { deployments }) => (2, deployments.len()).hash(state),
+            Some(Got::Ignored { reason }) => (3, reason).hash(state),
+        }
+    }
 }
 
 /// Something that must never happen and cannot be seen in a state afterwards.
@@ -335,13 +432,17 @@ pub struct Seen {
     pub newer_superseded_by_older: bool,
     pub second_decision: bool,
     pub skipped_ahead: bool,
+    /// A copy of a delivery did something else than what is recorded of it.
+    pub second_meaning: bool,
+    /// An answer counted that was given about another release.
+    pub answer_about_another: bool,
 }
 
 /// A state of the world.
 #[derive(Debug, Clone, PartialEq, Hash)]
 pub struct World {
     pub environments: Vec<Arc<EnvironmentState>>,
-    pub deliveries: Vec<Claim>,
+    pub deliveries: Vec<Intake>,
     pub runs: Vec<Arc<Run>>,
     pub builds: Vec<Arc<Builds>>,
     /// The releases that ever became stable in each environment, where another one asks for that.
@@ -357,44 +458,125 @@ pub struct Given {
     pub deployments: Vec<Deployment>,
     pub releases: Vec<Digest>,
     pub stacks: Vec<StackName>,
-    /// What the push that asks for nothing leads to.
-    pub ignored: Decision,
+    /// The token that a stack's events carry, by deployment, leg and stack.
+    pub tokens: Vec<[Vec<String>; 2]>,
+    /// What each delivery leads to; the one that asks for nothing comes last.
+    pub decisions: Vec<Decision>,
+    /// What each would lead to if it came after operators had named another branch.
+    pub decisions_after_change: Vec<Decision>,
+    pub ids: Vec<DeliveryId>,
+    /// What people are asked about each deployment, where its environment asks.
+    pub approvals: Vec<Option<Approval>>,
+    /// Those whose answer may count.
+    pub may_answer: Vec<Approver>,
+    pub author: Approver,
+    pub stranger: Approver,
+    pub keys: Keys,
 }
 
 impl Given {
     pub fn of(scope: &Scope) -> Self {
         let application = application(scope);
-        let delivery = "00000000-0000-0000-0000-000000000001".parse().expect("an id");
-        let asked = |event: &intake::Event, resolved: Option<&Resolved>| {
-            let decided = intake::asks(event, Some(&application), &delivery, resolved, NOW);
-            let Decision::Ask(asked) = decided else {
-                panic!("{event:?} asks for deployments")
-            };
-            asked
+        let changed = Application {
+            branch: "next".to_owned(),
+            ..application.clone()
         };
-        let mut deployments = Vec::new();
+        let mut events = Vec::new();
         for release in 0..scope.releases {
-            deployments.extend(asked(&push(scope, release, "refs/heads/main"), None));
+            events.push((push(scope, release, "refs/heads/main"), None));
             if scope.promotes {
                 let resolved = Resolved {
                     commit: commit(release),
                     title: String::new(),
                 };
-                deployments.extend(asked(&candidate(release), Some(&resolved)));
+                events.push((candidate(release), Some(resolved)));
             }
         }
-        let tag = push(scope, scope.releases, "refs/tags/v1");
-        Self {
-            deployments,
-            releases: (0..scope.releases)
-                .map(|n| Digest::of(&[n.try_into().unwrap_or(u8::MAX)]))
-                .collect(),
-            stacks: ["data", "web"]
-                .iter()
-                .map(|name| name.parse().expect("a stack's name"))
-                .collect(),
-            ignored: intake::asks(&tag, Some(&application), &delivery, None, NOW),
+        if scope.ignored {
+            events.push((push(scope, scope.releases, "refs/heads/next"), None));
         }
+        let ids: Vec<DeliveryId> = (1..=2 * events.len())
+            .map(|n| format!("{n:032x}").parse().expect("an id"))
+            .collect();
+        let decide = |application: &Application| -> Vec<Decision> {
+            let asks = |((event, resolved), id): (&(intake::Event, Option<Resolved>), &DeliveryId)| {
+                intake::asks(event, Some(application), id, resolved.as_ref(), NOW)
+            };
+            events.iter().zip(&ids).map(asks).collect()
+        };
+        let decisions = decide(&application);
+        let deployments: Vec<Deployment> = decisions
+            .iter()
+            .filter_map(|decision| match decision {
+                Decision::Ask(asked) => Some(asked.clone()),
+                Decision::Ignored(_) => None,
+            })
+            .flatten()
+            .collect();
+        assert_eq!(
+            deployments.len(),
+            scope.releases * scope.environments.len(),
+            "each asks for what the scope says"
+        );
+        let releases: Vec<Digest> = (0..scope.releases)
+            .map(|n| Digest::of(&[n.try_into().unwrap_or(u8::MAX)]))
+            .collect();
+        let stacks: Vec<StackName> = ["data", "web"]
+            .iter()
+            .map(|name| name.parse().expect("a stack's name"))
+            .collect();
+        let tokens = |deployment: &Deployment| {
+            [Leg::Forward, Leg::Back].map(|leg| {
+                let token = |stack| client_token(change_set::Call::Execute, &deployment.id, leg, stack);
+                stacks.iter().map(token).collect()
+            })
+        };
+        let author = person(AUTHOR);
+        let approvals = deployments.iter().enumerate().map(|(d, deployment)| {
+            let question = Asked {
+                release: releases[d / scope.environments.len()].clone(),
+                policy: deployment.environment.approval.clone()?,
+                contributors: vec![Contributor {
+                    name: "Author".to_owned(),
+                    login: None,
+                    mail: Some(AUTHOR.to_owned()),
+                    role: Role::Author,
+                }],
+                facts: Facts::default(),
+                checklist: Vec::new(),
+                unconfirmed: Vec::new(),
+            };
+            Some(Approval::ask(deployment, question, NOW))
+        });
+        Self {
+            tokens: deployments.iter().map(tokens).collect(),
+            decisions_after_change: decide(&changed),
+            decisions,
+            ids,
+            approvals: approvals.collect(),
+            may_answer: ASKED[..scope.people].iter().map(|name| person(name).name).collect(),
+            author: author.name,
+            stranger: person("stranger@acme.example").name,
+            keys: Keys {
+                current: "0f".repeat(32).parse().expect("a key"),
+                previous: None,
+            },
+            deployments,
+            releases,
+            stacks,
+        }
+    }
+}
+
+const ASKED: [&str; 2] = ["qa@acme.example", "lead@acme.example"];
+const AUTHOR: &str = "author@acme.example";
+
+pub fn person(name: &str) -> Person {
+    Person {
+        name: name.parse().expect("a mail address"),
+        logins: Vec::new(),
+        mails: Vec::new(),
+        arns: Vec::new(),
     }
 }
 
@@ -460,15 +642,8 @@ fn application(scope: &Scope) -> Application {
 }
 
 fn policy(scope: &Scope, on_reject: OnReject) -> ApprovalPolicy {
-    let people: Vec<Person> = ["qa@acme.example", "lead@acme.example"][..scope.people]
-        .iter()
-        .map(|name| Person {
-            name: name.parse().expect("a mail address"),
-            logins: Vec::new(),
-            mails: Vec::new(),
-            arns: Vec::new(),
-        })
-        .collect();
+    let asked = ASKED[..scope.people].iter().chain([&AUTHOR]);
+    let people: Vec<Person> = asked.map(|name| person(name)).collect();
     ApprovalPolicy {
         when: When::After,
         duties: vec![Duty {
@@ -488,7 +663,15 @@ impl World {
             let requested = Event::Requested {
                 deployment: Box::new(deployment.clone()),
             };
-            let status = Status::default().next(&requested).expect("it begins so");
+            let head = Head::empty(deployment.id.clone());
+            let begun = head.append(requested, NOW).expect("it begins so");
+            let (entry, head) = begun.expect("the first entry is written");
+            let status = head.status.clone();
+            let chain = Chain {
+                entries: vec![entry],
+                head,
+                whole: true,
+            };
             Arc::new(Run {
                 started: 0,
                 course: Course::NotStarted,
@@ -501,7 +684,12 @@ impl World {
                 branches: [Branch::Done; STACKS],
                 ghost: None,
                 changes: [[Change::Available; STACKS]; 2],
-                record: Known(Arc::new(status)),
+                record: Known {
+                    status: Arc::new(status),
+                    chain: scope.chained.then(|| Arc::new(chain)),
+                    at_pause: None,
+                    read_before: None,
+                },
                 question: Question(None),
             })
         };
@@ -511,7 +699,8 @@ impl World {
         });
         Self {
             environments: vec![Arc::default(); scope.environments.len()],
-            deliveries: vec![Claim::NotSent; scope.deliveries() + usize::from(scope.ignored)],
+            // Those that come once more have a record of their own.
+            deliveries: vec![Intake::default(); scope.pushes() * if scope.left.redeliveries > 0 { 2 } else { 1 }],
             runs: given.deployments.iter().map(run).collect(),
             kept: vec![Arc::default(); if scope.promotes { scope.environments.len() } else { 0 }],
             builds: vec![builds; if scope.builds { scope.releases } else { 0 }],
@@ -543,6 +732,16 @@ impl World {
         Arc::make_mut(&mut self.environments[place])
     }
 
+    /// Every change of a stack in an environment, and how far it is.
+    pub fn changes_of(&self, place: usize, stack: usize) -> impl Iterator<Item = ((usize, Leg), Change)> {
+        let here = self
+            .runs
+            .iter()
+            .enumerate()
+            .filter(move |(d, _)| self.place(*d) == place);
+        here.flat_map(move |(d, run)| [Leg::Forward, Leg::Back].map(|leg| ((d, leg), run.changes[row(leg)][stack])))
+    }
+
     /// The changes that CloudFormation is at work on in an environment: which deployment's, on which leg.
     pub fn in_flight(&self, place: usize) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
@@ -558,8 +757,14 @@ impl World {
 }
 
 impl Run {
+    /// An invocation is given up by Step Functions, and goes on all the same.
+    pub fn pause(&mut self, me: Invocation) {
+        self.ghost = Some(me);
+        self.record.at_pause = self.record.chain.as_ref().map(|chain| chain.head.clone());
+    }
+
     pub fn status(&self) -> &Status {
-        &self.record.0
+        &self.record.status
     }
 
     /// Whether its execution waits for the end of a stack's change.

@@ -2,13 +2,51 @@
 
 use std::sync::Arc;
 
-use domain::approval::{Act, Approval, Approver, Ballot, Choice, Facts, Outcome, Question, Via};
+use domain::approval::token::{Claims, mint, verify};
+use domain::approval::{Act, Approval, Approver, Ballot, Choice, KeyId, Outcome, Via};
 use domain::failure::Name;
 use domain::life::{Event, Phase};
 use jiff::Timestamp;
 
 use super::{Answer, Died, Pen, Pipeline};
-use crate::world::{self, Call, Course, Guard, NOW, World};
+use crate::world::{self, Call, Course, Guard, NOW, World, person};
+
+/// Who may try to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Voter {
+    /// Whoever is asked and has not answered.
+    Awaited,
+    /// Whoever wrote the release, and is on the list of those who are asked.
+    Author,
+    /// Somebody who is on no list.
+    Stranger,
+    /// Somebody who has answered.
+    Again,
+    /// Whoever is awaited, at the deadline.
+    Late,
+    /// Whoever is awaited, by the link that was made for another release.
+    AboutAnother,
+}
+
+impl Voter {
+    pub const ALL: [Self; 6] = [
+        Self::Awaited,
+        Self::Author,
+        Self::Stranger,
+        Self::Again,
+        Self::Late,
+        Self::AboutAnother,
+    ];
+}
+
+/// An answer on its way.
+#[derive(Debug)]
+pub struct Said {
+    by: Approver,
+    /// The deployment that the link was made for.
+    about: usize,
+    at: Timestamp,
+}
 
 impl Pipeline {
     /// Parks, makes the approval's record unless it is there, says so, and looks at it.
@@ -16,39 +54,35 @@ impl Pipeline {
         pen.write()?;
         if w.runs[d].question.0.is_none() {
             pen.write()?;
-            let deployment = &self.given.deployments[d];
-            let question = Question {
-                release: self.given.releases[w.release(d)].clone(),
-                policy: deployment.environment.approval.clone().expect("it asks people"),
-                contributors: Vec::new(),
-                facts: Facts::default(),
-                checklist: Vec::new(),
-                unconfirmed: Vec::new(),
-            };
-            let approval = Approval::ask(deployment, question, NOW);
+            let approval = self.given.approvals[d].clone().expect("it asks people");
             w.run(d).question = world::Question(Some(Arc::new(approval)));
         }
         let answer = self.look_at(w, d, NOW, pen)?;
         Ok(answer.unwrap_or(Answer::Parks))
     }
 
-    /// Whoever is asked next answers. In which order they do makes no difference.
-    pub fn vote(&self, w: &mut World, d: usize, decision: Choice, pen: &mut Pen) -> Result<(), Died> {
-        let Some(by) = self.next_voter(w, d) else { return Ok(()) };
+    /// Somebody answers by a link. In which order those do who are awaited makes no difference.
+    pub fn vote(&self, w: &mut World, d: usize, voter: Voter, decision: Choice, pen: &mut Pen) -> Result<(), Died> {
+        let (Some(said), Some(known)) = (self.says(w, d, voter), w.runs[d].question.0.clone()) else {
+            return Ok(());
+        };
+        let Some((by, key)) = self.holder_of(&said, &known) else {
+            return Ok(());
+        };
         pen.write()?;
         let ballot = Ballot {
             by,
-            via: Via::Link {
-                key: "00000000".parse().expect("a key"),
-            },
+            via: Via::Link { key },
             decision,
             comment: "because".to_owned(),
             ticked: Vec::new(),
-            at: NOW,
+            at: said.at,
         };
-        self.change(w, d, |approval| {
-            drop(approval.vote(ballot.clone()));
-        });
+        let counted = self.change(w, d, |approval| self.take(approval, ballot.clone()));
+        if counted != Some(true) {
+            return Ok(());
+        }
+        w.seen.answer_about_another |= said.about != d;
         pen.write()?;
         self.record(w, d, &Event::Voted { ballot });
         if self.outcome(w, d).is_some() {
@@ -58,15 +92,75 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Who may answer now.
-    pub fn next_voter(&self, w: &World, d: usize) -> Option<Approver> {
+    /// What somebody of that kind says now; nothing, where there is nobody.
+    pub fn says(&self, w: &World, d: usize, voter: Voter) -> Option<Said> {
         let mut approval = Approval::clone(w.runs[d].question.0.as_ref()?);
         if self.lacks(Guard::DecidedOnce) {
             approval.outcome = None;
         }
         // Links are sent when the record says that people are asked.
-        let asked = w.runs[d].status().phase == Phase::Accepting;
-        approval.awaited().into_iter().next().filter(|_| asked)
+        if w.runs[d].status().phase != Phase::Accepting || approval.outcome.is_some() {
+            return None;
+        }
+        let awaited = || approval.awaited().into_iter().next();
+        let said = |by: Approver| Said { by, about: d, at: NOW };
+        match voter {
+            Voter::Awaited => awaited().map(said),
+            Voter::Author => Some(said(self.given.author.clone())),
+            Voter::Stranger => Some(said(self.given.stranger.clone())),
+            Voter::Again => approval.ballots.first().map(|ballot| said(ballot.by.clone())),
+            Voter::Late => awaited().map(|by| Said {
+                at: approval.deadline,
+                ..said(by)
+            }),
+            Voter::AboutAnother => {
+                let asked = |other: &usize| *other != d && self.given.approvals[*other].is_some();
+                let about = (0..self.given.approvals.len()).find(asked)?;
+                awaited().map(|by| Said { about, ..said(by) })
+            }
+        }
+    }
+
+    /// Whose link it is, if it is one for this approval and still holds.
+    fn holder_of(&self, said: &Said, approval: &Approval) -> Option<(Approver, KeyId)> {
+        let about = self.given.approvals[said.about].as_ref()?;
+        let token = mint(&self.given.keys, &Claims::of(about, &said.by));
+        let bound_to = if self.lacks(Guard::LinkBound) { about } else { approval };
+        let now = if self.lacks(Guard::InTime) { NOW } else { said.at };
+        verify(&self.given.keys, bound_to, token.expose(), now).ok()
+    }
+
+    /// Takes an answer, and says whether it counts. What a missing guard would have looked at is hidden, and put back.
+    fn take(&self, approval: &mut Approval, ballot: Ballot) -> bool {
+        let hidden = approval.clone();
+        if self.lacks(Guard::AuthorExcluded) {
+            approval.contributors.clear();
+        }
+        if self.lacks(Guard::StrangerRefused) {
+            approval.policy.people.push(person(ballot.by.as_str()));
+        }
+        if self.lacks(Guard::VotedOnce) {
+            approval.ballots.retain(|before| before.by != ballot.by);
+        }
+        if self.lacks(Guard::InTime) {
+            approval.deadline = Timestamp::MAX;
+        }
+        let counts = approval.vote(ballot).is_ok();
+        let ballots = if self.lacks(Guard::VotedOnce) && counts {
+            let last = approval.ballots.pop();
+            hidden.ballots.into_iter().chain(last).collect()
+        } else {
+            std::mem::take(&mut approval.ballots)
+        };
+        *approval = Approval {
+            ballots,
+            outcome: approval.outcome.take(),
+            ..Approval {
+                ballots: Vec::new(),
+                ..hidden
+            }
+        };
+        counts
     }
 
     /// The sweep, or gate when somebody newer queues, has an approval looked at.
@@ -135,16 +229,12 @@ impl Pipeline {
     }
 
     /// Changes an approval's record, as it is now.
-    fn change(&self, w: &mut World, d: usize, transition: impl Fn(&mut Approval)) {
-        let decided_once = !self.lacks(Guard::DecidedOnce);
-        let Some(approval) = &mut w.run(d).question.0 else {
-            return;
-        };
-        let approval = Arc::make_mut(approval);
-        if !decided_once {
+    fn change<R>(&self, w: &mut World, d: usize, transition: impl FnOnce(&mut Approval) -> R) -> Option<R> {
+        let approval = Arc::make_mut(w.run(d).question.0.as_mut()?);
+        if self.lacks(Guard::DecidedOnce) {
             approval.outcome = None;
         }
-        transition(approval);
+        Some(transition(approval))
     }
 
     /// Answers the task, if one waits for that.

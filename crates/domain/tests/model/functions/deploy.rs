@@ -1,14 +1,17 @@
 //! `deploy`: the plan, each stack's change, and how it was seen to end.
 
 use domain::approval::Outcome as Decided;
-use domain::change_set::Summary;
+use domain::change_set::{ExecutionStatus, Summary};
 use domain::deployment::Leg;
 use domain::environment_state::{Holder, Refusal};
 use domain::failure::{Failure, Name};
 use domain::life::Event;
+use domain::root_cause::StackEvent;
+use domain::stack_status::{StackStatus, last_status, own_status};
+use domain::update_state::{Next, Seen};
 
 use super::{Answer, Died, Luck, Pen, Pipeline};
-use crate::world::{Branch, Change, Guard, Invocation, NOW, Outcome, World, row};
+use crate::world::{Branch, Change, Guard, Invocation, MUCH_LATER, NOW, Outcome, World, row};
 
 impl Pipeline {
     pub(super) fn plan(
@@ -181,18 +184,84 @@ impl Pipeline {
         })
     }
 
-    /// An event, or the sweep, has somebody look how a stack's change ended: record, clear, answer, in this order.
+    /// What is seen by somebody who looks after a change. Where the stack is `shown` as another one left it, which ended
+    /// before, a change that runs has no events yet that could be read. `continued` says whether CloudFormation was told once more to put the stack back.
+    fn evidence(&self, w: &World, (d, leg): (usize, Leg), stack: usize, shown: (usize, Leg), continued: bool) -> Seen {
+        let state = |(d, leg): (usize, Leg)| w.runs[d].changes[row(leg)][stack];
+        let token = |(d, leg): (usize, Leg)| &self.given.tokens[d][row(leg)][stack];
+        let own = token((d, leg));
+        let event = |(of, change): ((usize, Leg), Change)| {
+            let unseen = of == (d, leg) && of != shown && change == Change::Running;
+            (change != Change::Available && !unseen).then(|| StackEvent {
+                timestamp: if of == (d, leg) { MUCH_LATER } else { NOW },
+                stack_id: "arn".to_owned(),
+                logical_id: String::new(),
+                physical_id: Some("arn".to_owned()),
+                resource_type: "AWS::CloudFormation::Stack".to_owned(),
+                status: status(change).to_string(),
+                reason: None,
+                client_token: Some(
+                    if self.lacks(Guard::ItsEventsRead) {
+                        own
+                    } else {
+                        token(of)
+                    }
+                    .clone(),
+                ),
+            })
+        };
+        let events: Vec<StackEvent> = w.changes_of(w.place(d), stack).filter_map(event).collect();
+        let asked_after = if self.lacks(Guard::ItsChangeSetAsked) {
+            shown
+        } else {
+            (d, leg)
+        };
+        Seen {
+            creates: false,
+            described: status(state(shown)),
+            execution: Some(match state(asked_after) {
+                Change::Available => ExecutionStatus::Available,
+                Change::Running => ExecutionStatus::ExecuteInProgress,
+                Change::Over(Outcome::Updated) => ExecutionStatus::ExecuteComplete,
+                Change::Over(_) => ExecutionStatus::ExecuteFailed,
+            }),
+            own: own_status(&events, own),
+            continued: continued.then_some(StackStatus::UpdateRollbackFailed),
+            last: last_status(&events),
+        }
+    }
+
+    /// An event, or the sweep, has somebody look how a stack's change ended.
     pub fn see_end(&self, w: &mut World, d: usize, leg: Leg, stack: usize, pen: &mut Pen) -> Result<(), Died> {
+        let change = (d, leg);
+        let mut next = self.evidence(w, change, stack, change, false).next();
+        if next == Next::ContinueRollback {
+            // In vain: what it does not fail at is among what ends rolled back.
+            next = self.evidence(w, change, stack, change, true).next();
+        }
+        self.settle(w, change, stack, next, pen)
+    }
+
+    /// Does what follows from what was seen: record, clear, answer, in this order.
+    fn settle(
+        &self,
+        w: &mut World,
+        (d, leg): (usize, Leg),
+        stack: usize,
+        next: Next,
+        pen: &mut Pen,
+    ) -> Result<(), Died> {
         let name = self.given.stacks[stack].clone();
-        let waits = w.runs[d].waits_for(leg, stack);
-        let failure = match w.runs[d].changes[row(leg)][stack] {
-            Change::Running => return Ok(()),
+        let failure = match next {
+            Next::Wait => return Ok(()),
             // Whoever called never heard an answer: what is waited for is done now, under the same conditions.
-            Change::Available if waits => return self.execute_after_all(w, d, stack, pen),
-            Change::Over(Outcome::Updated) => None,
-            Change::Available => Some(Name::Unexpected),
-            Change::Over(Outcome::RolledBack) => Some(Name::StackRolledBack),
-            Change::Over(Outcome::RollbackFailed) => Some(Name::RollbackFailed),
+            Next::NotBegun if w.runs[d].waits_for(leg, stack) => return self.execute_after_all(w, d, stack, pen),
+            Next::NotBegun => Some(Name::LostLock),
+            Next::Updated => None,
+            Next::RolledBack => Some(Name::StackRolledBack),
+            Next::ContinueRollback | Next::RollbackFailed => Some(Name::RollbackFailed),
+            Next::Unknown => Some(Name::StackUnknown),
+            Next::Obsolete => Some(Name::ChangeSetRefused),
         };
         let told = if self.lacks(Guard::StuckKept) {
             failure.and(Some(Name::StackRolledBack))
@@ -232,17 +301,19 @@ impl Pipeline {
         Ok(())
     }
 
-    /// An event of one deployment's stack finds another deployment waiting for a stack of the same name.
-    pub fn hear_foreign(&self, w: &mut World, waiting: usize, stack: usize) {
-        if !self.lacks(Guard::TruthRead) {
-            return; // Its own change set is asked after, and runs: `see_end` of a change that runs does nothing.
+    /// An event of another change of that stack has somebody look: what is waited for goes on as it would have, or nothing
+    /// follows.
+    pub fn hear_foreign(&self, w: &mut World, waiting: usize, stack: usize, of: (usize, Leg)) {
+        let change = (waiting, w.runs[waiting].now.leg);
+        let next = self.evidence(w, change, stack, of, false).next();
+        // Whoever executes has minutes for it, so that nothing follows from its not having been done.
+        if matches!(next, Next::Wait | Next::NotBegun) {
+            return;
         }
-        let leg = w.runs[waiting].now.leg;
-        let (id, name) = (self.id(waiting), self.given.stacks[stack].clone());
-        w.environment_mut(waiting)
-            .finish(id, &name, &Self::change_set(waiting, leg, stack));
-        self.answer_branch(w, waiting, leg, stack, None);
-        w.seen.foreign_event_heeded = true;
+        w.seen.foreign_event_heeded |= next != self.evidence(w, change, stack, change, false).next();
+        if next != Next::ContinueRollback {
+            drop(self.settle(w, change, stack, next, &mut Pen::that_lasts()));
+        }
     }
 
     fn answer_branch(&self, w: &mut World, d: usize, leg: Leg, stack: usize, failure: Option<Name>) {
@@ -250,5 +321,15 @@ impl Pipeline {
             w.run(d).branches[stack] = failure.map_or(Branch::Done, Branch::Failed);
             self.review(w, d);
         }
+    }
+}
+
+/// A stack as a change left it, or has it.
+fn status(change: Change) -> StackStatus {
+    match change {
+        Change::Available | Change::Over(Outcome::Updated) => StackStatus::UpdateComplete,
+        Change::Running => StackStatus::UpdateInProgress,
+        Change::Over(Outcome::RolledBack) => StackStatus::UpdateRollbackComplete,
+        Change::Over(Outcome::RollbackFailed) => StackStatus::UpdateRollbackFailed,
     }
 }

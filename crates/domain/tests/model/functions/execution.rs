@@ -1,7 +1,7 @@
 //! The state machine: which state comes after which answer.
 
 use domain::deployment::Leg;
-use domain::failure::{Class, Name};
+use domain::failure::{Failure, Name, gravest};
 
 use super::{Answer, Pipeline};
 use crate::world::{Branch, Call, Course, Guard, Run, STACKS, World};
@@ -84,28 +84,18 @@ impl Pipeline {
     /// Once every stack of the wave has ended: on, or on with the gravest failure.
     pub(super) fn review(&self, w: &mut World, d: usize) {
         let run = w.run(d);
-        let mut gravest: Option<Name> = None;
+        let mut failures = Vec::new();
         for branch in &run.branches[..self.scope.stacks] {
             match branch {
-                Branch::Failed(name) if gravest.is_none_or(|other| gravity(*name) > gravity(other)) => {
-                    gravest = Some(*name);
-                }
-                Branch::Done | Branch::Failed(_) => {}
+                Branch::Failed(name) => failures.push(Failure::new(*name, "")),
+                Branch::Done => {}
                 Branch::Begins | Branch::Executes | Branch::Waits => return,
             }
         }
         run.branches = [Branch::Done; STACKS];
-        match gravest {
+        match gravest(&failures) {
             None => run.now.call = Call::Smoke,
-            Some(name) => Self::catch(run, Call::Wave, name),
+            Some(failure) => Self::catch(run, Call::Wave, failure.name),
         }
-    }
-}
-
-fn gravity(name: Name) -> u8 {
-    match name.class() {
-        Class::Stuck => 2,
-        Class::Bug => 1,
-        Class::Transient | Class::Rejected | Class::Failed => 0,
     }
 }

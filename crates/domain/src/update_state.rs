@@ -1,7 +1,7 @@
 //! What follows from what is seen of the execution of a change set.
 
-use domain::change_set::ExecutionStatus;
-use domain::stack_status::{Ending, Observation, Operation, StackStatus, how_it_ended};
+use crate::change_set::ExecutionStatus;
+use crate::stack_status::{Ending, Observation, Operation, StackStatus, how_it_ended};
 
 /// What is seen of a change set's execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Seen {
     pub own: Option<StackStatus>,
     /// The newest status of the stack by the continued rollback, from events with that one's token.
     pub continued: Option<StackStatus>,
+    /// The newest status of the stack that its events tell, whosever operation they are of.
+    pub last: Option<StackStatus>,
 }
 
 /// What follows.
@@ -60,9 +62,11 @@ impl Seen {
             Some(Ending::RolledBack) => Next::RolledBack,
             Some(Ending::RollbackFailed) if !self.creates => match &self.described {
                 StackStatus::UpdateRollbackFailed => Next::ContinueRollback,
-                // Somebody continued it, or we did and its events are not there yet.
-                StackStatus::UpdateRollbackComplete => Next::RolledBack,
                 described if described.in_progress() => Next::Wait,
+                // Somebody was at it since, if its events say so too. Else that is how an update before ours left it, or
+                // we continued the rollback and our events are not there yet.
+                described if *described != StackStatus::Absent && self.last.as_ref() != Some(described) => Next::Wait,
+                StackStatus::UpdateRollbackComplete => Next::RolledBack,
                 _ => Next::RollbackFailed,
             },
             Some(Ending::RollbackFailed) => Next::RollbackFailed,
@@ -102,7 +106,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::change_set::ExecutionStatus as E;
+    use crate::change_set::ExecutionStatus as E;
 
     /// The stack as described, the execution, and the newest status by each token, as words.
     fn next(creates: bool, described: &str, execution: Option<E>, own: &str, continued: &str) -> Next {
@@ -113,6 +117,7 @@ mod tests {
             execution,
             own: status(own),
             continued: status(continued),
+            last: status(if continued.is_empty() { own } else { continued }),
         }
         .next()
     }
@@ -148,12 +153,6 @@ mod tests {
                 Some(E::ExecuteFailed),
                 "UPDATE_ROLLBACK_FAILED",
                 Next::Wait,
-            ),
-            (
-                "UPDATE_ROLLBACK_COMPLETE",
-                Some(E::ExecuteFailed),
-                "UPDATE_ROLLBACK_FAILED",
-                Next::RolledBack,
             ),
             (
                 "DELETE_COMPLETE",
@@ -203,6 +202,31 @@ mod tests {
         for (described, execution, own, expected) in table {
             let told = format!("{described} {execution:?} {own}");
             assert_eq!(next(true, described, execution, own, ""), expected, "{told}");
+        }
+    }
+
+    /// A stack whose rollback failed may for a while be described as the update before ours left it.
+    #[test]
+    fn that_somebody_continued_a_rollback_is_told_by_events() {
+        use StackStatus::{Absent, UpdateComplete, UpdateRollbackComplete, UpdateRollbackFailed};
+        let table = [
+            (UpdateRollbackComplete, UpdateRollbackFailed, Next::Wait),
+            (UpdateComplete, UpdateRollbackFailed, Next::Wait),
+            (UpdateRollbackFailed, UpdateRollbackFailed, Next::ContinueRollback),
+            (UpdateRollbackComplete, UpdateRollbackComplete, Next::RolledBack),
+            (UpdateComplete, UpdateComplete, Next::RollbackFailed),
+            (Absent, UpdateRollbackFailed, Next::RollbackFailed),
+        ];
+        for (described, last, expected) in table {
+            let seen = Seen {
+                creates: false,
+                described,
+                execution: Some(E::ExecuteFailed),
+                own: Some(UpdateRollbackFailed),
+                continued: None,
+                last: Some(last),
+            };
+            assert_eq!(seen.next(), expected, "{seen:?}");
         }
     }
 
