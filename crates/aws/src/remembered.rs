@@ -1,0 +1,137 @@
+//! What is read now and then and remembered in between: secrets, which operators replace and take away.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Whoever sends wrong signatures or made-up links must not make us ask each time, and neither must what cannot be read.
+const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+/// What was taken away counts no longer than this.
+const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
+/// What was read last. A clock that was set back makes it old.
+#[derive(Debug)]
+pub struct Remembered<T, E> {
+    last: Mutex<Last<T, E>>,
+}
+
+#[derive(Debug)]
+struct Last<T, E> {
+    read: Option<(T, Timestamp)>,
+    /// Since it was read.
+    failed: Option<(E, Timestamp)>,
+}
+
+impl<T, E> Default for Remembered<T, E> {
+    fn default() -> Self {
+        Self {
+            last: Mutex::new(Last {
+                read: None,
+                failed: None,
+            }),
+        }
+    }
+}
+
+impl<T: Clone, E: Clone> Remembered<T, E> {
+    /// What was read within the last minutes, or else what `read` finds.
+    pub async fn known(&self, now: Timestamp, read: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.younger_than(AT_LEAST_EVERY, now, read).await
+    }
+
+    /// The same, where what is known did not do: it may have been replaced since, and is read again if that was not done
+    /// or tried a moment ago.
+    pub async fn newest(&self, now: Timestamp, read: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.younger_than(AT_MOST_EVERY, now, read).await
+    }
+
+    async fn younger_than(
+        &self,
+        age: SignedDuration,
+        now: Timestamp,
+        read: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if let Some(remembered) = self.remembered(age, now) {
+            return remembered;
+        }
+        let read = read.await;
+        let mut last = self.last();
+        match &read {
+            Ok(value) => {
+                last.failed = None;
+                last.read = Some((value.clone(), now));
+            }
+            Err(error) => last.failed = Some((error.clone(), now)),
+        }
+        read
+    }
+
+    fn remembered(&self, age: SignedDuration, now: Timestamp) -> Option<Result<T, E>> {
+        let last = self.last();
+        let is_within = |at: Timestamp, age| now.duration_since(at).abs() < age;
+        let read = |age| last.read.as_ref().filter(|(_, at)| is_within(*at, age));
+        let failed = last.failed.as_ref().filter(|(_, at)| is_within(*at, AT_MOST_EVERY));
+        match (read(age), failed) {
+            (Some((value, _)), _) => Some(Ok(value.clone())),
+            (None, Some((error, _))) => Some(Err(error.clone())),
+            (None, None) => None,
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last<T, E>> {
+        // What is guarded is replaced as a whole, so that a panic elsewhere cannot have left half of it.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second)
+    }
+
+    /// Reads the second at which it is read.
+    async fn second(second: i64) -> Result<i64, &'static str> {
+        Ok(second)
+    }
+
+    async fn nothing() -> Result<i64, &'static str> {
+        Err("not there")
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_read_again_after_five_minutes_and_what_did_not_do_after_five_seconds() {
+        let remembered = Remembered::default();
+        for (now, read_at) in [(0, 0), (299, 0), (300, 300), (301, 300)] {
+            assert_eq!(remembered.known(at(now), second(now)).await, Ok(read_at), "{now}");
+        }
+        for (now, read_at) in [(304, 300), (305, 305), (309, 305), (310, 310)] {
+            assert_eq!(remembered.newest(at(now), second(now)).await, Ok(read_at), "{now}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_tried_every_five_seconds_and_what_is_known_counts_for_five_minutes() {
+        let remembered = Remembered::default();
+        assert_eq!(remembered.known(at(0), nothing()).await, Err("not there"));
+        assert_eq!(remembered.known(at(4), second(4)).await, Err("not there"));
+        assert_eq!(remembered.known(at(5), second(5)).await, Ok(5));
+
+        assert_eq!(remembered.newest(at(10), nothing()).await, Err("not there"));
+        assert_eq!(remembered.newest(at(14), second(14)).await, Err("not there"));
+        assert_eq!(remembered.known(at(304), nothing()).await, Ok(5));
+        assert_eq!(remembered.known(at(305), nothing()).await, Err("not there"));
+        assert_eq!(remembered.known(at(309), second(309)).await, Err("not there"));
+        assert_eq!(remembered.known(at(310), second(310)).await, Ok(310));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_stops_nothing() {
+        let remembered = Remembered::default();
+        assert_eq!(remembered.known(at(3_600), second(3_600)).await, Ok(3_600));
+        assert_eq!(remembered.known(at(0), second(0)).await, Ok(0));
+    }
+}
