@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Whoever sends wrong signatures or made-up links must not make us ask each time, and neither must what cannot be read.
+/// Whoever sends wrong signatures or made-up links must not make us ask each time.
 const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// What was taken away counts no longer than this.
@@ -14,6 +14,8 @@ const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_mins(5);
 #[derive(Debug)]
 pub struct Remembered<T, E> {
     last: Mutex<Last<T, E>>,
+    /// How long a failure to read it counts.
+    failed_for: SignedDuration,
 }
 
 #[derive(Debug)]
@@ -24,12 +26,24 @@ struct Last<T, E> {
 }
 
 impl<T, E> Default for Remembered<T, E> {
+    /// What cannot be read is tried again by the next who needs it.
     fn default() -> Self {
         Self {
             last: Mutex::new(Last {
                 read: None,
                 failed: None,
             }),
+            failed_for: SignedDuration::ZERO,
+        }
+    }
+}
+
+impl<T, E> Remembered<T, E> {
+    /// For what every stranger's request needs: what cannot be read is not tried again for some seconds either.
+    pub fn sparing() -> Self {
+        Self {
+            failed_for: AT_MOST_EVERY,
+            ..Self::default()
         }
     }
 }
@@ -71,7 +85,7 @@ impl<T: Clone, E: Clone> Remembered<T, E> {
         let last = self.last();
         let is_within = |at: Timestamp, age| now.duration_since(at).abs() < age;
         let read = |age| last.read.as_ref().filter(|(_, at)| is_within(*at, age));
-        let failed = last.failed.as_ref().filter(|(_, at)| is_within(*at, AT_MOST_EVERY));
+        let failed = last.failed.as_ref().filter(|(_, at)| is_within(*at, self.failed_for));
         match (read(age), failed) {
             (Some((value, _)), _) => Some(Ok(value.clone())),
             (None, Some((error, _))) => Some(Err(error.clone())),
@@ -115,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_read_is_tried_every_five_seconds_and_what_is_known_counts_for_five_minutes() {
-        let remembered = Remembered::default();
+        let remembered = Remembered::sparing();
         assert_eq!(remembered.known(at(0), nothing()).await, Err("not there"));
         assert_eq!(remembered.known(at(4), second(4)).await, Err("not there"));
         assert_eq!(remembered.known(at(5), second(5)).await, Ok(5));
@@ -126,6 +140,15 @@ mod tests {
         assert_eq!(remembered.known(at(305), nothing()).await, Err("not there"));
         assert_eq!(remembered.known(at(309), second(309)).await, Err("not there"));
         assert_eq!(remembered.known(at(310), second(310)).await, Ok(310));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_anothers_failure_where_that_is_not_said() {
+        let remembered = Remembered::default();
+        assert_eq!(remembered.known(at(0), nothing()).await, Err("not there"));
+        assert_eq!(remembered.known(at(0), second(0)).await, Ok(0));
+        assert_eq!(remembered.newest(at(5), nothing()).await, Err("not there"));
+        assert_eq!(remembered.newest(at(5), second(5)).await, Ok(5));
     }
 
     #[tokio::test]

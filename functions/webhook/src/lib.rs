@@ -31,7 +31,7 @@ use secrets::{Refused, SecretStore};
 use tags::Tags;
 
 /// The longest body that is taken. Lambda takes 6 MB with everything that API Gateway puts around it, and writes a body
-/// into JSON again, which makes it longer.
+/// into JSON again, which makes it longer. What is longer still never gets here (docs/decisions, 37).
 pub const BODY_LIMIT: usize = 5 * 1024 * 1024;
 
 /// GitHub gives up after ten seconds. What was claimed by then is finished by the sweep.

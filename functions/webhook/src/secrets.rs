@@ -40,7 +40,7 @@ impl SecretStore {
         let store = Self {
             parameters,
             path: path.to_owned(),
-            remembered: Remembered::default(),
+            remembered: Remembered::sparing(),
         };
         told(store.remembered.known(now, store.read()).await);
         store

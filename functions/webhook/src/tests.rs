@@ -2,6 +2,8 @@
 
 mod releases;
 
+use std::io::Write as _;
+
 use aws::Aws;
 use aws::parameters::Parameters;
 use base64::Engine as _;
@@ -339,6 +341,11 @@ async fn logged_by(test: &str) -> Vec<String> {
 const LOG_BEGINS: &str = "\nwhat the function logs:\n";
 const LOG_ENDS: &str = "that is all\n";
 
+/// Between what the function logs and what the test's harness prints.
+fn mark(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).unwrap();
+}
+
 #[tokio::test]
 async fn the_line_that_tells_of_the_previous_secret_is_the_one_that_the_metric_filter_is_tested_with() {
     const THIS: &str =
@@ -351,9 +358,9 @@ async fn the_line_that_tells_of_the_previous_secret_is_the_one_that_the_metric_f
             ("/lockgate/webhook/secret-previous".to_owned(), SECRET.to_owned()),
         ]);
         let webhook = webhook(&fake).await;
-        print!("{LOG_BEGINS}");
+        mark(LOG_BEGINS);
         assert_eq!(answered(&webhook, pushed()).await.0, 202);
-        print!("{LOG_ENDS}");
+        mark(LOG_ENDS);
         return;
     }
     let expected = include_str!("tests/previous-secret.log").trim_end();
@@ -437,9 +444,9 @@ async fn f08_whatever_strangers_write_a_log_line_is_one_json_object_that_shows_n
     const THIS: &str = "tests::f08_whatever_strangers_write_a_log_line_is_one_json_object_that_shows_nothing_but_text";
     if std::env::var_os(LOG_FORMAT).is_some() {
         lambda::start_logging();
-        print!("{LOG_BEGINS}");
-        deliver_hostile_texts().await;
-        print!("{LOG_ENDS}");
+        mark(LOG_BEGINS);
+        Box::pin(deliver_hostile_texts()).await;
+        mark(LOG_ENDS);
         return;
     }
     let lines = logged_by(THIS).await;
