@@ -50,26 +50,31 @@ impl<T, E> Remembered<T, E> {
 
 impl<T: Clone, E: Clone> Remembered<T, E> {
     /// What was read within the last minutes, or else what `read` finds.
-    pub async fn known(&self, now: Timestamp, read: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    pub async fn known<R>(&self, now: Timestamp, read: impl FnOnce() -> R) -> Result<T, E>
+    where
+        R: Future<Output = Result<T, E>>,
+    {
         self.younger_than(AT_LEAST_EVERY, now, read).await
     }
 
     /// The same, where what is known did not do: it may have been replaced since, and is read again if that was not done
     /// or tried a moment ago.
-    pub async fn newest(&self, now: Timestamp, read: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    pub async fn newest<R>(&self, now: Timestamp, read: impl FnOnce() -> R) -> Result<T, E>
+    where
+        R: Future<Output = Result<T, E>>,
+    {
         self.younger_than(AT_MOST_EVERY, now, read).await
     }
 
-    async fn younger_than(
-        &self,
-        age: SignedDuration,
-        now: Timestamp,
-        read: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+    async fn younger_than<R>(&self, age: SignedDuration, now: Timestamp, read: impl FnOnce() -> R) -> Result<T, E>
+    where
+        R: Future<Output = Result<T, E>>,
+    {
         if let Some(remembered) = self.remembered(age, now) {
             return remembered;
         }
-        let read = read.await;
+        // On the heap, because it is seldom and everybody who asks would carry it.
+        let read = Box::pin(read()).await;
         let mut last = self.last();
         match &read {
             Ok(value) => {
@@ -120,41 +125,41 @@ mod tests {
     async fn what_is_known_is_read_again_after_five_minutes_and_what_did_not_do_after_five_seconds() {
         let remembered = Remembered::default();
         for (now, read_at) in [(0, 0), (299, 0), (300, 300), (301, 300)] {
-            assert_eq!(remembered.known(at(now), second(now)).await, Ok(read_at), "{now}");
+            assert_eq!(remembered.known(at(now), || second(now)).await, Ok(read_at), "{now}");
         }
         for (now, read_at) in [(304, 300), (305, 305), (309, 305), (310, 310)] {
-            assert_eq!(remembered.newest(at(now), second(now)).await, Ok(read_at), "{now}");
+            assert_eq!(remembered.newest(at(now), || second(now)).await, Ok(read_at), "{now}");
         }
     }
 
     #[tokio::test]
     async fn what_cannot_be_read_is_tried_every_five_seconds_and_what_is_known_counts_for_five_minutes() {
         let remembered = Remembered::sparing();
-        assert_eq!(remembered.known(at(0), nothing()).await, Err("not there"));
-        assert_eq!(remembered.known(at(4), second(4)).await, Err("not there"));
-        assert_eq!(remembered.known(at(5), second(5)).await, Ok(5));
+        assert_eq!(remembered.known(at(0), nothing).await, Err("not there"));
+        assert_eq!(remembered.known(at(4), || second(4)).await, Err("not there"));
+        assert_eq!(remembered.known(at(5), || second(5)).await, Ok(5));
 
-        assert_eq!(remembered.newest(at(10), nothing()).await, Err("not there"));
-        assert_eq!(remembered.newest(at(14), second(14)).await, Err("not there"));
-        assert_eq!(remembered.known(at(304), nothing()).await, Ok(5));
-        assert_eq!(remembered.known(at(305), nothing()).await, Err("not there"));
-        assert_eq!(remembered.known(at(309), second(309)).await, Err("not there"));
-        assert_eq!(remembered.known(at(310), second(310)).await, Ok(310));
+        assert_eq!(remembered.newest(at(10), nothing).await, Err("not there"));
+        assert_eq!(remembered.newest(at(14), || second(14)).await, Err("not there"));
+        assert_eq!(remembered.known(at(304), nothing).await, Ok(5));
+        assert_eq!(remembered.known(at(305), nothing).await, Err("not there"));
+        assert_eq!(remembered.known(at(309), || second(309)).await, Err("not there"));
+        assert_eq!(remembered.known(at(310), || second(310)).await, Ok(310));
     }
 
     #[tokio::test]
     async fn nobody_waits_for_anothers_failure_where_that_is_not_said() {
         let remembered = Remembered::default();
-        assert_eq!(remembered.known(at(0), nothing()).await, Err("not there"));
-        assert_eq!(remembered.known(at(0), second(0)).await, Ok(0));
-        assert_eq!(remembered.newest(at(5), nothing()).await, Err("not there"));
-        assert_eq!(remembered.newest(at(5), second(5)).await, Ok(5));
+        assert_eq!(remembered.known(at(0), nothing).await, Err("not there"));
+        assert_eq!(remembered.known(at(0), || second(0)).await, Ok(0));
+        assert_eq!(remembered.newest(at(5), nothing).await, Err("not there"));
+        assert_eq!(remembered.newest(at(5), || second(5)).await, Ok(5));
     }
 
     #[tokio::test]
     async fn a_clock_that_was_set_back_stops_nothing() {
         let remembered = Remembered::default();
-        assert_eq!(remembered.known(at(3_600), second(3_600)).await, Ok(3_600));
-        assert_eq!(remembered.known(at(0), second(0)).await, Ok(0));
+        assert_eq!(remembered.known(at(3_600), || second(3_600)).await, Ok(3_600));
+        assert_eq!(remembered.known(at(0), || second(0)).await, Ok(0));
     }
 }

@@ -27,12 +27,12 @@ impl KeyStore {
 
     /// The keys, read again from time to time.
     pub async fn keys(&self, now: Timestamp) -> Result<Keys, Error> {
-        self.remembered.known(now, self.read()).await
+        self.remembered.known(now, || self.read()).await
     }
 
     /// The keys, where those did not do: there may be new ones.
     pub async fn newest(&self, now: Timestamp) -> Result<Keys, Error> {
-        self.remembered.newest(now, self.read()).await
+        self.remembered.newest(now, || self.read()).await
     }
 
     async fn read(&self) -> Result<Keys, Error> {

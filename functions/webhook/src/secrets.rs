@@ -42,7 +42,7 @@ impl SecretStore {
             path: path.to_owned(),
             remembered: Remembered::sparing(),
         };
-        told(store.remembered.known(now, store.read()).await);
+        told(store.remembered.known(now, || store.read()).await);
         store
     }
 
@@ -52,12 +52,12 @@ impl SecretStore {
             let secrets = secrets.ok_or(Refused::NoSecret)?;
             verify(&secrets, header, body).map_err(|BadSignature| Refused::BadSignature)
         };
-        let first = with(told(self.remembered.known(now, self.read()).await));
+        let first = with(told(self.remembered.known(now, || self.read()).await));
         if first.is_ok() {
             return first;
         }
         // Where they cannot be read now, those that are known have answered.
-        told(self.remembered.newest(now, self.read()).await).map_or(first, |newest| with(Some(newest)))
+        told(self.remembered.newest(now, || self.read()).await).map_or(first, |newest| with(Some(newest)))
     }
 
     async fn read(&self) -> Result<Secrets, ReadError> {
