@@ -106,6 +106,8 @@ impl<T: Clone, E: Clone> Remembered<T, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{Ready, ready};
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -113,12 +115,12 @@ mod tests {
     }
 
     /// Reads the second at which it is read.
-    async fn second(second: i64) -> Result<i64, &'static str> {
-        Ok(second)
+    fn second(second: i64) -> Ready<Result<i64, &'static str>> {
+        ready(Ok(second))
     }
 
-    async fn nothing() -> Result<i64, &'static str> {
-        Err("not there")
+    fn nothing() -> Ready<Result<i64, &'static str>> {
+        ready(Err("not there"))
     }
 
     #[tokio::test]
