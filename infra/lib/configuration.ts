@@ -23,6 +23,8 @@ export interface Pipeline {
   readonly customer_managed_keys: boolean;
   /** Where GitHub's API is. */
   readonly github_api: string;
+  /** Where the operators read docs/OPERATIONS.md. */
+  readonly runbook?: string;
 }
 
 /** The functions read more of it than is named here; it is stored as it came. */
@@ -68,6 +70,7 @@ const FORMS = {
   // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, ExternalId
   external_id: /^[\w+=,.@:/-]{22,1224}$/,
   github_api: /^https?:\/\/[^\s/]+(\/\S*)?$/,
+  runbook: /^https:\/\/[^\s#?]+$/,
   approver: /^(arn:\S+|[^\s@]+@[^\s@]+)$/,
 };
 
@@ -83,6 +86,9 @@ export function readConfiguration(path: unknown): Configuration {
   check('pipeline.region', read.pipeline.region, FORMS.region);
   check('pipeline.external_id', read.pipeline.external_id, FORMS.external_id);
   check('pipeline.github_api', read.pipeline.github_api, FORMS.github_api);
+  if (read.pipeline.runbook !== undefined) {
+    check('pipeline.runbook', read.pipeline.runbook, FORMS.runbook);
+  }
   for (const application of read.applications) {
     check('repository', application.repository, FORMS.repository);
     for (const environment of application.environments) {

@@ -53,7 +53,7 @@ export class PipelineStack extends Stack {
       : undefined;
     const ledger = new ReleaseLedger(this, 'Ledger', { key });
     const store = new ReleaseStore(this, 'Store', { key, targets: deployedTo });
-    const notifications = new Notifications(this, 'Notifications', { key, addresses: pipeline.notify });
+    const notifications = new Notifications(this, 'Notifications', { key, addresses: pipeline.notify, runbook: pipeline.runbook });
     const undelivered = new DeadLetters(this, 'Undelivered', {
       queueName: DEAD_EVENTS.pipeline,
       happened: 'EventBridge could not hand an event over to a function; it is kept for 14 days.',
@@ -84,8 +84,8 @@ export class PipelineStack extends Stack {
       timeout: Duration.seconds(30),
       environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE, LOCKGATE_WAKE_APPROVAL: approval.live.functionArn },
     });
-    ledger.grantAppend(gate);
-    ledger.grantTakeAway(gate);
+    ledger.grantWrite(gate, 'deployment', 'environment', 'parked', 'report');
+    ledger.grantTakeAway(gate, 'parked');
     DeploymentMachine.grantAnswer(gate);
     DeploymentMachine.grantDescribe(gate);
     // One that waits for people is superseded when a newer one queues.
@@ -104,8 +104,8 @@ export class PipelineStack extends Stack {
         LOCKGATE_INTEGRATION_PROJECT: integration.project.projectName,
       },
     });
-    ledger.grantAppend(build);
-    ledger.grantTakeAway(build);
+    ledger.grantWrite(build, 'build', 'deployment', 'parked');
+    ledger.grantTakeAway(build, 'parked');
     store.grantRead(build);
     project.grantBuild(build);
     integration.grantBuild(build);
@@ -121,8 +121,8 @@ export class PipelineStack extends Stack {
       timeout: Duration.minutes(14),
       environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_STATE_MACHINE, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
     });
-    ledger.grantAppend(deploy);
-    ledger.grantTakeAway(deploy);
+    ledger.grantWrite(deploy, 'deployment', 'environment', 'parked');
+    ledger.grantTakeAway(deploy, 'parked');
     store.grantRead(deploy);
     DeploymentMachine.grantAnswer(deploy);
     DeploymentMachine.grantDescribe(deploy);
@@ -148,7 +148,7 @@ export class PipelineStack extends Stack {
         LOCKGATE_SMOKE_ALLOW: pipeline.smoke_test_addresses.join(','),
       },
     });
-    ledger.grantAppend(smokeTest);
+    ledger.grantWrite(smokeTest, 'deployment');
     store.grantRead(smokeTest);
     this.grantAssume(
       smokeTest,
@@ -163,8 +163,8 @@ export class PipelineStack extends Stack {
       timeout: Duration.seconds(30),
       environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE, LOCKGATE_TOPIC: notifications.topic.topicArn },
     });
-    ledger.grantAppend(report);
-    ledger.grantTakeAway(report);
+    ledger.grantRead(report);
+    ledger.grantTakeAway(report, 'report');
     notifications.grantPublish(report);
 
     const { machine } = new DeploymentMachine(this, 'Machine', {

@@ -4,6 +4,7 @@ export const RUNBOOK = {
   deploymentTimedOut: 'a-deployment-timed-out',
   deploymentStopped: 'a-deployment-was-stopped',
   apiAnswers5xx: 'the-api-answers-5xx',
+  deliveryTurnedAway: 'a-delivery-was-turned-away',
   approverGetsNoMail: 'an-approver-gets-no-mail',
   functionFails: 'a-function-fails',
   functionThrottled: 'a-function-is-throttled',
@@ -13,7 +14,7 @@ export const RUNBOOK = {
 
 export type RunbookAnchor = (typeof RUNBOOK)[keyof typeof RUNBOOK];
 
-/** Relative to the repository: an installation's fork is where its operators look. */
+/** Relative to the repository: where operators are not told an address, they look into the files that they deployed from. */
 export const RUNBOOK_FILE = 'docs/OPERATIONS.md';
 
-export const runbookUrl = (anchor: RunbookAnchor) => `${RUNBOOK_FILE}#${anchor}`;
+export const runbookUrl = (anchor: RunbookAnchor, runbook: string = RUNBOOK_FILE) => `${runbook}#${anchor}`;

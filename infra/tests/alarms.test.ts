@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { test } from 'node:test';
 import { RUNBOOK, RUNBOOK_FILE } from '../lib/runbook-url';
 import { INFRA } from './stand-in';
-import { pipeline } from './templates';
+import { pipeline, smallestPipeline } from './templates';
 
 const alarms = pipeline.all('AWS::CloudWatch::Alarm').map((alarm) => alarm.Properties);
 
@@ -17,6 +17,13 @@ test('every alarm says what to do and where to look, and is sent', () => {
     assert.match(look, /^Where to look: https:\/\/eu-west-1\.console\.aws\.amazon\.com\/[^<>{}]+$/);
     assert.doesNotMatch(look, /token/i);
     assert.deepEqual(alarm.AlarmActions, [topic]);
+  }
+});
+
+test('where operators are told the runbook\'s address, every alarm leads there', () => {
+  for (const { Properties: alarm } of smallestPipeline.all('AWS::CloudWatch::Alarm')) {
+    assert.match(alarm.AlarmDescription, /\n\nWhat to do: https:\/\/acme\.example\/OPERATIONS\.md#[a-z0-9-]+\n\n/);
+    assert.ok(alarm.AlarmDescription.length <= 1024);
   }
 });
 

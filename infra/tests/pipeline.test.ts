@@ -7,7 +7,8 @@ import { PipelineStack } from '../lib/pipeline-stack';
 import { emptyApp, fixture, INFRA, standIn } from './stand-in';
 import { pipeline, Resource, smallestPipeline, statements, Statement } from './templates';
 
-const LEDGER = ['dynamodb:ConditionCheckItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query', 'dynamodb:UpdateItem'];
+const READ_LEDGER = ['dynamodb:GetItem', 'dynamodb:Query'];
+const LEDGER = [...READ_LEDGER, 'dynamodb:PutItem', 'dynamodb:UpdateItem'];
 const TAKE_AWAY = ['dynamodb:DeleteItem'];
 const READ_RELEASES = ['s3:GetObject', 's3:ListBucket'];
 const ANSWER = ['states:SendTaskFailure', 'states:SendTaskHeartbeat', 'states:SendTaskSuccess'];
@@ -31,7 +32,7 @@ const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
     'ssm:GetParameter',
     'states:DescribeExecution',
   ],
-  report: [...LEDGER, ...TAKE_AWAY, 'sns:Publish'],
+  report: [...READ_LEDGER, ...TAKE_AWAY, 'sns:Publish'],
   sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:StartExecution'],
 };
 
@@ -110,8 +111,11 @@ for (const name of FUNCTIONS) {
   });
 }
 
+const metricFilter = (metric: string) =>
+  pipeline.all('AWS::Logs::MetricFilter').map(({ Properties }) => Properties).find((filter) => filter.MetricTransformations[0].MetricName === metric)!;
+
 test('the use of the previous webhook secret is counted in the lines that the webhook really writes', () => {
-  const { Properties: filter } = pipeline.one('AWS::Logs::MetricFilter');
+  const filter = metricFilter('PreviousWebhookSecret');
   const logGroup = pipeline.all('AWS::Logs::LogGroup').find((group) => group.Properties.LogGroupName === '/aws/lambda/lockgate-webhook')!;
   assert.equal(filter.LogGroupName, `<${pipeline.idOf(logGroup)}>`);
   assert.deepEqual(filter.MetricTransformations, [
@@ -221,11 +225,31 @@ test('the sweep wakes gate, build, deploy, approval and report; gate wakes appro
   assert.deepEqual([setting('lockgate-gate'), setting('lockgate-sweep')], [live('approval'), live('approval')]);
 });
 
-test('only what was waiting may be taken away from the ledger', () => {
-  for (const name of ['gate', 'build', 'deploy', 'approval', 'report']) {
-    for (const statement of of(`lockgate-${name}`, 'dynamodb:DeleteItem')) {
-      assert.deepEqual(statement.Condition, { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['parked#*', 'report#*'] } });
-    }
+test('each function writes the kinds of items that are its own, and takes away only what was waiting', () => {
+  // A key begins with the item's kind, see "The ledger" in docs/ARCHITECTURE.md.
+  const kinds = (name: string, action: string): string[] =>
+    of(`lockgate-${name}`, action).flatMap(({ Condition: condition }) => {
+      assert.deepEqual(Object.keys(condition), ['ForAllValues:StringLike'], name);
+      return condition['ForAllValues:StringLike']['dynamodb:LeadingKeys'];
+    });
+  const written = {
+    webhook: ['delivery#*', 'pin#*'],
+    gate: ['deployment#*', 'environment#*', 'parked#*', 'report#*'],
+    build: ['build#*', 'deployment#*', 'parked#*'],
+    deploy: ['deployment#*', 'environment#*', 'parked#*'],
+    'smoke-test': ['deployment#*'],
+    approval: ['approval#*', 'deployment#*', 'parked#*'],
+    report: [],
+    sweep: ['delivery#*', 'deployment#*', 'environment#*'],
+  };
+  const takenAway = { gate: ['parked#*'], build: ['parked#*'], deploy: ['parked#*'], approval: ['parked#*'], report: ['report#*'] };
+  for (const name of FUNCTIONS) {
+    assert.deepEqual(kinds(name, 'dynamodb:PutItem'), written[name], name);
+    assert.deepEqual(kinds(name, 'dynamodb:UpdateItem'), written[name], name);
+    assert.deepEqual(kinds(name, 'dynamodb:DeleteItem'), (takenAway as Record<string, string[]>)[name] ?? [], name);
+  }
+  for (const action of ['dynamodb:BatchWriteItem', 'dynamodb:PartiQLInsert', 'dynamodb:PartiQLUpdate', 'dynamodb:PartiQLDelete']) {
+    assert.deepEqual(FUNCTIONS.flatMap((name) => of(`lockgate-${name}`, action)), []);
   }
 });
 
@@ -240,6 +264,33 @@ test('the internet reaches these routes and no other; who has an AWS identity sh
     'GET /approvals': 'AWS_IAM',
   });
   assert.equal(pipeline.one('AWS::ApiGatewayV2::Api').Properties.CorsConfiguration, undefined);
+});
+
+test('each route has a throttle of its own, and exists before the stage names it', () => {
+  const { Properties: stage, DependsOn: after } = pipeline.one('AWS::ApiGatewayV2::Stage');
+  const throttle = (rate: number, burst: number) => ({ ThrottlingRateLimit: rate, ThrottlingBurstLimit: burst });
+  assert.deepEqual(stage.RouteSettings, {
+    'POST /webhooks/github': throttle(200, 500),
+    'GET /approvals/{id}': throttle(20, 200),
+    'HEAD /approvals/{id}': throttle(20, 200),
+    'POST /approvals/{id}': throttle(20, 200),
+    'POST /approvals/{id}/ballots': throttle(10, 50),
+    'GET /approvals': throttle(10, 50),
+  });
+  const routes = pipeline.all('AWS::ApiGatewayV2::Route').map((route) => pipeline.idOf(route));
+  assert.deepEqual([...(after as string[])].sort(), routes.sort());
+});
+
+test('a delivery that is turned away is counted in the access log, and is an alarm', () => {
+  const filter = metricFilter('DeliveriesTurnedAway');
+  const log = pipeline.resources[filter.LogGroupName.slice(1, -1)]!.Properties;
+  assert.equal(log.LogGroupName, '/aws/vendedlogs/lockgate/api');
+  assert.equal(filter.FilterPattern, '{ ($.route = "POST /webhooks/github") && (($.status = "413") || ($.status = "429")) }');
+  const alarm = pipeline.all('AWS::CloudWatch::Alarm').find(({ Properties }) => Properties.MetricName === 'DeliveriesTurnedAway')!;
+  assert.deepEqual([alarm.Properties.Namespace, alarm.Properties.Threshold, alarm.Properties.Period], ['Lockgate', 1, 300]);
+  // The names in the pattern are those of the log's lines, which are JSON with texts.
+  const format = JSON.parse(pipeline.one('AWS::ApiGatewayV2::Stage').Properties.AccessLogSettings.Format);
+  assert.deepEqual([format.route, format.status], ['$context.routeKey', '$context.status']);
 });
 
 test('each route reaches its own function, through its alias', () => {
@@ -293,7 +344,7 @@ test('the outputs say where the API is, and what approval writes into its links 
 test('the door is narrow, and the access log has nothing of what came through: no path, no query, no token', () => {
   const { Properties: stage } = pipeline.one('AWS::ApiGatewayV2::Stage');
   assert.equal(stage.StageName, '$default');
-  assert.deepEqual(stage.DefaultRouteSettings, { ThrottlingBurstLimit: 200, ThrottlingRateLimit: 20 });
+  assert.deepEqual(stage.DefaultRouteSettings, { ThrottlingBurstLimit: 20, ThrottlingRateLimit: 20 });
   const logged = [...stage.AccessLogSettings.Format.matchAll(/\$context\.([\w.]+)/g)].map(([, name]) => name);
   assert.deepEqual(logged.sort(), [
     'identity.sourceIp',

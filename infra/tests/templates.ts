@@ -107,7 +107,7 @@ export const environment = new Synthesised(installation, 'Environment-2222222222
 /** The smallest one: the tools account is also the target; and everything that can be switched is switched. */
 const small = fixture();
 export const smallest = synthesise({
-  pipeline: { ...small.pipeline, customer_managed_keys: true, smoke_test_addresses: ['10.0.0.0/8', '127.0.0.0/8'] },
+  pipeline: { ...small.pipeline, customer_managed_keys: true, runbook: 'https://acme.example/OPERATIONS.md', smoke_test_addresses: ['10.0.0.0/8', '127.0.0.0/8'] },
   applications: small.applications.map((application) => ({
     ...application,
     environments: application.environments.slice(0, 1).map((dev) => ({ ...dev, account: small.pipeline.account })),

@@ -20,6 +20,7 @@ mod owed_reports;
 pub mod parameters;
 mod parking;
 mod pins;
+pub mod remembered;
 pub mod stacks;
 pub mod tasks;
 

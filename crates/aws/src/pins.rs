@@ -1,6 +1,6 @@
-//! What a release's tag stood for when it was first asked. A tag that moves later changes nothing.
+//! What a release's tag stood for when it was first asked. A tag that moves later changes nothing, and neither does it
+//! that a pre-release becomes a release: what people accepted as the one is what the other brings.
 
-use domain::deployment::Cause;
 use domain::intake::{Release, Resolved};
 use domain::names::CommitSha;
 use jiff::Timestamp;
@@ -17,9 +17,9 @@ struct Pin {
 }
 
 impl Ledger {
-    /// What the release's tag was pinned to for this cause; nothing, where nobody asked yet.
-    pub async fn pinned_release(&self, release: &Release, cause: Cause) -> Result<Option<Resolved>, Error> {
-        let Some(item) = self.get(&partition(release), &sort_key(release, cause)).await? else {
+    /// What the release's tag was pinned to; nothing, where nobody asked yet.
+    pub async fn pinned_release(&self, release: &Release) -> Result<Option<Resolved>, Error> {
+        let Some(item) = self.get(&partition(release), &sort_key(release)).await? else {
             return Ok(None);
         };
         let Pin { commit, title, .. } = read(item, "dynamodb:GetItem")?;
@@ -28,20 +28,14 @@ impl Ledger {
 
     /// Pins a release's tag to what it stands for, unless it is pinned, and says what it is pinned to: of any number that
     /// ask at once, all get the same.
-    pub async fn pin_release(
-        &self,
-        release: &Release,
-        cause: Cause,
-        resolved: Resolved,
-        now: Timestamp,
-    ) -> Result<Resolved, Error> {
+    pub async fn pin_release(&self, release: &Release, resolved: Resolved, now: Timestamp) -> Result<Resolved, Error> {
         let operation = "dynamodb:PutItem";
         let pin = Pin {
             commit: resolved.commit.clone(),
             title: resolved.title.clone(),
             at: now,
         };
-        let (pk, sk) = (partition(release), sort_key(release, cause));
+        let (pk, sk) = (partition(release), sort_key(release));
         let put = self
             .client
             .put_item()
@@ -54,7 +48,7 @@ impl Ledger {
         match put {
             Ok(_) => Ok(resolved),
             Err(error) if error.is(Kind::Conflict) => self
-                .pinned_release(release, cause)
+                .pinned_release(release)
                 .await?
                 .ok_or_else(|| Error::unexpected(operation, format!("the pin {pk} {sk} is there and cannot be read"))),
             Err(error) => Err(error),
@@ -66,7 +60,7 @@ fn partition(release: &Release) -> String {
     format!("pin#{}", release.repository)
 }
 
-/// A number, a tag and a word: whatever the tag holds, no two lists of them run together.
-fn sort_key(release: &Release, cause: Cause) -> String {
-    format!("{}#{}#{cause}", release.id, release.tag)
+/// A number and a tag: whatever the tag holds, no two such pairs run together.
+fn sort_key(release: &Release) -> String {
+    format!("{}#{}", release.id, release.tag)
 }

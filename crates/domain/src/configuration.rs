@@ -44,6 +44,9 @@ pub struct Pipeline {
     pub customer_managed_keys: bool,
     /// Where GitHub's API is.
     pub github_api: String,
+    /// Where the operators read docs/OPERATIONS.md, for alarms to lead there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
 }
 
 /// One GitHub repository and the ladder it climbs.

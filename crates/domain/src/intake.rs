@@ -298,7 +298,7 @@ pub enum Reason {
     EditedRelease,
     /// A release was taken back or deleted.
     WithdrawnRelease,
-    /// GitHub knows no such tag.
+    /// There is no commit behind the tag: it names something else, or is no tag's name.
     TagMissing,
     /// An event that starts nothing in any version.
     AsksForNothing,
@@ -326,7 +326,7 @@ impl Reason {
             }
             Self::EditedRelease => "Editing a release's texts starts nothing.",
             Self::WithdrawnRelease => "A release that is gone leaves nothing to deploy; what it brought stays.",
-            Self::TagMissing => "GitHub knows no commit behind this release's tag.",
+            Self::TagMissing => "There is no commit behind this release's tag.",
             Self::AsksForNothing => "Events of this kind start nothing; take them off the webhook to save deliveries.",
         }
     }
@@ -417,8 +417,9 @@ impl Delivery {
 
 /// Decides what an event asks for; `resolved` is what [`Event::needs_commit`] asked about.
 ///
-/// A deployment's id is derived from the push itself (branch, commit before and commit after), so that a redelivery or
-/// a replay asks for the same deployment again, and a later push that goes back to an older commit asks for a new one.
+/// A deployment's id is derived from the push itself (branch, commit before, commit after, and when GitHub took it), so
+/// that a redelivery or a replay asks for the same deployment again, and a later push asks for a new one, even where it
+/// takes the branch from and to the same commits as an earlier one.
 /// Of a release it is derived from the release, its tag and whether it is a pre-release, and not from the event: all the
 /// events of one release ask for one deployment.
 pub fn asks(
@@ -453,6 +454,7 @@ fn asked_by_push(
         return Err(Reason::OtherBranch);
     }
     let before = push.before.as_ref().map_or("", CommitSha::as_str);
+    let taken_at = push.pushed_at.map(|at| at.as_second().to_string()).unwrap_or_default();
     let environments = started_by(application, Cause::Push);
     if environments.is_empty() {
         return Err(Reason::NoEnvironmentByPush);
@@ -464,7 +466,7 @@ fn asked_by_push(
                 &push.repository,
                 &environment.name,
                 commit,
-                &["push", &push.reference, before, commit.as_str()],
+                &["push", &push.reference, before, commit.as_str(), &taken_at],
             ),
             application: push.repository.clone(),
             environment: environment.clone(),

@@ -213,7 +213,8 @@ impl Digest {
 impl DeploymentId {
     /// Derives the id from what is asked, so that asking again gives the same id and Step Functions refuses a second execution.
     ///
-    /// `asked` is everything that makes two requests the same one: for a push, the commit before and the commit after.
+    /// `asked` is everything that makes two requests the same one: for a push, the branch, the commit before, the commit
+    /// after and the time.
     /// Parts are hashed with their lengths, so that no two lists of parts run together.
     pub fn derive(
         repository: &RepositoryName,

@@ -73,6 +73,17 @@ pub struct Commits {
     pub since: Option<CommitSha>,
 }
 
+/// What a tag leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagTarget {
+    /// This commit, annotated tags peeled.
+    Commit(CommitSha),
+    /// Something else than a commit, or the name is none that a tag can have: asking again changes nothing.
+    NoCommit,
+    /// GitHub knows no such tag, or does not know it yet.
+    Missing,
+}
+
 impl GitHub {
     /// The API at this address, asked with a token or without: unauthenticated, GitHub shows public repositories and
     /// answers 60 questions an hour. Nothing is asked yet.
@@ -104,17 +115,17 @@ impl GitHub {
         self
     }
 
-    /// The commit that a tag names; nothing, where there is no such tag, or it names something else than a commit.
-    pub async fn commit_of_tag(&self, repository: &RepositoryName, tag: &str) -> Result<Option<CommitSha>, Error> {
+    /// The commit that a tag names.
+    pub async fn commit_of_tag(&self, repository: &RepositoryName, tag: &str) -> Result<TagTarget, Error> {
         if !tag::is_valid(tag) {
-            return Ok(None);
+            return Ok(TagTarget::NoCommit);
         }
         let asking = self.asking(format!("the tag {} of {repository}", tag::shown(tag)));
         let path = format!("/repos/{repository}/git/ref/tags/{}", tag::encoded(tag));
         let Some(reply) = self.http.get(&asking, &path).await? else {
             // GitHub says "not found" of what we may not see, too.
             self.must_see(&asking, repository).await?;
-            return Ok(None);
+            return Ok(TagTarget::Missing);
         };
         let mut object = asking.read::<HasObject>(&reply)?.object;
         for _ in 0..PEELED_AT_MOST {
@@ -123,11 +134,15 @@ impl GitHub {
             }
             let path = format!("/repos/{repository}/git/tags/{}", object.sha);
             let Some(reply) = self.http.get(&asking, &path).await? else {
-                return Ok(None);
+                return Ok(TagTarget::Missing);
             };
             object = asking.read::<HasObject>(&reply)?.object;
         }
-        Ok(matches!(object.kind, Kind::Commit).then_some(object.sha))
+        Ok(if matches!(object.kind, Kind::Commit) {
+            TagTarget::Commit(object.sha)
+        } else {
+            TagTarget::NoCommit
+        })
     }
 
     /// A commit; nothing, where the repository does not have it.

@@ -148,11 +148,11 @@ fn commit(number: usize) -> Value {
     })
 }
 
-async fn tag(server: &Server, tag: &str) -> Result<Option<CommitSha>, Error> {
+async fn tag(server: &Server, tag: &str) -> Result<TagTarget, Error> {
     server.github().commit_of_tag(&repository(), tag).await
 }
 
-async fn v1(server: &Server) -> Result<Option<CommitSha>, Error> {
+async fn v1(server: &Server) -> Result<TagTarget, Error> {
     tag(server, "v1").await
 }
 
@@ -214,18 +214,22 @@ async fn a_tag_is_peeled_down_to_its_commit() {
         (0, "something new", None),
     ] {
         let server = Server::having(chain(length, end)).await;
-        assert_eq!(v1(&server).await, Ok(commit.map(sha)), "{length} {end}");
+        let target = commit.map_or(TagTarget::NoCommit, |number| TagTarget::Commit(sha(number)));
+        assert_eq!(v1(&server).await, Ok(target), "{length} {end}");
     }
     // A circle, which Git cannot make.
     let server = Server::having([(V1.to_owned(), object("tag", 1)), (tag_object(1), object("tag", 1))]).await;
-    assert_eq!(v1(&server).await, Ok(None));
+    assert_eq!(v1(&server).await, Ok(TagTarget::NoCommit));
     assert_eq!(server.count(), 6);
+    // What it names is not known, perhaps not yet.
+    let server = Server::having([(V1.to_owned(), object("tag", 1))]).await;
+    assert_eq!(v1(&server).await, Ok(TagTarget::Missing));
 }
 
 #[tokio::test]
 async fn a_missing_tag_is_told_from_a_repository_that_we_may_not_see() {
     let visible = Server::having([("/repos/acme/shop".to_owned(), json!({ "id": 1 }))]).await;
-    assert_eq!(v1(&visible).await, Ok(None));
+    assert_eq!(v1(&visible).await, Ok(TagTarget::Missing));
     assert_eq!(visible.targets(), [V1, "/repos/acme/shop"]);
 
     let hidden = Server::having([]).await;
@@ -260,7 +264,7 @@ async fn hostile_tags_lead_nowhere_else() {
         ("refs/tags/v1", "refs/tags/v1"),
         ("@", "%40"),
     ] {
-        assert_eq!(tag(&server, name).await, Ok(Some(sha(1))), "{name}");
+        assert_eq!(tag(&server, name).await, Ok(TagTarget::Commit(sha(1))), "{name}");
         targets.push(format!("/repos/acme/shop/git/ref/tags/{path}"));
     }
     for name in [
@@ -277,7 +281,7 @@ async fn hostile_tags_lead_nowhere_else() {
         "a//b",
         ".",
     ] {
-        assert_eq!(tag(&server, name).await, Ok(None), "{name:?}");
+        assert_eq!(tag(&server, name).await, Ok(TagTarget::NoCommit), "{name:?}");
     }
     assert_eq!(server.targets(), targets);
 }
@@ -538,7 +542,7 @@ async fn what_may_pass_is_asked_again() {
             }
         })
         .await;
-        assert_eq!(v1(&server).await, Ok(Some(sha(1))), "{name}");
+        assert_eq!(v1(&server).await, Ok(TagTarget::Commit(sha(1))), "{name}");
         assert_eq!(server.count(), 2, "{name}");
     }
 }
@@ -709,7 +713,7 @@ async fn an_answer_just_within_the_limit_is_whole() {
     let document = object("commit", 1).to_string();
     let body = format!("{document}{}", " ".repeat(4 * 1024 * 1024 - document.len()));
     let server = Server::saying(move |_, _| answer("200 OK", "", &body)).await;
-    assert_eq!(v1(&server).await, Ok(Some(sha(1))));
+    assert_eq!(v1(&server).await, Ok(TagTarget::Commit(sha(1))));
 }
 
 #[tokio::test]
@@ -766,7 +770,7 @@ async fn an_absolute_redirect_to_the_same_host_is_followed() {
         say(stream, text).await;
     })
     .await;
-    assert_eq!(v1(&server).await, Ok(Some(sha(1))));
+    assert_eq!(v1(&server).await, Ok(TagTarget::Commit(sha(1))));
     assert_eq!(server.targets(), [V1, "/repositories/1/git/ref/tags/v1"]);
 }
 

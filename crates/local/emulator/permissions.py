@@ -6,6 +6,10 @@
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodebuild.html
 - a function invoked by an alias or a version is authorized on the alias' or the version's ARN,
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+- ``dynamodb:LeadingKeys`` are the partition keys of the items that a call reads or writes one by one,
+  https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+  (Of a transaction's items each is judged by the keys of all of them, which refuses more than AWS does. A query's key
+  is not told: MiniStack reads its expression only later.)
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import json
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam
+from ministack.services import dynamodb, iam
 
 from emulator.seams import around
 
@@ -29,6 +33,11 @@ def install() -> None:
         if key.lower() == "aws:principalarn":
             return role_arn(context.principal_arn)
         return original(key, context)
+
+    @around("dynamodb_service_context", iam_actions)
+    def dynamodb_context(original: Any, body: bytes) -> Any:
+        keys = _leading_keys(body)
+        return {**original(body), **({"dynamodb:LeadingKeys": keys} if keys else {})}
 
     @around("extract_resource_arn", iam_actions)
     def resource(
@@ -66,6 +75,23 @@ def role_arn(principal: str) -> str:
     # The session's ARN leaves out the role's path.
     role = iam._roles.get_scoped(account, None, name) or {}
     return str(role.get("Arn") or f"arn:aws:iam::{account}:role/{name}")
+
+
+def _leading_keys(body: bytes) -> list[str]:
+    """The partition keys of the items that a call names."""
+    try:
+        asked = json.loads(body or b"{}")
+    except ValueError:
+        return []
+    if not isinstance(asked, dict):
+        return []
+    actions = [action for item in asked.get("TransactItems") or [] for action in item.values()]
+    found = []
+    for action in actions or [asked]:
+        table = dynamodb._tables.get(str(action.get("TableName")).rsplit("/", 1)[-1]) or {}
+        item = action.get("Item") or action.get("Key") or {}
+        found += [str(value) for value in item.get(table.get("pk_name"), {}).values()]
+    return found
 
 
 def _projects(body: bytes, prefix: str) -> list[str]:

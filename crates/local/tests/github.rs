@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::failure::Name;
 use domain::names::{CommitSha, RepositoryName};
-use github::{GitHub, Patience};
+use github::{GitHub, Patience, TagTarget};
 use jiff::{SignedDuration, Timestamp};
 use local::repository::Person;
 use local::{GitHubStandIn, Repository};
@@ -47,7 +47,7 @@ impl Set {
         })
     }
 
-    async fn commit_of(&self, tag: &str) -> Option<CommitSha> {
+    async fn commit_of(&self, tag: &str) -> TagTarget {
         self.github().commit_of_tag(&self.name, tag).await.unwrap()
     }
 
@@ -73,16 +73,20 @@ async fn tags_of_every_kind_lead_to_their_commits() {
         .annotated_tag("v2", "The second\n\nof all")
         .await
         .unwrap();
-    assert_eq!(set.commit_of("v1").await, Some(first.clone()));
-    assert_eq!(set.commit_of("release/2026#1%2f-grüße").await, Some(first.clone()));
-    assert_eq!(set.commit_of("v2").await, Some(second.clone()));
-    for missing in ["v3", "v", "release", "v1^{}", "main"] {
-        assert_eq!(set.commit_of(missing).await, None, "{missing}");
+    assert_eq!(set.commit_of("v1").await, TagTarget::Commit(first.clone()));
+    assert_eq!(
+        set.commit_of("release/2026#1%2f-grüße").await,
+        TagTarget::Commit(first.clone())
+    );
+    assert_eq!(set.commit_of("v2").await, TagTarget::Commit(second.clone()));
+    for missing in ["v3", "v", "release", "main"] {
+        assert_eq!(set.commit_of(missing).await, TagTarget::Missing, "{missing}");
     }
+    assert_eq!(set.commit_of("v1^{}").await, TagTarget::NoCommit);
     set.repository.move_tag("v1", &second).await.unwrap();
     set.repository.move_tag("v2", &first).await.unwrap();
-    assert_eq!(set.commit_of("v1").await, Some(second));
-    assert_eq!(set.commit_of("v2").await, Some(first));
+    assert_eq!(set.commit_of("v1").await, TagTarget::Commit(second));
+    assert_eq!(set.commit_of("v2").await, TagTarget::Commit(first));
 
     let other: RepositoryName = "acme/other".parse().unwrap();
     let hidden = set.github().commit_of_tag(&other, "v1").await;
@@ -275,7 +279,7 @@ async fn it_fails_as_github_does_and_keeps_what_it_was_asked() {
     assert!(slow.unwrap_err().to_string().ends_with("it did not answer in time"));
     set.stand_in.be_well();
     set.stand_in.take_asked();
-    assert_eq!(ask().await, Ok(Some(first)));
+    assert_eq!(ask().await, Ok(TagTarget::Commit(first)));
     let asked = set.stand_in.take_asked();
     let targets: Vec<&str> = asked.iter().map(|asked| asked.target.as_str()).collect();
     assert_eq!(targets, ["/repos/acme/shop/git/ref/tags/v1"]);

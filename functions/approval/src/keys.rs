@@ -1,31 +1,18 @@
 //! The keys that links are signed with: one that signs, and while it is being changed the one before.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use aws::Error;
 use aws::parameters::Parameters;
+use aws::remembered::Remembered;
 use domain::approval::Keys;
 use domain::approval::token::Key;
-use jiff::{SignedDuration, Timestamp};
-
-/// Whoever sends made-up links must not make us ask SSM each time.
-const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(5);
-
-/// A key that was taken away holds no longer than this.
-const AT_LEAST_EVERY: SignedDuration = SignedDuration::from_mins(5);
+use jiff::Timestamp;
 
 /// The keys as last read.
 #[derive(Debug)]
 pub struct KeyStore {
     parameters: Parameters,
     path: String,
-    known: Mutex<Option<Known>>,
-}
-
-#[derive(Debug)]
-struct Known {
-    keys: Keys,
-    read_at: Timestamp,
+    remembered: Remembered<Keys, Error>,
 }
 
 impl KeyStore {
@@ -34,37 +21,28 @@ impl KeyStore {
         Self {
             parameters,
             path,
-            known: Mutex::default(),
+            remembered: Remembered::default(),
         }
     }
 
     /// The keys, read again from time to time.
     pub async fn keys(&self, now: Timestamp) -> Result<Keys, Error> {
-        self.younger_than(AT_LEAST_EVERY, now).await
+        self.remembered.known(now, || self.read()).await
     }
 
     /// The keys, where those did not do: there may be new ones.
     pub async fn newest(&self, now: Timestamp) -> Result<Keys, Error> {
-        self.younger_than(AT_MOST_EVERY, now).await
+        self.remembered.newest(now, || self.read()).await
     }
 
-    async fn younger_than(&self, age: SignedDuration, now: Timestamp) -> Result<Keys, Error> {
-        let is_young = |known: &&Known| now.duration_since(known.read_at).abs() < age;
-        if let Some(known) = self.known().as_ref().filter(is_young) {
-            return Ok(known.keys.clone());
-        }
-        let keys = Keys {
+    async fn read(&self) -> Result<Keys, Error> {
+        Ok(Keys {
             current: self
                 .key("key")
                 .await?
                 .ok_or_else(|| self.unusable("key", "is not there"))?,
             previous: self.key("key-previous").await?,
-        };
-        *self.known() = Some(Known {
-            keys: keys.clone(),
-            read_at: now,
-        });
-        Ok(keys)
+        })
     }
 
     async fn key(&self, name: &str) -> Result<Option<Key>, Error> {
@@ -82,9 +60,5 @@ impl KeyStore {
                 self.path
             ),
         )
-    }
-
-    fn known(&self) -> MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

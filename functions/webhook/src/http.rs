@@ -10,7 +10,7 @@ use domain::names::DeploymentId;
 use serde::{Deserialize, Serialize};
 
 /// A request, as an HTTP API hands it to a function: the parts of the payload's format 2.0 that are used.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Input {
     #[serde(default)]

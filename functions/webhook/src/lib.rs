@@ -3,8 +3,8 @@
 //! The order is what makes it safe. The signature is verified over the raw bytes before anything is parsed. A delivery
 //! is claimed in the ledger, with what was decided, before anything is started, so that a redelivery or the sweep can
 //! finish what failed half-way. Executions are named by what is asked for, so that starting one twice starts it once.
-//! What a release's tag stands for is asked before the claim, so that a delivery for which GitHub does not answer can
-//! come again; and it is pinned, so that all the release's deliveries mean one commit.
+//! What a release's tag stands for is asked before the claim, so that a delivery for which GitHub does not answer, or
+//! does not know the tag yet, can come again; and it is pinned, so that all the release's deliveries mean one commit.
 
 pub mod applications;
 mod http;
@@ -31,7 +31,7 @@ use secrets::{Refused, SecretStore};
 use tags::Tags;
 
 /// The longest body that is taken. Lambda takes 6 MB with everything that API Gateway puts around it, and writes a body
-/// into JSON again, which makes it longer.
+/// into JSON again, which makes it longer. What is longer still never gets here (docs/decisions, 37).
 pub const BODY_LIMIT: usize = 5 * 1024 * 1024;
 
 /// GitHub gives up after ten seconds. What was claimed by then is finished by the sweep.
@@ -69,6 +69,12 @@ pub enum Error {
         /// What is wrong with it.
         fault: UnusableToken,
     },
+    /// GitHub told of a release and knows no such tag, or does not know it yet.
+    #[error("GitHub does not know the tag {tag} of a release that it told of; redeliver it when GitHub shows the tag")]
+    TagMissing {
+        /// The tag, made harmless.
+        tag: String,
+    },
 }
 
 impl Error {
@@ -78,6 +84,7 @@ impl Error {
             Self::Aws(error) => error.name(),
             Self::GitHub(error) => error.name(),
             Self::UnusableToken { .. } => Name::GitHubDenied,
+            Self::TagMissing { .. } => Name::GitHubUnavailable,
         }
     }
 }

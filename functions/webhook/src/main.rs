@@ -17,7 +17,7 @@ async fn main() -> Result<(), StartError> {
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), &setting("LOCKGATE_SECRETS")?, Timestamp::now()).await,
         applications: Applications::new(parameters.clone(), &setting("LOCKGATE_APPLICATIONS")?),
-        tags: tags::Tags::new(github, parameters, &setting("LOCKGATE_GITHUB_TOKEN")?),
+        tags: tags::Tags::new(github, parameters, &setting("LOCKGATE_GITHUB_TOKEN")?, tags::PAUSES),
         ledger: Ledger::new(aws.dynamodb(), setting("LOCKGATE_LEDGER")?),
         executions: Executions::new(aws.step_functions(), setting("LOCKGATE_STATE_MACHINE")?),
     };

@@ -1,31 +1,10 @@
-//! The webhook secrets, and when to read them again.
-
-use std::sync::Mutex;
+//! The webhook secrets.
 
 use aws::Error;
 use aws::parameters::Parameters;
+use aws::remembered::Remembered;
 use domain::signature::{BadSignature, Secrets, UnusableSecret, WebhookSecret, Which, verify};
-use jiff::{SignedDuration, Timestamp};
-
-/// Whoever sends wrong signatures must not make us ask SSM each time.
-const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(5);
-
-/// When something may be read again.
-#[derive(Debug, Clone, Copy)]
-struct Readings {
-    last: Timestamp,
-}
-
-impl Readings {
-    /// Whether it may be read now, which then counts as the last time. A clock that was set back does not stop it.
-    fn may_read(&mut self, now: Timestamp) -> bool {
-        let due = now.duration_since(self.last).abs() >= AT_MOST_EVERY;
-        if due {
-            self.last = now;
-        }
-        due
-    }
-}
+use jiff::Timestamp;
 
 /// Why a delivery was not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +20,10 @@ pub enum Refused {
 pub struct SecretStore {
     parameters: Parameters,
     path: String,
-    known: Mutex<(Option<Secrets>, Readings)>,
+    remembered: Remembered<Secrets, ReadError>,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 enum ReadError {
     #[error("there is no parameter {0}; store the secret that the GitHub webhook was given there, as a SecureString")]
     Missing(String),
@@ -61,34 +40,24 @@ impl SecretStore {
         let store = Self {
             parameters,
             path: path.to_owned(),
-            known: Mutex::new((None, Readings { last: now })),
+            remembered: Remembered::sparing(),
         };
-        store.read_again().await;
+        told(store.remembered.known(now, || store.read()).await);
         store
     }
 
     /// Verifies a signature. When it fails, the secrets may have been changed since they were read.
     pub async fn verify(&self, header: Option<&str>, body: &[u8], now: Timestamp) -> Result<Which, Refused> {
-        let first = self.verify_with_known(header, body);
-        if first.is_ok() || !self.known().1.may_read(now) {
+        let with = |secrets: Option<Secrets>| {
+            let secrets = secrets.ok_or(Refused::NoSecret)?;
+            verify(&secrets, header, body).map_err(|BadSignature| Refused::BadSignature)
+        };
+        let first = with(told(self.remembered.known(now, || self.read()).await));
+        if first.is_ok() {
             return first;
         }
-        self.read_again().await;
-        self.verify_with_known(header, body)
-    }
-
-    fn verify_with_known(&self, header: Option<&str>, body: &[u8]) -> Result<Which, Refused> {
-        let known = self.known();
-        let secrets = known.0.as_ref().ok_or(Refused::NoSecret)?;
-        verify(secrets, header, body).map_err(|BadSignature| Refused::BadSignature)
-    }
-
-    /// Reads the secrets; those that are known stay when they cannot be read.
-    async fn read_again(&self) {
-        match self.read().await {
-            Ok(secrets) => self.known().0 = Some(secrets),
-            Err(error) => tracing::error!(error.cause = %error, "the webhook secrets cannot be read"),
-        }
+        // Where they cannot be read now, those that are known have answered.
+        told(self.remembered.newest(now, || self.read()).await).map_or(first, |newest| with(Some(newest)))
     }
 
     async fn read(&self) -> Result<Secrets, ReadError> {
@@ -103,33 +72,10 @@ impl SecretStore {
         let previous = value.map(|value| secret(previous, value)).transpose()?;
         Ok(Secrets { current, previous })
     }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, (Option<Secrets>, Readings)> {
-        // What is guarded is replaced as a whole, so that a panic elsewhere cannot have left half of it.
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_read_more_often_than_every_few_seconds() {
-        let start = Timestamp::UNIX_EPOCH;
-        let mut readings = Readings { last: start };
-        let answers: Vec<bool> = [0, 1, 4, 5, 6, 9, 10, 3_600, 3_601]
-            .into_iter()
-            .map(|seconds| readings.may_read(start + SignedDuration::from_secs(seconds)))
-            .collect();
-        assert_eq!(answers, [false, false, false, true, false, false, true, true, false]);
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_stops_nothing() {
-        let late = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
-        let mut readings = Readings { last: late };
-        assert!(readings.may_read(Timestamp::UNIX_EPOCH));
-        assert!(!readings.may_read(Timestamp::UNIX_EPOCH));
-    }
+/// What was read, or nothing, said in the log.
+fn told(read: Result<Secrets, ReadError>) -> Option<Secrets> {
+    read.inspect_err(|error| tracing::error!(error.cause = %error, "the webhook secrets cannot be read"))
+        .ok()
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use aws::Ledger;
 use aws::parameters::Parameters;
+use domain::harmless::harmless;
 use domain::intake::{Release, Resolved};
-use github::{GitHub, Patience, Token};
+use domain::names::CommitSha;
+use github::{GitHub, Patience, TagTarget, Token};
 use jiff::Timestamp;
 
 use crate::Error;
@@ -17,34 +19,44 @@ pub const PATIENCE: Patience = Patience {
     pause: Duration::from_millis(200),
 };
 
+/// How long to wait before a tag that GitHub does not know is asked for again. Its events overtake its own replicas: a tag
+/// that was made a moment ago can be "not found" for a second or two (datafusion-contrib/datafusion-go#10,
+/// PostHog/posthog-js#4632). Together they leave time for the answers.
+pub const PAUSES: &[Duration] = &[
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
 /// The tags.
 #[derive(Debug)]
 pub struct Tags {
     github: GitHub,
     parameters: Parameters,
     token: String,
+    pauses: &'static [Duration],
 }
 
 impl Tags {
     /// Asks this GitHub, with the token in this parameter. It is read each time: releases are rare, and whoever replaces
     /// a token need not wait for anything.
-    pub fn new(github: GitHub, parameters: Parameters, token: &str) -> Self {
+    pub fn new(github: GitHub, parameters: Parameters, token: &str, pauses: &'static [Duration]) -> Self {
         Self {
             github,
             parameters,
             token: token.to_owned(),
+            pauses,
         }
     }
 
-    /// What a release's tag stands for, from the first time that anybody asked; nothing, where GitHub has no such tag.
+    /// What a release's tag stands for, from the first time that anybody asked; nothing, where that is no commit. A tag
+    /// that GitHub does not know, although it told of its release, is an error: it may know it a moment later.
     pub async fn resolve(&self, ledger: &Ledger, release: &Release, now: Timestamp) -> Result<Option<Resolved>, Error> {
-        // Without a cause it asks for nothing, and nobody needs its commit.
-        let Ok(cause) = release.cause() else { return Ok(None) };
-        if let Some(pinned) = ledger.pinned_release(release, cause).await? {
+        if let Some(pinned) = ledger.pinned_release(release).await? {
             return Ok(Some(pinned));
         }
         let github = self.github.bearing(self.token().await?);
-        let Some(commit) = github.commit_of_tag(&release.repository, &release.tag).await? else {
+        let Some(commit) = self.commit(&github, release).await? else {
             return Ok(None);
         };
         // The title is for people; the release's own name does as well.
@@ -55,11 +67,25 @@ impl Tags {
                 String::new()
             }
         };
-        let pinned = ledger
-            .pin_release(release, cause, Resolved { commit, title }, now)
-            .await?;
+        let pinned = ledger.pin_release(release, Resolved { commit, title }, now).await?;
         tracing::info!(github.release = release.id, github.tag = ?release.tag, commit = %pinned.commit, "pinned a release's tag");
         Ok(Some(pinned))
+    }
+
+    async fn commit(&self, github: &GitHub, release: &Release) -> Result<Option<CommitSha>, Error> {
+        let mut pauses = self.pauses.iter();
+        loop {
+            match github.commit_of_tag(&release.repository, &release.tag).await? {
+                TagTarget::Commit(commit) => return Ok(Some(commit)),
+                TagTarget::NoCommit => return Ok(None),
+                TagTarget::Missing => {
+                    let pause = pauses.next().ok_or_else(|| Error::TagMissing {
+                        tag: harmless(&release.tag, 80),
+                    })?;
+                    tokio::time::sleep(*pause).await;
+                }
+            }
+        }
     }
 
     async fn token(&self) -> Result<Option<Token>, Error> {

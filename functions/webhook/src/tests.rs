@@ -2,6 +2,8 @@
 
 mod releases;
 
+use std::io::Write as _;
+
 use aws::Aws;
 use aws::parameters::Parameters;
 use base64::Engine as _;
@@ -59,7 +61,7 @@ async fn webhook_with(fake: &FakeAws, github: &FakeGitHub) -> Webhook {
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), "/lockgate/webhook", now()).await,
         applications: Applications::new(parameters.clone(), "/lockgate/applications"),
-        tags: Tags::new(github.github(), parameters, "/lockgate/github/token"),
+        tags: Tags::new(github.github(), parameters, "/lockgate/github/token", releases::PAUSES),
         ledger: Ledger::new(aws.dynamodb(), TABLE),
         executions: Executions::new(aws.step_functions(), MACHINE),
     };
@@ -316,12 +318,38 @@ async fn f03_a_delivery_signed_with_the_previous_secret_is_accepted_while_it_is_
     assert_eq!(answered(&webhook, old("a third")).await.0, 401);
 }
 
-/// Logging is set up once for a process, from its environment, as Lambda gives it: this test runs itself again.
+/// Set in the run of a test by itself.
+const LOG_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
+
+/// What the function logs while a test does what it says where [`LOG_FORMAT`] is set. Logging is set up once for a process,
+/// from its environment, as Lambda gives it: the test runs itself again.
+async fn logged_by(test: &str) -> Vec<String> {
+    let program = std::env::current_exe().unwrap();
+    let run = tokio::process::Command::new(program)
+        .args([test, "--exact", "--nocapture"])
+        .env(LOG_FORMAT, "JSON")
+        .output()
+        .await
+        .unwrap();
+    let printed = String::from_utf8(run.stdout).unwrap();
+    assert!(run.status.success(), "{printed}");
+    let (_, printed) = printed.split_once(LOG_BEGINS).unwrap();
+    let (lines, _) = printed.split_once(LOG_ENDS).unwrap();
+    lines.lines().map(str::to_owned).collect()
+}
+
+const LOG_BEGINS: &str = "\nwhat the function logs:\n";
+const LOG_ENDS: &str = "that is all\n";
+
+/// Between what the function logs and what the test's harness prints.
+fn mark(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).unwrap();
+}
+
 #[tokio::test]
 async fn the_line_that_tells_of_the_previous_secret_is_the_one_that_the_metric_filter_is_tested_with() {
     const THIS: &str =
         "tests::the_line_that_tells_of_the_previous_secret_is_the_one_that_the_metric_filter_is_tested_with";
-    const LOG_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
     if std::env::var_os(LOG_FORMAT).is_some() {
         lambda::start_logging();
         let fake = fake();
@@ -329,19 +357,118 @@ async fn the_line_that_tells_of_the_previous_secret_is_the_one_that_the_metric_f
             ("/lockgate/webhook/secret".to_owned(), "the next secret".to_owned()),
             ("/lockgate/webhook/secret-previous".to_owned(), SECRET.to_owned()),
         ]);
-        assert_eq!(answered(&webhook(&fake).await, pushed()).await.0, 202);
+        let webhook = webhook(&fake).await;
+        mark(LOG_BEGINS);
+        assert_eq!(answered(&webhook, pushed()).await.0, 202);
+        mark(LOG_ENDS);
         return;
     }
-    let program = std::env::current_exe().unwrap();
-    let run = tokio::process::Command::new(program)
-        .args([THIS, "--exact", "--nocapture"])
-        .env(LOG_FORMAT, "JSON")
-        .output()
-        .await
-        .unwrap();
-    let printed = String::from_utf8(run.stdout).unwrap();
     let expected = include_str!("tests/previous-secret.log").trim_end();
-    assert_eq!(printed.lines().filter(|line| *line == expected).count(), 1, "{printed}");
+    let lines = logged_by(THIS).await;
+    assert_eq!(lines.iter().filter(|line| *line == expected).count(), 1, "{lines:?}");
+}
+
+/// Texts as a stranger chooses them, for everything that people name.
+fn hostile_texts() -> Vec<String> {
+    [
+        "$(id)",
+        "`reboot`",
+        "<script>alert(1)</script>",
+        "a\r\nb: c",
+        "{\"level\":\"ERROR\"}\n{\"level\":\"ERROR\"}",
+        "nul\0",
+        "\u{1b}[31m",
+        "\u{202e}gpj.exe",
+        "line\u{2028}separator",
+        "\"quoted\\\"",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(["x".repeat(255), "ü".repeat(255)])
+    .collect()
+}
+
+/// Everything that a delivery can say in words is hostile, and it comes as far as it can.
+async fn deliver_hostile_texts() {
+    for (index, hostile) in hostile_texts().into_iter().enumerate() {
+        let fake = fake();
+        let here = application().replace("\"main\"", &json!(hostile).to_string());
+        let name = "/lockgate/applications/acme/shop".to_owned();
+        fake.state().parameters.insert(name, here);
+        let github = FakeGitHub::with_every_tag();
+        let webhook = webhook_with(&fake, &github).await;
+
+        let mut body = push();
+        body["ref"] = json!(format!("refs/heads/{hostile}"));
+        body["sender"]["login"] = json!(hostile);
+        body["head_commit"]["message"] = json!(format!("{hostile}\nrest"));
+        assert_eq!(
+            answered(&webhook, request("push", &body.to_string(), |_| {})).await.0,
+            202
+        );
+        assert_eq!(fake.state().executions.len(), 2, "{hostile:?}");
+
+        let release = releases::named(&hostile);
+        let known = request("release", &release, |input| {
+            input["headers"]["x-github-delivery"] = json!(format!("{index}-1"));
+        });
+        answered(&webhook, known).await;
+        let unknown = request("release", &release.replace("\"id\":7", "\"id\":8"), |_| {});
+        answered(&webhook_with(&fake, &FakeGitHub::default()).await, unknown).await;
+
+        let header = |name: &str| {
+            request(&hostile, "{}", |input| {
+                input["headers"][name] = json!(hostile);
+                input["headers"]["x-github-event"] = json!(hostile);
+            })
+        };
+        for name in [
+            "x-github-event",
+            "x-github-delivery",
+            "content-type",
+            "x-hub-signature-256",
+        ] {
+            answered(&webhook, header(name)).await;
+        }
+        answered(&webhook, request("push", &hostile, |_| {})).await;
+        answered(
+            &webhook,
+            request("push", &push().to_string().replace("acme/shop", "../shop"), |_| {}),
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn f08_whatever_strangers_write_a_log_line_is_one_json_object_that_shows_nothing_but_text() {
+    const THIS: &str = "tests::f08_whatever_strangers_write_a_log_line_is_one_json_object_that_shows_nothing_but_text";
+    if std::env::var_os(LOG_FORMAT).is_some() {
+        lambda::start_logging();
+        mark(LOG_BEGINS);
+        Box::pin(deliver_hostile_texts()).await;
+        mark(LOG_ENDS);
+        return;
+    }
+    let lines = logged_by(THIS).await;
+    for line in &lines {
+        let said: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(said["fields"].is_object() && said["level"].is_string(), "{line}");
+        let inert = !line.chars().any(|c| c.is_control() || "\u{202e}\u{2028}".contains(c));
+        assert!(inert, "{line:?}");
+    }
+    let with = |message: &str| lines.iter().filter(|line| line.contains(message)).count();
+    // Of each text at least the push, whose two deployments are asked for, and the event of that name.
+    let texts = hostile_texts().len();
+    assert!(
+        with("\"message\":\"asked for a deployment\"") >= 2 * texts,
+        "{lines:#?}"
+    );
+    assert!(with("\"message\":\"answered\"") >= 2 * texts, "{lines:#?}");
+    assert_eq!(
+        with("\"message\":\"a signature is missing or wrong\""),
+        texts,
+        "{lines:#?}"
+    );
 }
 
 #[tokio::test]
@@ -370,6 +497,43 @@ async fn a_changed_secret_is_found_when_a_signature_fails_and_not_more_often_tha
     let old = handle(&webhook, pushed(), now() + SignedDuration::from_secs(9)).await;
     assert_eq!(old.status_code, 401);
     assert_eq!(fake.count("GetParameter"), 3);
+}
+
+#[tokio::test]
+async fn a_secret_that_was_taken_away_counts_for_five_minutes_at_most_though_nobody_signs_wrongly() {
+    let fake = fake();
+    let previous = "/lockgate/webhook/secret-previous".to_owned();
+    fake.state().parameters.insert(previous.clone(), PREVIOUS.to_owned());
+    let webhook = webhook(&fake).await;
+    fake.state().parameters.remove(&previous);
+    let body = push().to_string();
+    let old = request("push", &body, |input| {
+        input["headers"]["x-hub-signature-256"] = json!(signature(PREVIOUS, body.as_bytes()));
+    });
+    let new = pushed();
+    for (seconds, input, status) in [(299, &old, 202), (299, &new, 200), (300, &old, 401), (300, &new, 200)] {
+        let later = now() + SignedDuration::from_secs(seconds);
+        let answer = handle(&webhook, input.clone(), later).await;
+        assert_eq!(answer.status_code, status, "after {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn secrets_that_cannot_be_read_again_count_for_five_minutes_at_most() {
+    let fake = fake();
+    let webhook = webhook(&fake).await;
+    let secret = fake.state().parameters.remove("/lockgate/webhook/secret").unwrap();
+    let answer = async |seconds: i64| {
+        let later = now() + SignedDuration::from_secs(seconds);
+        handle(&webhook, pushed(), later).await.status_code
+    };
+    assert_eq!(answer(299).await, 202);
+    assert_eq!(answer(300).await, 503);
+    fake.state()
+        .parameters
+        .insert("/lockgate/webhook/secret".to_owned(), secret);
+    assert_eq!(answer(304).await, 503);
+    assert_eq!(answer(305).await, 200);
 }
 
 #[tokio::test]

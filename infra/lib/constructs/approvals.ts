@@ -37,6 +37,9 @@ const PENDING = '/approvals';
 const PAGE = '/approvals/{id}';
 const BALLOTS = '/approvals/{id}/ballots';
 
+/** People type it. */
+const BY_COMMAND = { rateLimit: 10, burstLimit: 50 };
+
 const { GET, HEAD, POST } = apigateway.HttpMethod;
 
 /** Asks people whether a release may go on, by mail, and takes their answers: on a page, or by the command under their AWS identity. */
@@ -66,8 +69,8 @@ export class Approvals extends Construct {
         ...gitHubSettings(configuration.pipeline),
       },
     });
-    ledger.grantAppend(this.fn);
-    ledger.grantTakeAway(this.fn);
+    ledger.grantWrite(this.fn, 'approval', 'deployment', 'parked');
+    ledger.grantTakeAway(this.fn, 'parked');
     ledger.grantSearchDue(this.fn);
     store.grantRead(this.fn);
     DeploymentMachine.grantAnswer(this.fn);
@@ -105,12 +108,13 @@ export class Approvals extends Construct {
 
   private open(api: PublicApi): void {
     const integration = new integrations.HttpLambdaIntegration('Approval', this.fn.live);
+    // A mail scanner opens a hundred links at once.
     api.addOpenRoutes(
-      { path: PAGE, methods: [GET, HEAD, POST], integration },
+      { path: PAGE, methods: [GET, HEAD, POST], integration, throttle: { rateLimit: 20, burstLimit: 200 } },
       'The link is for people without an AWS identity; the function verifies the token in it, and that the form comes from its own page.',
     );
-    api.addSignedRoutes({ path: BALLOTS, methods: [POST], integration });
-    api.addSignedRoutes({ path: PENDING, methods: [GET], integration });
+    api.addSignedRoutes({ path: BALLOTS, methods: [POST], integration, throttle: BY_COMMAND });
+    api.addSignedRoutes({ path: PENDING, methods: [GET], integration, throttle: BY_COMMAND });
 
     // For whoever answers with the command `lockgate`. Who may call is IAM's to say; whose answer counts is the configuration's.
     const approver = new iam.ManagedPolicy(this, 'Approver', { managedPolicyName: 'lockgate-approver' });

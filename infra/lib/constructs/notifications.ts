@@ -5,6 +5,8 @@ import { grantUse } from './key-use';
 export interface NotificationsProps {
   /** Each must answer the confirmation mail that AWS sends before it gets anything. */
   readonly addresses: readonly string[];
+  /** Where they read docs/OPERATIONS.md. */
+  readonly runbook?: string;
   /** Encrypts what waits to be sent; without it, nothing is encrypted at rest. */
   readonly key?: kms.IKey;
 }
@@ -12,10 +14,12 @@ export interface NotificationsProps {
 /** What people are told: how deployments went, and that the pipeline itself is not well. */
 export class Notifications extends Construct {
   readonly topic: sns.Topic;
+  readonly runbook?: string;
 
   constructor(scope: Construct, id: string, props: NotificationsProps) {
     super(scope, id);
     const { account, region, partition } = Stack.of(this);
+    this.runbook = props.runbook;
 
     this.topic = new sns.Topic(this, 'Topic', {
       enforceSSL: true,

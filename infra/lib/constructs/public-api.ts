@@ -26,6 +26,8 @@ export interface RouteProps {
   readonly path: string;
   readonly methods: readonly apigateway.HttpMethod[];
   readonly integration: apigateway.HttpRouteIntegration;
+  /** Each route has its own, so that a flood on one does not starve the others. */
+  readonly throttle: apigateway.ThrottleSettings;
 }
 
 const ACCESS_LOG = '/aws/vendedlogs/lockgate/api';
@@ -35,10 +37,14 @@ export class PublicApi extends Construct {
   /** Without a slash at its end. */
   readonly url: string;
   private readonly api: apigateway.HttpApi;
+  private readonly stage: apigateway.CfnStage;
+  private readonly accessLog: logs.LogGroup;
+  private readonly notifications: Notifications;
 
   constructor(scope: Construct, id: string, props: PublicApiProps) {
     super(scope, id);
-    const accessLog = new logs.LogGroup(this, 'Access', {
+    this.notifications = props.notifications;
+    this.accessLog = new logs.LogGroup(this, 'Access', {
       // The prefix keeps API Gateway from filling up the account's log resource policy.
       logGroupName: ACCESS_LOG,
       retention: props.logRetention,
@@ -53,11 +59,10 @@ export class PublicApi extends Construct {
     const stage = new apigateway.HttpStage(this, 'Stage', {
       httpApi: this.api,
       autoDeploy: true,
-      // Fifty deliveries at once are a busy organisation, and a mail scanner opens a hundred links at once; GitHub
-      // redelivers nothing by itself, people do.
-      throttle: { rateLimit: 20, burstLimit: 200 },
+      // For what has no route; each route has a throttle of its own.
+      throttle: { rateLimit: 20, burstLimit: 20 },
       accessLogSettings: {
-        destination: new apigateway.LogGroupLogDestination(accessLog),
+        destination: new apigateway.LogGroupLogDestination(this.accessLog),
         // No header, no path, no query, no body: an approver's token, GitHub's signature and whatever a stranger sends stay
         // out of the log. The route is our own text, with "{id}" in it.
         format: AccessLogFormat.custom(
@@ -75,6 +80,7 @@ export class PublicApi extends Construct {
       },
     });
     keepLogicalId(stage, 'WebhookStage2A7C3F54');
+    this.stage = stage.node.defaultChild as apigateway.CfnStage;
     this.url = this.api.apiEndpoint;
 
     new OperatorAlarm(this, 'Alarm', {
@@ -115,8 +121,49 @@ export class PublicApi extends Construct {
     }
   }
 
-  private add({ path, methods, integration }: RouteProps, authorizer?: apigateway.IHttpRouteAuthorizer): apigateway.HttpRoute[] {
-    return this.api.addRoutes({ path, methods: [...methods], integration, ...(authorizer && { authorizer }) });
+  /** An alarm on what API Gateway or the function refuses because it is too much or too large: the sender sends it once. */
+  watchTurnedAway(route: apigateway.HttpRoute): void {
+    const metric = new logs.MetricFilter(this, 'TurnedAway', {
+      logGroup: this.accessLog,
+      // Statuses are texts in the access log.
+      filterPattern: logs.FilterPattern.all(
+        logs.FilterPattern.stringValue('$.route', '=', this.keyOf(route)),
+        logs.FilterPattern.any(
+          logs.FilterPattern.stringValue('$.status', '=', '413'),
+          logs.FilterPattern.stringValue('$.status', '=', '429'),
+        ),
+      ),
+      metricNamespace: 'Lockgate',
+      metricName: 'DeliveriesTurnedAway',
+      metricValue: '1',
+    }).metric({ period: Duration.minutes(5), statistic: 'Sum' });
+    new OperatorAlarm(this, 'TurnedAwayAlarm', {
+      metric,
+      happened: 'A delivery of GitHub was turned away, because there were too many at once or it was too large; GitHub does not send it again by itself.',
+      runbook: RUNBOOK.deliveryTurnedAway,
+      link: logGroupUrl(this, ACCESS_LOG),
+      notifications: this.notifications,
+    });
+  }
+
+  private add(
+    { path, methods, integration, throttle }: RouteProps,
+    authorizer?: apigateway.IHttpRouteAuthorizer,
+  ): apigateway.HttpRoute[] {
+    const routes = this.api.addRoutes({ path, methods: [...methods], integration, ...(authorizer && { authorizer }) });
+    for (const route of routes) {
+      this.stage.addPropertyOverride(`RouteSettings.${this.keyOf(route)}`, {
+        ThrottlingRateLimit: throttle.rateLimit,
+        ThrottlingBurstLimit: throttle.burstLimit,
+      });
+      // API Gateway refuses settings for a route that is not there yet.
+      this.stage.addResourceDependency(route.node.defaultChild as apigateway.CfnRoute);
+    }
+    return routes;
+  }
+
+  private keyOf(route: apigateway.HttpRoute): string {
+    return (route.node.defaultChild as apigateway.CfnRoute).routeKey;
   }
 }
 

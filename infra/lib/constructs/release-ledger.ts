@@ -7,6 +7,12 @@ export interface ReleaseLedgerProps {
   readonly key?: kms.IKey;
 }
 
+/** A kind of item: what its partition key begins with, see docs/ARCHITECTURE.md. */
+export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environment' | 'parked' | 'pin' | 'report';
+
+/** What is only waiting: a task that is to be answered, a report that is to be given. The record itself stays. */
+export type WaitingKind = Extract<Kind, 'parked' | 'report'>;
+
 /** The append-only record of releases and deployments; the truth. */
 export class ReleaseLedger extends Construct {
   readonly table: dynamodb.Table;
@@ -32,19 +38,24 @@ export class ReleaseLedger extends Construct {
     });
   }
 
-  /** Read, write and compare; transactions need no right of their own. Nothing may be deleted, see grantTakeAway. */
-  grantAppend(grantee: iam.IGrantable): void {
-    this.grant(grantee, 'dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionCheckItem');
+  /** Read all of it. */
+  grantRead(grantee: iam.IGrantable): void {
+    iam.Grant.addToPrincipal({ grantee, actions: ['dynamodb:GetItem', 'dynamodb:Query'], resourceArns: [this.table.tableArn] });
+    grantUse(this.table.encryptionKey, grantee);
   }
 
-  /** Take away what was only waiting: a parked task that was answered, a report that was given. The record itself stays. */
-  grantTakeAway(grantee: iam.IGrantable): void {
-    iam.Grant.addToPrincipal({
-      grantee,
-      actions: ['dynamodb:DeleteItem'],
-      resourceArns: [this.table.tableArn],
-      conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['parked#*', 'report#*'] } },
-    });
+  /**
+   * Read all of it, and write items of these kinds; transactions need no right of their own. Whoever breaks into one
+   * function can forge what that function writes, and nothing else. Nothing may be deleted, see grantTakeAway.
+   */
+  grantWrite(grantee: iam.IGrantable, ...kinds: Kind[]): void {
+    this.grantRead(grantee);
+    this.grantOn(kinds, grantee, 'dynamodb:PutItem', 'dynamodb:UpdateItem');
+  }
+
+  /** Take away what was only waiting. */
+  grantTakeAway(grantee: iam.IGrantable, ...kinds: WaitingKind[]): void {
+    this.grantOn(kinds, grantee, 'dynamodb:DeleteItem');
   }
 
   /** Ask for what is due. */
@@ -56,8 +67,12 @@ export class ReleaseLedger extends Construct {
     });
   }
 
-  private grant(grantee: iam.IGrantable, ...actions: string[]): void {
-    iam.Grant.addToPrincipal({ grantee, actions, resourceArns: [this.table.tableArn] });
-    grantUse(this.table.encryptionKey, grantee);
+  private grantOn(kinds: readonly Kind[], grantee: iam.IGrantable, ...actions: string[]): void {
+    iam.Grant.addToPrincipal({
+      grantee,
+      actions,
+      resourceArns: [this.table.tableArn],
+      conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': kinds.map((kind) => `${kind}#*`) } },
+    });
   }
 }

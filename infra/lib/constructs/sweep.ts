@@ -44,7 +44,7 @@ export class Sweep extends Construct {
       },
     });
     fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    props.ledger.grantAppend(fn);
+    props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment');
     props.ledger.grantSearchDue(fn);
     for (const woken of [props.gate, props.build, props.deploy, props.approval, props.report]) {
       woken.grantInvoke(fn);

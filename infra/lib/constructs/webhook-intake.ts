@@ -50,7 +50,7 @@ export class WebhookIntake extends Construct {
         ...gitHubSettings(configuration.pipeline),
       },
     });
-    props.ledger.grantAppend(this.fn);
+    props.ledger.grantWrite(this.fn, 'delivery', 'pin');
     DeploymentMachine.grantStart(this.fn);
     grantReadParameters(this.fn, `${SECRETS}/secret`, `${SECRETS}/secret-previous`, `${APPLICATIONS}/*`);
     explainWildcard(
@@ -79,10 +79,13 @@ export class WebhookIntake extends Construct {
         path: ROUTE,
         methods: [apigateway.HttpMethod.POST],
         integration: new integrations.HttpLambdaIntegration('Webhook', this.fn.live, { timeout: Duration.seconds(10) }),
+        // A busy organisation sends fifty at once, check runs many more, and GitHub sends nothing again that was turned away.
+        throttle: { rateLimit: 200, burstLimit: 500 },
       },
       'GitHub signs the body; the function verifies the signature over the raw bytes, which no authoriser gets to see.',
     );
     keepLogicalId(route!, 'WebhookApiPOSTwebhooksgithub218D2C95');
+    api.watchTurnedAway(route!);
     this.url = `${api.url}${ROUTE}`;
   }
 

@@ -23,6 +23,9 @@ const DEFAULT_GITHUB_API: &str = "https://api.github.com";
 /// The qualifier of an ordinary `cdk bootstrap`.
 const DEFAULT_QUALIFIER: &str = "hnb659fds";
 
+/// An alarm's text has at most 1024 characters (Amazon CloudWatch API reference, `PutMetricAlarm`), and more to say.
+const RUNBOOK_LIMIT: usize = 300;
+
 /// A standard parameter of SSM Parameter Store keeps 4 KB (AWS General Reference, Systems Manager endpoints and
 /// quotas), and each application is stored in one.
 const PARAMETER_LIMIT: usize = 4096;
@@ -79,6 +82,7 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
         "smoke_test_addresses",
         "customer_managed_keys",
         "github_api",
+        "runbook",
     ];
     findings.only(&section, &known, LATER);
 
@@ -117,12 +121,21 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
     let customer_managed_keys = findings.flag(&section, "customer_managed_keys").unwrap_or(false);
     let github_api = findings.text(&section, "github_api");
     if let Some(At { value, offset }) = &github_api
-        && !is_api(value)
+        && !is_address(value)
     {
         let message = format!(
             "{value:?} is not the address of a GitHub API; write such as \"{DEFAULT_GITHUB_API}\" or \"https://github.acme.example/api/v3\""
         );
         findings.problem(*offset, &section.path_of("github_api"), message);
+    }
+    let runbook = findings.text(&section, "runbook");
+    if let Some(At { value, offset }) = &runbook
+        && !(value.starts_with("https://") && is_address(value) && value.len() <= RUNBOOK_LIMIT)
+    {
+        let message = format!(
+            "{value:?} is not an address that begins with https:// and ends with a file's name; write such as \"https://github.com/acme/lockgate/blob/main/docs/OPERATIONS.md\""
+        );
+        findings.problem(*offset, &section.path_of("runbook"), message);
     }
 
     let pipeline = account
@@ -139,6 +152,7 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
                 .map_or(DEFAULT_GITHUB_API, |text| text.value)
                 .trim_end_matches('/')
                 .to_owned(),
+            runbook: runbook.map(|text| text.value.to_owned()),
         });
     (pipeline, region)
 }
@@ -557,8 +571,8 @@ fn check_address_range(text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether requests with our token may go there: over TLS, or to this very machine.
-fn is_api(text: &str) -> bool {
+/// Whether it is a plain address over TLS, or on this very machine.
+fn is_address(text: &str) -> bool {
     let is_plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
     let Some((scheme, rest)) = text.split_once("://") else {
         return false;

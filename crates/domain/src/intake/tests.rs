@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::VariantArray as _;
@@ -84,7 +86,7 @@ fn a_push_to_the_branch_asks_for_every_environment_that_pushes_start() {
     let deployments = asked(&push());
     insta::assert_json_snapshot!(deployments[0], @r#"
     {
-      "id": "shop-dev-22222222-c1f57357f043341e",
+      "id": "shop-dev-22222222-6ca3795a4f3fe67f",
       "application": "acme/shop",
       "environment": {
         "name": "dev",
@@ -136,6 +138,38 @@ fn going_back_to_an_older_commit_is_a_new_deployment() {
     let there_again = asked(&with(&[("/before", json!(NONE)), ("/after", json!(AFTER))]));
     assert_ne!(ids(&there), ids(&back));
     assert_ne!(ids(&there), ids(&there_again));
+}
+
+#[test]
+fn a_push_between_the_same_commits_as_an_earlier_one_is_a_new_deployment() {
+    let pushed = |before: &str, after: &str, second: i64| {
+        asked(&with(&[
+            ("/before", json!(before)),
+            ("/after", json!(after)),
+            ("/repository/pushed_at", json!(second)),
+        ]))
+    };
+    // To a commit, back by force, and there again.
+    let there = pushed(BEFORE, AFTER, 1_557_933_657);
+    let back = pushed(AFTER, BEFORE, 1_557_933_658);
+    let there_again = pushed(BEFORE, AFTER, 1_557_933_659);
+    assert_eq!(HashSet::from([ids(&there), ids(&back), ids(&there_again)]).len(), 3);
+    // Made, deleted, and made again of the same commit.
+    let made = pushed(NONE, AFTER, 1_557_933_657);
+    let made_again = pushed(NONE, AFTER, 1_557_933_659);
+    assert_ne!(ids(&made), ids(&made_again));
+}
+
+#[test]
+fn a_push_that_does_not_say_when_is_told_from_others_by_its_commits() {
+    let mut timeless = push();
+    timeless["repository"].as_object_mut().unwrap().remove("pushed_at");
+    assert_eq!(ids(&asked(&timeless)), ids(&asked(&timeless)));
+    assert_ne!(ids(&asked(&timeless)), ids(&asked(&push())));
+    assert_eq!(
+        ids(&asked(&timeless)),
+        ids(&asked(&with(&[("/repository/pushed_at", json!(null))])))
+    );
 }
 
 #[test]
@@ -236,6 +270,8 @@ fn a_time_is_read_as_seconds_and_as_a_date_and_kept_in_whole_seconds() {
     assert_eq!(at(json!("2019-05-15T15:20:57Z")), wanted);
     assert_eq!(at(json!("2019-05-15T17:20:57.9+02:00")), wanted);
     assert_eq!(at(json!(null)), now());
+    let as_date = asked(&with(&[("/repository/pushed_at", json!("2019-05-15T15:20:57Z"))]));
+    assert_eq!(ids(&as_date), ids(&asked(&push())));
 }
 
 #[test]
@@ -427,12 +463,19 @@ proptest! {
         }
     }
 
+    /// The same branch, commit before, commit after and second. A time that is missing is a value like any other.
     #[test]
-    fn ids_are_equal_exactly_for_equal_pushes(a in "[0-2]{2}", b in "[0-2]{2}", c in "[0-2]{2}", d in "[0-2]{2}") {
+    fn ids_are_equal_exactly_for_equal_pushes(
+        a in ("[0-2]{2}", "[0-2]{2}", proptest::option::of(0_i64..3)),
+        b in ("[0-2]{2}", "[0-2]{2}", proptest::option::of(0_i64..3)),
+    ) {
         let sha = |digits: &str| digits.repeat(20);
-        prop_assume!(sha(&b) != NONE && sha(&d) != NONE);
-        let one = asked(&with(&[("/before", json!(sha(&a))), ("/after", json!(sha(&b)))]));
-        let two = asked(&with(&[("/before", json!(sha(&c))), ("/after", json!(sha(&d)))]));
-        prop_assert_eq!(ids(&one) == ids(&two), (a, b) == (c, d));
+        prop_assume!(sha(&a.1) != NONE && sha(&b.1) != NONE);
+        let deployments = |(before, after, second): &(String, String, Option<i64>)| asked(&with(&[
+            ("/before", json!(sha(before))),
+            ("/after", json!(sha(after))),
+            ("/repository/pushed_at", json!(second)),
+        ]));
+        prop_assert_eq!(ids(&deployments(&a)) == ids(&deployments(&b)), a == b);
     }
 }

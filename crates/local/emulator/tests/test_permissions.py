@@ -160,3 +160,37 @@ def test_who_may_not_list_is_not_told_that_a_key_is_missing(
     listing = {**statement, "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [statement, listing]}))
     assert _refused(foreign.get_object, Bucket=bucket, Key="missing") == ("NoSuchKey", 404)
+
+
+def test_items_are_written_by_who_may_write_below_their_partition_key(launcher: Launcher, account: str) -> None:
+    launcher.client("dynamodb", account).create_table(
+        TableName="table", BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    statement = {
+        "Effect": "Allow", "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], "Resource": "*",
+        "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["delivery#*", "pin#*"]}},
+    }
+    policy = json.dumps({"Statement": [statement]})
+    dynamodb = launcher.client("dynamodb", account, _session(launcher, account, "webhook", policy))
+
+    def key(pk: str) -> dict[str, Any]:
+        return {"pk": {"S": pk}, "sk": {"S": "x"}}
+
+    def put(*keys: str) -> list[dict[str, Any]]:
+        return [{"Put": {"TableName": "table", "Item": key(pk)}} for pk in keys]
+
+    for own in ("delivery#1", "pin#acme/shop"):
+        dynamodb.put_item(TableName="table", Item=key(own))
+        dynamodb.update_item(TableName="table", Key=key(own))
+        dynamodb.transact_write_items(TransactItems=put(own))
+        dynamodb.delete_item(TableName="table", Key=key(own))
+    for foreign in ("approval#1", "deployment#delivery#1", "pin", ""):
+        for call, given in [
+            (dynamodb.put_item, {"TableName": "table", "Item": key(foreign)}),
+            (dynamodb.update_item, {"TableName": "table", "Key": key(foreign)}),
+            (dynamodb.delete_item, {"TableName": "table", "Key": key(foreign)}),
+            (dynamodb.transact_write_items, {"TransactItems": put("pin#1", foreign)}),
+        ]:
+            assert _refused(call, **given)[0] == "AccessDeniedException", (call, foreign)

@@ -15,7 +15,9 @@ use super::*;
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
 const TAG: &str = "/repos/acme/shop/git/ref/tags/v1";
-const PIN: (&str, &str) = ("pin#acme/shop", "7#v1#prerelease");
+const PIN: (&str, &str) = ("pin#acme/shop", "7#v1");
+/// Those between questions for a tag that is not there.
+pub(super) const PAUSES: &[Duration] = &[Duration::from_millis(1), Duration::from_millis(2)];
 
 /// GitHub, with documents at paths, and nothing else. Copies of it are the same one.
 #[derive(Clone, Default)]
@@ -28,6 +30,8 @@ struct State {
     documents: BTreeMap<String, (u16, String)>,
     /// It never answers.
     is_silent: bool,
+    /// Every tag is on the first commit.
+    has_every_tag: bool,
     /// What happens while it is asked.
     meanwhile: Option<Meanwhile>,
     /// The path and the authorization of every request.
@@ -50,6 +54,13 @@ impl FakeGitHub {
         let github = Self::default();
         github.has("/repos/acme/shop", 200, &json!({ "id": 1 }));
         github.tag(commit);
+        github
+    }
+
+    /// The same, whatever the tag is called.
+    pub(super) fn with_every_tag() -> Self {
+        let github = Self::with_tag(FIRST);
+        github.state().has_every_tag = true;
         github
     }
 
@@ -94,7 +105,9 @@ impl HttpConnector for FakeGitHub {
         if state.is_silent {
             return HttpConnectorFuture::new(std::future::pending());
         }
-        let found = state.documents.get(&path).cloned();
+        let is_some_tag = state.has_every_tag && path.starts_with("/repos/acme/shop/git/ref/tags/");
+        let document = if is_some_tag { TAG } else { &path };
+        let found = state.documents.get(document).cloned();
         let (status, body) = found.unwrap_or_else(|| (404, json!({ "message": "Not Found" }).to_string()));
         if let Some(meanwhile) = state.meanwhile.take() {
             drop(state);
@@ -118,6 +131,15 @@ fn release(action: &str) -> Value {
         "repository": { "full_name": "acme/shop", "fork": false, "pushed_at": "2026-11-23T11:00:00Z" },
         "sender": { "login": "ann" },
     })
+}
+
+/// The body of a pre-release whose texts are all the same.
+pub(super) fn named(text: &str) -> String {
+    let mut body = release("published");
+    for pointer in ["/release/tag_name", "/release/name", "/sender/login"] {
+        *body.pointer_mut(pointer).unwrap() = json!(text);
+    }
+    body.to_string()
 }
 
 /// A delivery of its own for each of a release's events.
@@ -204,7 +226,7 @@ async fn a_tag_that_moves_while_two_deliveries_ask_is_pinned_once() {
     let other = fake.clone();
     github.state().meanwhile = Some(Box::new(move || {
         let pin = json!({
-            "pk": { "S": "pin#acme/shop" }, "sk": { "S": "7#v1#prerelease" }, "commit": { "S": FIRST },
+            "pk": { "S": "pin#acme/shop" }, "sk": { "S": "7#v1" }, "commit": { "S": FIRST },
             "title": { "S": "Add prices" }, "at": { "S": "2026-11-23T12:00:00Z" },
         });
         let key = (PIN.0.to_owned(), PIN.1.to_owned());
@@ -262,7 +284,41 @@ async fn where_github_does_not_answer_nothing_is_claimed_and_the_redelivery_does
 }
 
 #[tokio::test]
-async fn a_tag_that_is_missing_is_a_reason_and_a_repository_that_is_not_shown_is_none() {
+async fn what_people_accepted_as_a_pre_release_is_what_goes_on_as_a_release_wherever_its_tag_goes() {
+    let (fake, github) = (fake(), FakeGitHub::with_tag(FIRST));
+    let mut application: Value = serde_json::from_str(&application()).unwrap();
+    let environments = application["environments"].as_array_mut().unwrap();
+    let mut production = environments.last().unwrap().clone();
+    production["name"] = json!("production");
+    production["on"] = json!(["release"]);
+    environments.push(production);
+    let name = "/lockgate/applications/acme/shop".to_owned();
+    fake.state().parameters.insert(name, application.to_string());
+    let webhook = webhook_with(&fake, &github).await;
+    assert_eq!(answered(&webhook, published()).await.0, 202);
+
+    github.tag(SECOND);
+    let mut promoted = release("released");
+    promoted["release"]["prerelease"] = json!(false);
+    let (status, body) = answered(&webhook, told("0-1", &promoted)).await;
+    assert_eq!((status, &body["outcome"]), (202, &json!("accepted")));
+    let state = fake.state();
+    let asked: BTreeMap<String, &Value> = state
+        .executions
+        .values()
+        .map(|execution| {
+            (
+                execution.input["environment"]["name"].to_string(),
+                &execution.input["commit"],
+            )
+        })
+        .collect();
+    assert_eq!(asked.keys().collect::<Vec<_>>(), ["\"production\"", "\"test\""]);
+    assert!(asked.values().all(|commit| **commit == FIRST), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_repository_that_is_not_shown_and_a_tag_of_no_commit() {
     let (fake, github) = (fake(), FakeGitHub::default());
     let webhook = webhook_with(&fake, &github).await;
     // Without a token that may read it, GitHub shows no private repository.
@@ -270,15 +326,53 @@ async fn a_tag_that_is_missing_is_a_reason_and_a_repository_that_is_not_shown_is
     assert!(fake.state().table.items.is_empty());
 
     github.has("/repos/acme/shop", 200, &json!({ "id": 1 }));
+    github.has(TAG, 200, &json!({ "object": { "type": "tree", "sha": FIRST } }));
     let (status, body) = answered(&webhook, published()).await;
     assert_eq!((status, &body["reason"]), (202, &json!("tag_missing")));
     assert_eq!(held(&fake.state(), RECORD)["reason"]["S"], "tag_missing");
     assert_eq!(fake.state().table.items.len(), 1);
-
-    github.has(TAG, 200, &json!({ "object": { "type": "tree", "sha": FIRST } }));
-    let (_, body) = answered(&webhook, told("0-1", &release("published"))).await;
-    assert_eq!(body["reason"], "tag_missing");
     assert!(fake.state().executions.is_empty());
+}
+
+#[tokio::test]
+async fn a_tag_that_github_does_not_know_yet_is_asked_for_again() {
+    let (fake, github) = (fake(), FakeGitHub::default());
+    github.has("/repos/acme/shop", 200, &json!({ "id": 1 }));
+    // The first question comes too early.
+    let late = github.clone();
+    github.state().meanwhile = Some(Box::new(move || late.tag(FIRST)));
+    let (status, body) = answered(&webhook_with(&fake, &github).await, published()).await;
+    assert_eq!((status, &body["outcome"]), (202, &json!("accepted")));
+    assert_eq!(
+        github.asked(),
+        [TAG, "/repos/acme/shop", TAG, &title_of(FIRST)].map(str::to_owned)
+    );
+}
+
+#[tokio::test]
+async fn where_a_tag_stays_missing_nothing_is_claimed_and_the_redelivery_decides_anew() {
+    let (fake, github) = (fake(), FakeGitHub::default());
+    github.has("/repos/acme/shop", 200, &json!({ "id": 1 }));
+    let webhook = webhook_with(&fake, &github).await;
+    assert_eq!(
+        answered(&webhook, published()).await,
+        (503, json!({ "outcome": "unavailable" }))
+    );
+    let questions = github.asked().iter().filter(|path| *path == TAG).count();
+    assert_eq!(questions, PAUSES.len() + 1);
+    assert!(fake.state().table.items.is_empty());
+
+    github.tag(FIRST);
+    assert_eq!(answered(&webhook, published()).await.0, 202);
+    assert_eq!(fake.state().executions.len(), 1);
+}
+
+#[test]
+fn a_tag_is_asked_for_again_while_github_still_waits_for_our_answer() {
+    let pauses: Duration = tags::PAUSES.iter().sum();
+    // The questions themselves take part of a second each.
+    let questions = u32::try_from(tags::PAUSES.len()).unwrap() + 1;
+    assert!(pauses + Duration::from_secs(1) * questions <= ANSWER_WITHIN);
 }
 
 #[tokio::test]

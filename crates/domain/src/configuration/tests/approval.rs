@@ -361,6 +361,34 @@ fn the_api_of_github_is_reached_over_tls_or_on_this_machine() {
     }
 }
 
+#[test]
+fn the_runbook_is_reached_over_tls_and_its_sections_are_alarms_to_name() {
+    let read = |line: &str| {
+        Configuration::read(&format!(
+            "{PIPELINE}{line}\n[application.\"a/b\"]\nbranch = \"main\"\n[application.\"a/b\".environment.dev]\naccount = \"222222222222\"\non = \"push\"\n"
+        ))
+        .map(|configuration| configuration.pipeline.runbook)
+    };
+    let runbook = |address: &str| read(&format!("runbook = {address:?}"));
+    let good = "https://github.com/acme/lockgate/blob/main/docs/OPERATIONS.md";
+    assert_eq!(runbook(good).unwrap().as_deref(), Some(good));
+    assert_eq!(read("").unwrap(), None);
+    let too_long = format!("https://acme.example/{}", "x".repeat(300));
+    for bad in [
+        "",
+        "docs/OPERATIONS.md",
+        "http://acme.example/OPERATIONS.md",
+        "http://127.0.0.1/OPERATIONS.md",
+        "https://user@acme.example/OPERATIONS.md",
+        "https://acme.example/OPERATIONS.md#a-function-fails",
+        "https://acme.example/a b",
+        "javascript:alert(1)",
+        &too_long,
+    ] {
+        assert!(runbook(bad).is_err(), "{bad}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_accepted_can_be_met_and_names_everybody_once(
