@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Login, MailAddress, Person, PrincipalArn};
+use super::principal::person_behind;
+use super::{Login, MailAddress, Person};
 use crate::harmless::{harmless, is_invisible};
 
 /// The most characters of a name.
@@ -97,8 +98,6 @@ impl Person {
 
     fn identities(&self) -> BTreeSet<Identity> {
         let mails = self.mails.iter().map(MailAddress::as_str).chain(self.name.mail());
-        let arns = self.arns.iter().map(PrincipalArn::as_str);
-        let name_as_arn = self.name.mail().is_none().then(|| self.name.as_str());
         mails
             .filter_map(Identity::of_mail)
             .chain(
@@ -106,7 +105,7 @@ impl Person {
                     .iter()
                     .filter_map(|login| Identity::of_login(login.as_str())),
             )
-            .chain(arns.chain(name_as_arn).map(|arn| Identity::Arn(arn.to_owned())))
+            .chain(self.principals().map(|arn| Identity::Arn(person_behind(arn))))
             .collect()
     }
 }
@@ -141,7 +140,7 @@ impl Identity {
     fn of_login(text: &str) -> Option<Self> {
         let text = visible(text);
         if text.starts_with("arn:") {
-            return Some(Self::Arn(text));
+            return Some(Self::Arn(person_behind(&text)));
         }
         Self::of_github(folded(text.trim_start_matches('@')))
     }
@@ -312,12 +311,11 @@ mod tests {
 
     #[test]
     fn an_author_is_found_by_login_and_who_asked_by_principal() {
-        let session = "arn:aws:sts::111111111111:assumed-role/Tester/Ada";
         let ada = person(
             "ada@acme.example",
             &["Ada-L"],
             &["77+other@users.noreply.github.com"],
-            &[session],
+            &["arn:aws:iam::111111111111:role/teams/Tester"],
         );
         for (login, is_ada) in [
             ("Ada-L", true),
@@ -328,8 +326,9 @@ mod tests {
             ("ada", false),
             ("ada-l[bot]", false),
             ("", false),
-            (session, true),
-            ("arn:aws:sts::111111111111:assumed-role/Tester/ada", false),
+            ("arn:aws:sts::111111111111:assumed-role/Tester/ada", true),
+            ("arn:aws:sts::111111111111:assumed-role/Tester/somebody-else", true),
+            ("arn:aws:sts::222222222222:assumed-role/Tester/ada", false),
             ("arn:aws:iam::111111111111:user/ada-l", false),
         ] {
             assert_eq!(
@@ -385,7 +384,10 @@ mod tests {
             "qa@acme.example",
             &["qa-acme"],
             &["q.a@gmail.com"],
-            &["arn:aws:iam::111111111111:user/qa"],
+            &[
+                "arn:aws:iam::111111111111:user/qa",
+                "arn:aws:iam::111111111111:role/Tester",
+            ],
         );
         for (other, common) in [
             (person("lead@acme.example", &["lead"], &["lead@gmail.com"], &[]), None),
@@ -399,6 +401,15 @@ mod tests {
             (
                 person("arn:aws:iam::111111111111:user/qa", &[], &[], &[]),
                 Some("arn:aws:iam::111111111111:user/qa"),
+            ),
+            (
+                person(
+                    "lead@acme.example",
+                    &[],
+                    &[],
+                    &["arn:aws:iam::111111111111:role/other/path/Tester"],
+                ),
+                Some("arn:aws:iam::111111111111:role/Tester"),
             ),
         ] {
             assert_eq!(qa.in_common(&other).as_deref(), common, "{other:?}");

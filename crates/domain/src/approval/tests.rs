@@ -26,8 +26,15 @@ pub(super) fn who(name: &str) -> Approver {
     format!("{name}@acme.example").parse().unwrap()
 }
 
+/// Somebody's role, and a session of it.
+fn role(name: &str) -> PrincipalArn {
+    format!("arn:aws:iam::111111111111:role/testers/{name}")
+        .parse()
+        .unwrap()
+}
+
 fn arn(name: &str) -> PrincipalArn {
-    format!("arn:aws:sts::111111111111:assumed-role/Tester/{name}")
+    format!("arn:aws:sts::111111111111:assumed-role/{name}/testing")
         .parse()
         .unwrap()
 }
@@ -77,7 +84,7 @@ fn policy(duties: &[(u32, &str)]) -> ApprovalPolicy {
             name: (*name).clone(),
             logins: local.parse().ok().into_iter().collect(),
             mails: vec![],
-            arns: vec![arn(local)],
+            arns: vec![role(local)],
         }
     };
     ApprovalPolicy {
@@ -281,7 +288,7 @@ fn nobody_answers_for_what_they_wrote_or_asked_for() {
         (Role::Requester, Some("ada"), None),
         (
             Role::Requester,
-            Some("arn:aws:sts::111111111111:assumed-role/Tester/ada"),
+            Some("arn:aws:sts::111111111111:assumed-role/ada/somebody-else"),
             None,
         ),
     ] {
@@ -702,7 +709,7 @@ fn a_record_is_read_back_as_it_was_written() {
     let text = serde_json::to_string(&approval).unwrap();
     assert_eq!(serde_json::from_str::<Approval>(&text).unwrap(), approval);
     let short = json!({ "contributors": approval.contributors, "mails": approval.mails, "ballots": approval.ballots, "outcome": approval.outcome });
-    insta::assert_snapshot!(short.to_string(), @r#"{"ballots":[{"at":"2026-09-21T14:13:21Z","by":"qa@acme.example","comment":"","decision":"accept","ticked":[],"via":{"key":"0a1b2c3d","via":"link"}},{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","decision":"reject","ticked":[],"via":{"arn":"arn:aws:sts::111111111111:assumed-role/Tester/lead","via":"command"}}],"contributors":[{"login":"ada","mail":"ada@acme.example","name":"Somebody","role":"author"}],"mails":{"qa@acme.example":"asked"},"outcome":{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","outcome":"rejected"}}"#);
+    insta::assert_snapshot!(short.to_string(), @r#"{"ballots":[{"at":"2026-09-21T14:13:21Z","by":"qa@acme.example","comment":"","decision":"accept","ticked":[],"via":{"key":"0a1b2c3d","via":"link"}},{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","decision":"reject","ticked":[],"via":{"arn":"arn:aws:sts::111111111111:assumed-role/lead/testing","via":"command"}}],"contributors":[{"login":"ada","mail":"ada@acme.example","name":"Somebody","role":"author"}],"mails":{"qa@acme.example":"asked"},"outcome":{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","outcome":"rejected"}}"#);
 }
 
 fn summary(losses: usize) -> Summary {
