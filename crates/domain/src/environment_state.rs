@@ -93,6 +93,18 @@ pub struct StableRelease {
     /// Who accepted it, where people were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Acceptance>,
+    /// Who rejected it last, where it came here once more and people were asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejection>,
+}
+
+/// That somebody rejected a release.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rejection {
+    /// Who.
+    pub by: Approver,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// That people accepted a release.
@@ -102,6 +114,15 @@ pub struct Acceptance {
     pub by: Vec<Approver>,
     /// When the last of them did.
     pub at: Timestamp,
+}
+
+/// What people said last of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastWord<'a> {
+    /// They accepted it.
+    Accepted(&'a Acceptance),
+    /// One of them rejected it.
+    Rejected(&'a Rejection),
 }
 
 /// Why nothing is admitted.
@@ -169,6 +190,26 @@ impl Candidate {
         match self.happened_at.cmp(&other.happened_at) {
             std::cmp::Ordering::Equal => other.before.as_ref() != Some(&self.commit),
             order => order.is_gt(),
+        }
+    }
+}
+
+impl StableRelease {
+    /// What people said of it last; nothing, where none of them said anything.
+    pub fn last_word(&self) -> Option<LastWord<'_>> {
+        match (&self.accepted, &self.rejected) {
+            // Of two words in one instant, the one that lets nothing go on.
+            (Some(accepted), Some(rejected)) if accepted.at > rejected.at => Some(LastWord::Accepted(accepted)),
+            (_, Some(rejected)) => Some(LastWord::Rejected(rejected)),
+            (Some(accepted), None) => Some(LastWord::Accepted(accepted)),
+            (None, None) => None,
+        }
+    }
+
+    /// Takes note of a rejection, unless a later one is known.
+    pub fn reject(&mut self, rejection: &Rejection) {
+        if self.rejected.as_ref().is_none_or(|known| known.at < rejection.at) {
+            self.rejected = Some(rejection.clone());
         }
     }
 }

@@ -120,6 +120,7 @@ mod tests {
             deployment: "before".parse().unwrap(),
             since: Timestamp::UNIX_EPOCH,
             accepted: None,
+            rejected: None,
         }
     }
 

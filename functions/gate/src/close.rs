@@ -1,7 +1,8 @@
 //! The end of a deployment: its record, its lock, and who comes next.
 
+use domain::approval::Outcome;
 use domain::deployment::Deployment;
-use domain::environment_state::{EnvironmentState, StableRelease, Standing};
+use domain::environment_state::{EnvironmentState, Rejection, StableRelease, Standing};
 use domain::failure::{Failure, ReportedError};
 use domain::life::{Ending, Event, Status};
 use domain::parking::Key;
@@ -22,6 +23,8 @@ pub async fn close(
 ) -> Result<Output, Error> {
     let status = assess::status(context, &deployment.id).await?;
     let ending = match &status.ending {
+        // It keeps its lock until an operator says otherwise.
+        Some(Ending::OperatorNeeded { .. }) => return Ok(Output::OperatorNeeded),
         Some(ending) => ending.clone(),
         None => ending(context, deployment, failure.failure(), &status).await?,
     };
@@ -63,10 +66,12 @@ async fn hand_on(
             deployment: deployment.id.clone(),
             since: now,
             accepted: status.accepted.clone(),
+            rejected: None,
         }),
         _ => None,
     };
     let (application, environment) = (&deployment.application, &deployment.environment.name);
+    take_back(context, deployment, status).await?;
     // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here. Who has given the lock back
     // has written it.
     if let Some(stable) = &stable
@@ -84,6 +89,26 @@ async fn hand_on(
         .map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;
     if let Some(next) = next {
         admit::wake(context, &Key::lock(&next), now).await?;
+    }
+    Ok(())
+}
+
+/// Has a rejection count against an acceptance of the same release from before, so that it goes nowhere else.
+pub async fn take_back(context: &Context, deployment: &Deployment, status: &Status) -> Result<(), Error> {
+    if let (Some(Outcome::Rejected { by, at, .. }), Some(release)) = (&status.decided, &status.release) {
+        let rejection = Rejection {
+            by: by.clone(),
+            at: *at,
+        };
+        context
+            .ledger
+            .record_rejection(
+                &deployment.application,
+                &deployment.environment.name,
+                release,
+                &rejection,
+            )
+            .await?;
     }
     Ok(())
 }
@@ -108,6 +133,7 @@ pub async fn need_operator(
     tell_by: Timestamp,
     now: Timestamp,
 ) -> Result<(), Error> {
+    take_back(context, deployment, &assess::status(context, &deployment.id).await?).await?;
     keep_others_out(context, deployment, &failure, now).await?;
     context.ledger.owe_report(&deployment.id, tell_by).await?;
     // Where it had ended before something went wrong, one end is enough; the environment is closed all the same.

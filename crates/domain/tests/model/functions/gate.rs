@@ -187,6 +187,7 @@ impl Pipeline {
                 deployment: self.id(d).clone(),
                 since: NOW,
                 accepted: w.runs[d].status().accepted.clone(),
+                rejected: None,
             }),
             _ => None,
         };
