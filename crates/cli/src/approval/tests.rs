@@ -21,7 +21,7 @@ fn asked_at() -> Timestamp {
 /// One that waits for one of two testers and for the lead, until the next day.
 fn waiting(number: u8, reference: &str) -> Approval {
     let person = |name: &str| json!({ "name": name, "logins": [], "mails": [], "arns": [] });
-    let tess = "arn:aws:sts::111111111111:assumed-role/Tester/tess";
+    let tess = "arn:aws:iam::111111111111:role/testers/Tess";
     let mut deployment = sample::deployment(number);
     reference.clone_into(&mut deployment.reference);
     let policy = json!({
@@ -168,6 +168,14 @@ async fn an_answer_that_does_not_count_is_an_error_that_says_why() {
         (
             404,
             json!({ "outcome": "unknown", "sentence": "nobody is asked about this deployment" }).to_string(),
+        ),
+        (
+            503,
+            json!({
+                "outcome": "unavailable",
+                "sentence": "something went wrong, and it is not known whether your answer is recorded; say it again in a minute",
+            })
+            .to_string(),
         ),
         (403, "{\"message\":\"Forbidden\"}".to_owned()),
         (200, json!({ "counted": true }).to_string()),
