@@ -10,6 +10,7 @@ mod contributors;
 mod policy;
 mod principal;
 mod record;
+pub mod resources;
 #[cfg(test)]
 mod tests;
 pub mod token;

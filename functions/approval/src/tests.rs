@@ -440,6 +440,7 @@ fn tested(deployment: &Deployment, release: &Digest) -> Vec<Event> {
                 "logical_id": "Orders", "resource_type": "AWS::DynamoDB::Table", "how": "replaced",
                 "stateful": true, "kept": false,
             }],
+            "changes": [{ "logical_id": "Basket", "resource_type": "AWS::SQS::Queue", "action": "add" }],
         } })),
         event(json!({ "event": "compared", "leg": leg, "stack": "shop-test-web", "summary": null })),
         event(json!({ "event": "executing", "leg": leg, "stack": stack, "change_set": "arn:set" })),

@@ -2,11 +2,11 @@
 
 use domain::approval::Outcome;
 use domain::deployment::Deployment;
-use domain::environment_state::{EnvironmentState, Rejection, StableRelease, Standing};
+use domain::environment_state::{EnvironmentState, Left, Rejection, Standing};
 use domain::failure::{Failure, ReportedError};
 use domain::life::{Ending, Event, Status};
 use domain::parking::Key;
-use domain::verdict::{Verdict, ending_of};
+use domain::verdict::{Verdict, ending_of, left_by};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Context, Error, Output, admit, assess};
@@ -59,22 +59,12 @@ async fn hand_on(
     ending: &Ending,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let stable = match (ending, &status.release) {
-        (Ending::Deployed | Ending::NothingToDeploy, Some(release)) => Some(StableRelease {
-            release: release.clone(),
-            commit: deployment.commit.clone(),
-            deployment: deployment.id.clone(),
-            since: now,
-            accepted: status.accepted.clone(),
-            rejected: None,
-        }),
-        _ => None,
-    };
+    let left = left_by(deployment, status, ending, now);
     let (application, environment) = (&deployment.application, &deployment.environment.name);
     take_back(context, deployment, status).await?;
     // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here. Who has given the lock back
     // has written it.
-    if let Some(stable) = &stable
+    if let Left::Stable(stable) = &left
         && let Some(holder) = context.ledger.environment(application, environment).await?.holder
         && holder.deployment == deployment.id
     {
@@ -83,7 +73,7 @@ async fn hand_on(
     let next = context
         .ledger
         .change_environment(application, environment, |state: &mut EnvironmentState| {
-            state.release(&deployment.id, stable.clone(), now)
+            state.release(&deployment.id, left.clone(), now)
         })
         .await?
         .map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;

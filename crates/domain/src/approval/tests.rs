@@ -8,7 +8,7 @@ use proptest::sample::{Index, subsequence};
 use serde_json::json;
 
 use super::*;
-use crate::change_set::{How, Loss, Summary};
+use crate::change_set::{Action, Changed, How, Loss, Summary};
 use crate::deployment::Deployment;
 use crate::names::{CommitSha, DeploymentId, Digest};
 use crate::smoke_test::{CheckResult, Kind, Report};
@@ -721,8 +721,15 @@ fn summary(losses: usize) -> Summary {
         stateful: true,
         kept: false,
     };
+    let change = Changed {
+        logical_id: "Handler".to_owned(),
+        resource_type: "AWS::Lambda::Function".to_owned(),
+        action: Action::Modify,
+    };
     Summary {
+        modify: 99,
         losses: vec![loss; losses],
+        changes: vec![change; Summary::CHANGES_LIMIT],
         ..Summary::default()
     }
 }
@@ -779,13 +786,17 @@ fn the_largest_approval_fits_into_a_ledger_item() {
         took_ms: 1,
         reasons: vec![tea(150); 5],
     };
+    let mut large = summary(12);
+    for change in &mut large.changes {
+        (change.logical_id, change.resource_type) = (tea(Summary::NAME_LIMIT), tea(Summary::NAME_LIMIT));
+    }
     let facts = Facts {
         commits: commits(5000, &tea(5000)),
         compare_url: Some("x".repeat(100_000)),
         stacks: vec![
             StackFacts {
                 stack: "s".repeat(128).parse().unwrap(),
-                summary: Some(summary(12)),
+                summary: Some(large),
             };
             200
         ],
