@@ -41,7 +41,7 @@ pub struct Pipeline {
     pub smoke_test_addresses: Vec<String>,
     /// Whether data at rest is encrypted with keys of the operator's own.
     pub customer_managed_keys: bool,
-    /// Where GitHub's API is.
+    /// Where GitHub's API is, or what stands in for it.
     pub github_api: String,
 }
 

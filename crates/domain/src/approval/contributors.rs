@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::{Deserialize, Serialize};
 
 use super::principal::person_behind;
@@ -151,8 +152,10 @@ impl Identity {
 
     /// `None` for what is no address, and for GitHub itself, which is nobody.
     fn of_mail(text: &str) -> Option<Self> {
-        let text = folded(&visible(text)).replace(['<', '>', '"'], "");
+        let text = composed(&without_comments(text)).replace(['<', '>', '"'], "");
         let (local, domain) = text.rsplit_once('@')?;
+        // As the DNS has it; what cannot be there is compared as it is.
+        let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
         let domain = match domain.trim_end_matches('.') {
             "googlemail.com" => "gmail.com",
             domain => domain,
@@ -196,6 +199,35 @@ fn folded(text: &str) -> String {
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .collect()
+}
+
+/// A text without case and in the one form of characters that can be written in several (NFKC): whole or put together,
+/// wide or narrow.
+fn composed(text: &str) -> String {
+    const FORM: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfkc();
+    let plain = FORM.normalize(&visible(text)).into_owned();
+    visible(&FORM.normalize(&folded(&plain)))
+}
+
+/// An address without the comments that RFC 5322 (3.2.2) lets it have, one in another. Where they are not balanced, only
+/// the parentheses go.
+fn without_comments(address: &str) -> String {
+    let (mut text, mut depth, mut is_quoted) = (String::with_capacity(address.len()), 0_usize, false);
+    for c in address.chars() {
+        match c {
+            _ if std::mem::take(&mut is_quoted) => {}
+            '\\' if depth > 0 => is_quoted = true,
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            ')' => {}
+            _ if depth > 0 => {}
+            c => text.push(c),
+        }
+    }
+    if depth > 0 {
+        return address.replace(['(', ')'], "");
+    }
+    text
 }
 
 /// Those whom a commit's message names as co-authors, in lines `Co-authored-by: Name <mail>`.
@@ -259,7 +291,12 @@ mod tests {
         let ada = person(
             "ada.lovelace@acme.example",
             &["Ada-L"],
-            &["ada.l@gmail.com", "JÜRGEN@acme.example", "ada@Acme-Labs.example"],
+            &[
+                "ada.l@gmail.com",
+                "JÜRGEN@acme.example",
+                "ada@Acme-Labs.example",
+                "grace@Bücher.example",
+            ],
             &[],
         );
         for (mail, is_ada) in [
@@ -295,6 +332,27 @@ mod tests {
             ("jürgen@acme.example", true),
             ("Jürgen+x@ACME.example", true),
             ("jurgen@acme.example", false),
+            // A character may be written whole, or as a letter and its marks, or wide.
+            ("ju\u{308}rgen@acme.example", true),
+            ("JU\u{308}RGEN@acme.example", true),
+            ("\u{ff41}da@acme-labs.example", true),
+            ("ada\u{ff20}acme-labs.example", true),
+            // A domain may be written as people read it, or as the DNS has it.
+            ("grace@bücher.example", true),
+            ("grace@BÜCHER.example", true),
+            ("grace@bu\u{308}cher.example", true),
+            ("grace@xn--bcher-kva.example", true),
+            ("grace@XN--BCHER-KVA.example.", true),
+            ("grace@bücher\u{3002}example", true),
+            ("grace@bucher.example", false),
+            ("grace@xn--bcher-kvb.example", false),
+            // RFC 5322 lets an address have comments.
+            ("ada.lovelace(x)@acme.example", true),
+            ("(home)ada.lovelace@(work (new) \\) place)acme.example", true),
+            ("ada.lovelace(@acme.example", true),
+            ("ada.lovelace)@acme.example", true),
+            ("(ada.lovelace)@acme.example", false),
+            ("ada.lovelace(@acme.example)", false),
             // What GitHub invents is the login.
             ("12345+ada-l@users.noreply.github.com", true),
             ("12345+ADA-L@Users.NoReply.GitHub.com", true),
