@@ -82,7 +82,9 @@ impl Ledger {
             if found.as_ref().is_none_or(|found| found.since <= stable.since) {
                 let rejected = found.take().and_then(|found| found.rejected);
                 let kept = found.insert(stable.clone());
-                rejected.iter().for_each(|rejection| kept.reject(rejection));
+                if let Some(rejection) = &rejected {
+                    kept.reject(rejection);
+                }
             }
         };
         self.change(&pk, &sk, keep, |_| None, |_| Condition::default()).await

@@ -47,8 +47,8 @@ impl<'a> Principal<'a> {
         let names: Vec<&str> = resource.split('/').collect();
         let kind = match (service, names.as_slice()) {
             ("iam", ["user", _, ..]) => Kind::User,
-            ("iam", ["role", .., name]) => Kind::Role(*name),
-            ("sts", ["assumed-role", role, _]) => Kind::Session { role: *role },
+            ("iam", ["role", .., name]) => Kind::Role(name),
+            ("sts", ["assumed-role", role, _]) => Kind::Session { role },
             ("sts", ["federated-user", _]) => Kind::FederatedUser,
             _ => return None,
         };

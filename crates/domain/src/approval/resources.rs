@@ -98,11 +98,11 @@ mod tests {
     use super::*;
     use crate::failure::{Failure, Name};
 
-    fn added(count: u32) -> Option<Summary> {
-        Some(Summary {
+    fn added(count: u32) -> Summary {
+        Summary {
             add: count,
             ..Summary::default()
-        })
+        }
     }
 
     fn event(name: &str, leg: &str, stack: &str) -> Event {
@@ -159,9 +159,9 @@ mod tests {
             stack: stack.parse().unwrap(),
             summary,
         };
-        let first = vec![facts("data", added(1)), facts("web", added(10))];
-        let second = vec![facts("web", added(5)), facts("old", added(3))];
-        let last = vec![facts("web", added(100)), facts("data", None), facts("new", None)];
+        let first = vec![facts("data", Some(added(1))), facts("web", Some(added(10)))];
+        let second = vec![facts("web", Some(added(5))), facts("old", Some(added(3)))];
+        let last = vec![facts("web", Some(added(100))), facts("data", None), facts("new", None)];
         assert_eq!(
             named(&joined([first.clone(), second], last.clone())),
             [("web", 115), ("data", 1), ("new", 0), ("old", 3)]
