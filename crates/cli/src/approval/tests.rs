@@ -21,7 +21,7 @@ fn asked_at() -> Timestamp {
 /// One that waits for one of two testers and for the lead, until the next day.
 fn waiting(number: u8, reference: &str) -> Approval {
     let person = |name: &str| json!({ "name": name, "logins": [], "mails": [], "arns": [] });
-    let tess = "arn:aws:iam::111111111111:role/testers/Tess";
+    let tess = "arn:aws:sts::111111111111:assumed-role/Tester/tess";
     let mut deployment = sample::deployment(number);
     reference.clone_into(&mut deployment.reference);
     let policy = json!({
