@@ -49,6 +49,13 @@ pub struct Plan {
     pub logins: &'static [(&'static str, &'static str)],
 }
 
+/// Those whom most tests ask.
+const NOBODY_ON_GITHUB: &str = r#"
+"qa@acme.example" = { github = [] }
+"tess@acme.example" = { github = [] }
+"lead@acme.example" = { github = [] }
+"#;
+
 /// What `lockgate.toml` says of one test's application.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -82,15 +89,16 @@ impl Setting {
         }
     }
 
-    /// Two environments, `dev` and `test`, of which the second asks people.
+    /// Two environments, `dev` and `test`, of which the second asks people, who have no account on GitHub.
     pub const fn test(name: &'static str, approval: &'static str) -> Self {
         Self {
             approval: Some(approval),
+            people: NOBODY_ON_GITHUB,
             ..Self::dev(name)
         }
     }
 
-    /// The same, and who is who.
+    /// The same, and who is who, for everybody who is asked.
     #[must_use]
     pub const fn with_people(self, people: &'static str) -> Self {
         Self { people, ..self }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::build_record::BuildRecord;
 use domain::deployment::Deployment;
-use domain::environment_state::{EnvironmentState, Fence, Refusal, StableRelease};
+use domain::environment_state::{EnvironmentState, Fence, Refusal, Rejection, StableRelease};
 use domain::failure::Failure;
 use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
 use domain::parking::StackChange;
@@ -80,7 +80,28 @@ impl Ledger {
         let (pk, sk) = (partition(application, name), stable_key(&stable.release));
         let keep = |found: &mut Option<StableRelease>| {
             if found.as_ref().is_none_or(|found| found.since <= stable.since) {
-                *found = Some(stable.clone());
+                let rejected = found.take().and_then(|found| found.rejected);
+                let kept = found.insert(stable.clone());
+                if let Some(rejection) = &rejected {
+                    kept.reject(rejection);
+                }
+            }
+        };
+        self.change(&pk, &sk, keep, |_| None, |_| Condition::default()).await
+    }
+
+    /// Keeps that a release was rejected here. Of one that was never stable here there is nothing to take back.
+    pub async fn record_rejection(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        release: &Digest,
+        rejection: &Rejection,
+    ) -> Result<(), Error> {
+        let (pk, sk) = (partition(application, name), stable_key(release));
+        let keep = |found: &mut Option<StableRelease>| {
+            if let Some(found) = found {
+                found.reject(rejection);
             }
         };
         self.change(&pk, &sk, keep, |_| None, |_| Condition::default()).await

@@ -10,6 +10,9 @@ use crate::ledger::{Item, Ledger, mark_due, text};
 /// The kind under which reports are due.
 const REPORT: &str = "report";
 
+/// The sort key of a report that is owed.
+const SK: &str = "owed";
+
 impl Ledger {
     /// Notes that people are to be told how a deployment ended, at the latest when the sweep finds this.
     pub async fn owe_report(&self, deployment: &DeploymentId, due: Timestamp) -> Result<(), Error> {
@@ -23,6 +26,11 @@ impl Ledger {
             .await
             .map_err(during("dynamodb:PutItem"))?;
         Ok(())
+    }
+
+    /// Whether people are still to be told how it ended.
+    pub async fn is_report_owed(&self, deployment: &DeploymentId) -> Result<bool, Error> {
+        Ok(self.get(&pk(deployment), SK).await?.is_some())
     }
 
     /// Notes that people were told.
@@ -49,7 +57,11 @@ impl Ledger {
 
 fn key(deployment: &DeploymentId) -> [(String, AttributeValue); 2] {
     [
-        ("pk".to_owned(), AttributeValue::S(format!("report#{deployment}"))),
-        ("sk".to_owned(), AttributeValue::S("owed".to_owned())),
+        ("pk".to_owned(), AttributeValue::S(pk(deployment))),
+        ("sk".to_owned(), AttributeValue::S(SK.to_owned())),
     ]
+}
+
+fn pk(deployment: &DeploymentId) -> String {
+    format!("report#{deployment}")
 }

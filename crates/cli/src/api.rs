@@ -61,9 +61,10 @@ pub struct Api {
     http: reqwest::Client,
 }
 
-/// What API Gateway says itself.
+/// What API Gateway says itself, or the pipeline where it cannot answer.
 #[derive(Debug, Default, Deserialize)]
 struct Gateway {
+    #[serde(alias = "sentence")]
     message: String,
 }
 
@@ -125,7 +126,7 @@ impl Api {
             Ok(said) => Ok(said),
             Err(error) if status == 200 => Err(unreachable(&format!("what it says is not understood: {error}"))),
             Err(_) => {
-                // API Gateway's own words, where it did not come to our function; a page is for browsers.
+                // A sentence, where there is no answer; a page is for browsers.
                 let gateway = serde_json::from_str::<Gateway>(&text).unwrap_or_default();
                 let why = format!("HTTP status {status} {}", harmless(&gateway.message, 200));
                 Err(if status == 403 {

@@ -58,6 +58,9 @@ pub enum AnswerError {
     /// The pipeline may have taken it, and could not say so.
     #[error("{0}; give your answer again, it counts once")]
     Unanswered(ApiError),
+    /// The same, in the pipeline's own words.
+    #[error("{0}; it counts once")]
+    Unknown(String),
     /// The pipeline could not be asked.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -116,8 +119,10 @@ async fn answer(api: &Api, deployment: &DeploymentId, decision: Choice, comment:
             error @ ApiError::Unreachable(..) => AnswerError::Unanswered(error),
             error => error.into(),
         })?;
-    if told.outcome != "counted" {
-        return Err(AnswerError::Refused(harmless(&told.sentence, 500)));
+    match told.outcome.as_str() {
+        "counted" => {}
+        "unavailable" => return Err(AnswerError::Unknown(harmless(&told.sentence, 500))),
+        _ => return Err(AnswerError::Refused(harmless(&told.sentence, 500))),
     }
     let outcome = told.approval.and_then(|approval| approval.outcome);
     Ok(format!("Your answer counts. {}", follows(outcome.as_ref())))

@@ -8,14 +8,17 @@
 pub mod checklist;
 mod contributors;
 mod policy;
+mod principal;
 mod record;
+pub mod resources;
 #[cfg(test)]
 mod tests;
 pub mod token;
 
 pub use self::checklist::{ChecklistItem, InvalidChecklist};
 pub use self::contributors::{Contributor, Role, co_authors, is_same_person};
-pub use self::policy::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When};
+pub use self::policy::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, When};
+pub use self::principal::{PrincipalArn, names_nobody};
 pub use self::record::{
     Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Facts, IntegrationFacts, MailState, Outcome,
     Question, Refusal, StackFacts, Via,

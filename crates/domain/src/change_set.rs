@@ -173,7 +173,8 @@ pub struct Change {
 }
 
 /// What a change does to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// It is made.
     Add,
@@ -185,6 +186,19 @@ pub enum Action {
     Import,
     /// CloudFormation cannot tell before it tries.
     Dynamic,
+}
+
+impl Action {
+    /// What was done, for people.
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Add => "was added",
+            Self::Modify => "was changed",
+            Self::Remove => "was removed",
+            Self::Import => "was imported",
+            Self::Dynamic => "was perhaps changed",
+        }
+    }
 }
 
 impl From<&str> for Action {
@@ -273,6 +287,21 @@ pub struct Summary {
     pub losses: Vec<Loss>,
     /// How many losses there was no room for.
     pub truncated: u32,
+    /// The resources that are made, changed or imported and are no losses, in the order of the change set; at most
+    /// [`Summary::CHANGES_LIMIT`]. Records from before they were kept have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changed>,
+}
+
+/// A resource that is new, or stays what it was with something about it changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// Its type.
+    pub resource_type: String,
+    /// What is done to it.
+    pub action: Action,
 }
 
 /// A resource that does not stay what it was.
@@ -305,6 +334,8 @@ pub enum How {
 impl Summary {
     /// The most losses that are listed; with names cut to [`Summary::NAME_LIMIT`] they stay below 4 KiB.
     pub const LOSSES_LIMIT: usize = 12;
+    /// The most other changes that are listed, below 5 KiB.
+    pub const CHANGES_LIMIT: usize = 20;
     /// The most characters of a name.
     pub const NAME_LIMIT: usize = 80;
 
@@ -322,16 +353,73 @@ impl Summary {
             if let Some(loss) = loss(change) {
                 summary.data_lost += u32::from(loss.stateful && !loss.kept);
                 summary.losses.push(loss);
+            } else {
+                summary.changes.push(Changed {
+                    logical_id: harmless(&change.logical_id, Self::NAME_LIMIT),
+                    resource_type: harmless(&change.resource_type, Self::NAME_LIMIT),
+                    action: change.action,
+                });
             }
         }
-        summary.losses.sort_by(|a, b| {
+        summary.fit();
+        summary
+    }
+
+    /// What this change set did and then the `later` one of the same stack: the sums, and what either of them lists,
+    /// each resource once for what is done to it.
+    #[must_use]
+    pub fn and_then(&self, later: &Self) -> Self {
+        let mut both = Self {
+            add: self.add.saturating_add(later.add),
+            modify: self.modify.saturating_add(later.modify),
+            remove: self.remove.saturating_add(later.remove),
+            import: self.import.saturating_add(later.import),
+            dynamic: self.dynamic.saturating_add(later.dynamic),
+            data_lost: self.data_lost.saturating_add(later.data_lost),
+            losses: self.losses.clone(),
+            truncated: self.truncated.saturating_add(later.truncated),
+            changes: self.changes.clone(),
+        };
+        for loss in &later.losses {
+            if !both.losses.contains(loss) {
+                both.losses.push(loss.clone());
+            }
+        }
+        for change in &later.changes {
+            if !both.changes.contains(change) {
+                both.changes.push(change.clone());
+            }
+        }
+        both.fit();
+        both
+    }
+
+    /// Puts what matters first, and leaves out what there is no room for.
+    fn fit(&mut self) {
+        self.losses.sort_by(|a, b| {
             let order = |loss: &Loss| (!loss.stateful, loss.kept, loss.how);
             order(a).cmp(&order(b)).then_with(|| a.logical_id.cmp(&b.logical_id))
         });
-        let over = summary.losses.len().saturating_sub(Self::LOSSES_LIMIT);
-        summary.losses.truncate(Self::LOSSES_LIMIT);
-        summary.truncated = u32::try_from(over).unwrap_or(u32::MAX);
-        summary
+        self.keep_losses(Self::LOSSES_LIMIT);
+        self.changes.truncate(Self::CHANGES_LIMIT);
+    }
+
+    /// Leaves out all but the first losses, and counts them.
+    pub(crate) fn keep_losses(&mut self, most: usize) {
+        let over = self.losses.len().saturating_sub(most);
+        self.losses.truncate(most);
+        self.truncated = self.truncated.saturating_add(u32::try_from(over).unwrap_or(u32::MAX));
+    }
+
+    /// How many resources are neither listed nor counted as losses; none where no change is listed at all.
+    pub fn more_changes(&self) -> u32 {
+        if self.changes.is_empty() {
+            return 0;
+        }
+        let all = [self.add, self.modify, self.remove, self.import, self.dynamic];
+        let all = all.into_iter().fold(0, u32::saturating_add);
+        let listed = u32::try_from(self.losses.len() + self.changes.len()).unwrap_or(u32::MAX);
+        all.saturating_sub(listed.saturating_add(self.truncated))
     }
 }
 
@@ -545,9 +633,63 @@ mod tests {
               "kept": false
             }
           ],
-          "truncated": 0
+          "truncated": 0,
+          "changes": [
+            {
+              "logical_id": "Topic",
+              "resource_type": "AWS::SNS::Topic",
+              "action": "add"
+            },
+            {
+              "logical_id": "Handler",
+              "resource_type": "AWS::Lambda::Function",
+              "action": "modify"
+            },
+            {
+              "logical_id": "Key",
+              "resource_type": "AWS::KMS::Key",
+              "action": "import"
+            },
+            {
+              "logical_id": "Macro",
+              "resource_type": "AWS::Lambda::Function",
+              "action": "dynamic"
+            }
+          ]
         }
         "#);
+        assert_eq!(summary.more_changes(), 0);
+        // What was kept before changes were listed is read as it is.
+        let mut old = serde_json::to_value(&summary).unwrap();
+        old.as_object_mut().unwrap().remove("changes");
+        let old: Summary = serde_json::from_value(old).unwrap();
+        assert_eq!((old.add, old.losses.len(), old.more_changes()), (1, 3, 0));
+    }
+
+    #[test]
+    fn of_two_change_sets_in_a_row_nothing_is_left_out() {
+        let first = Summary::of(&[
+            change("Modify", "Orders", "AWS::DynamoDB::Table", Some("True"), None),
+            change("Add", "Topic", "AWS::SNS::Topic", None, None),
+        ]);
+        let second = Summary::of(&[
+            change("Modify", "Topic", "AWS::SNS::Topic", None, None),
+            change("Remove", "Rule", "AWS::Events::Rule", None, None),
+        ]);
+        let both = first.and_then(&second);
+        assert_eq!((both.add, both.modify, both.remove, both.data_lost), (1, 2, 1, 1));
+        let losses: Vec<&str> = both.losses.iter().map(|loss| loss.logical_id.as_str()).collect();
+        assert_eq!(losses, ["Orders", "Rule"]);
+        let changes: Vec<_> = both
+            .changes
+            .iter()
+            .map(|one| (one.logical_id.as_str(), one.action))
+            .collect();
+        assert_eq!(changes, [("Topic", Action::Add), ("Topic", Action::Modify)]);
+        // The same once more: counted twice, and named once.
+        let again = both.and_then(&first);
+        assert_eq!((again.modify, again.losses.len(), again.changes.len()), (3, 2, 2));
+        assert_eq!(Summary::default().and_then(&second), second);
     }
 
     #[test]
@@ -568,6 +710,15 @@ mod tests {
         assert_eq!((summary.remove, summary.data_lost, summary.truncated), (500, 1, 488));
         assert!(summary.losses[0].stateful);
         assert!(serde_json::to_vec(&summary).unwrap().len() < 4096);
+        let added: Vec<Change> = (0..500)
+            .map(|at| change("Add", &format!("{at}{long}"), &long, None, None))
+            .collect();
+        let more = Summary::of(&added);
+        assert_eq!((more.changes.len(), more.more_changes()), (20, 480));
+        assert!(serde_json::to_vec(&more).unwrap().len() < 5 * 1024);
+        let both = summary.and_then(&more);
+        assert_eq!((both.truncated, both.more_changes()), (488, 480));
+        assert!(serde_json::to_vec(&both).unwrap().len() < 9 * 1024);
     }
 
     #[test]

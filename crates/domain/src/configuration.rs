@@ -42,7 +42,7 @@ pub struct Pipeline {
     pub smoke_test_addresses: Vec<String>,
     /// Whether data at rest is encrypted with keys of the operator's own.
     pub customer_managed_keys: bool,
-    /// Where GitHub's API is.
+    /// Where GitHub's API is, or what stands in for it.
     pub github_api: String,
     /// Where the operators read docs/OPERATIONS.md, for alarms to lead there.
     #[serde(default, skip_serializing_if = "Option::is_none")]

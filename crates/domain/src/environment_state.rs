@@ -40,6 +40,51 @@ pub struct EnvironmentState {
     pub newest: Option<Candidate>,
     /// Set while an operator is needed: nothing is admitted.
     pub quarantine: Option<Quarantine>,
+    /// What has changed the environment since its last stable release.
+    #[serde(default, skip_serializing_if = "Unstable::is_empty")]
+    pub unstable: Unstable,
+}
+
+/// The deployments that left an environment changed since its last stable release, and did not become stable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Unstable {
+    /// The last of them, in their order; at most [`Unstable::LIMIT`].
+    pub deployments: Vec<DeploymentId>,
+    /// How many there were before those.
+    pub more: u32,
+}
+
+impl Unstable {
+    /// The most deployments that are remembered.
+    pub const LIMIT: usize = 20;
+
+    fn is_empty(&self) -> bool {
+        self.deployments.is_empty() && self.more == 0
+    }
+
+    fn add(&mut self, deployment: &DeploymentId) {
+        if self.deployments.contains(deployment) {
+            return;
+        }
+        if self.deployments.len() >= Self::LIMIT {
+            self.deployments.remove(0);
+            self.more = self.more.saturating_add(1);
+        }
+        self.deployments.push(deployment.clone());
+    }
+}
+
+/// How a deployment leaves its environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// With its release, which is stable.
+    Stable(StableRelease),
+    /// With the last stable release, to which it went back.
+    Back,
+    /// Changed, without being stable.
+    Unstable,
+    /// As it was.
+    AsItWas,
 }
 
 /// Who has the lock.
@@ -93,6 +138,18 @@ pub struct StableRelease {
     /// Who accepted it, where people were asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Acceptance>,
+    /// Who rejected it last, where it came here once more and people were asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejection>,
+}
+
+/// That somebody rejected a release.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rejection {
+    /// Who.
+    pub by: Approver,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// That people accepted a release.
@@ -102,6 +159,15 @@ pub struct Acceptance {
     pub by: Vec<Approver>,
     /// When the last of them did.
     pub at: Timestamp,
+}
+
+/// What people said last of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastWord<'a> {
+    /// They accepted it.
+    Accepted(&'a Acceptance),
+    /// One of them rejected it.
+    Rejected(&'a Rejection),
 }
 
 /// Why nothing is admitted.
@@ -169,6 +235,26 @@ impl Candidate {
         match self.happened_at.cmp(&other.happened_at) {
             std::cmp::Ordering::Equal => other.before.as_ref() != Some(&self.commit),
             order => order.is_gt(),
+        }
+    }
+}
+
+impl StableRelease {
+    /// What people said of it last; nothing, where none of them said anything.
+    pub fn last_word(&self) -> Option<LastWord<'_>> {
+        match (&self.accepted, &self.rejected) {
+            // Of two words in one instant, the one that lets nothing go on.
+            (Some(accepted), Some(rejected)) if accepted.at > rejected.at => Some(LastWord::Accepted(accepted)),
+            (_, Some(rejected)) => Some(LastWord::Rejected(rejected)),
+            (Some(accepted), None) => Some(LastWord::Accepted(accepted)),
+            (None, None) => None,
+        }
+    }
+
+    /// Takes note of a rejection, unless a later one is known.
+    pub fn reject(&mut self, rejection: &Rejection) {
+        if self.rejected.as_ref().is_none_or(|known| known.at < rejection.at) {
+            self.rejected = Some(rejection.clone());
         }
     }
 }
@@ -313,7 +399,7 @@ impl EnvironmentState {
     pub fn release(
         &mut self,
         deployment: &DeploymentId,
-        stable: Option<StableRelease>,
+        left: Left,
         now: Timestamp,
     ) -> Result<Option<DeploymentId>, Refusal> {
         self.leave(deployment);
@@ -330,8 +416,14 @@ impl EnvironmentState {
         if let Some(operation) = &self.operation {
             return Err(Refusal::InFlight(operation.deployment.clone()));
         }
-        if stable.is_some() {
-            self.stable = stable;
+        match left {
+            Left::Stable(stable) => {
+                self.stable = Some(stable);
+                self.unstable = Unstable::default();
+            }
+            Left::Back => self.unstable = Unstable::default(),
+            Left::Unstable => self.unstable.add(deployment),
+            Left::AsItWas => {}
         }
         self.holder = None;
         self.grant(now);
@@ -358,6 +450,8 @@ impl EnvironmentState {
             ));
         }
         if self.quarantine.is_none() {
+            // Whatever the operator makes of it: nobody has accepted what it changed.
+            self.unstable.add(deployment);
             self.quarantine = Some(Quarantine {
                 deployment: deployment.clone(),
                 why: why.to_owned(),
@@ -474,7 +568,7 @@ mod tests {
             (Standing::Waits(0), vec![id("d2")])
         );
         assert_eq!(state.standing(&id("d2")), Standing::Superseded(id("d3")));
-        assert_eq!(state.release(&id("d1"), None, at(4)), Ok(Some(id("d3"))));
+        assert_eq!(state.release(&id("d1"), Left::AsItWas, at(4)), Ok(Some(id("d3"))));
         assert_eq!(state.standing(&id("d3")), Standing::Holds(2));
     }
 
@@ -482,7 +576,7 @@ mod tests {
     fn f06_an_older_push_that_arrives_late_never_runs_after_a_newer_one() {
         let mut state = EnvironmentState::default();
         state.admit(candidate("d2", 2, QueuePolicy::Newest), at(1));
-        state.release(&id("d2"), None, at(2)).unwrap();
+        state.release(&id("d2"), Left::AsItWas, at(2)).unwrap();
         assert_eq!(
             state.admit(candidate("d1", 1, QueuePolicy::Newest), at(3)).0,
             Standing::Superseded(id("d2"))
@@ -519,8 +613,8 @@ mod tests {
                 }
             );
         }
-        assert_eq!(state.release(&id("d1"), None, at(2)), Ok(Some(id("d2"))));
-        assert_eq!(state.release(&id("d2"), None, at(3)), Ok(Some(id("d3"))));
+        assert_eq!(state.release(&id("d1"), Left::AsItWas, at(2)), Ok(Some(id("d2"))));
+        assert_eq!(state.release(&id("d2"), Left::AsItWas, at(3)), Ok(Some(id("d3"))));
     }
 
     #[test]
@@ -539,7 +633,7 @@ mod tests {
         let mut state = EnvironmentState::default();
         state.admit(candidate("d1", 1, QueuePolicy::Every), at(1));
         state.admit(candidate("d2", 2, QueuePolicy::Every), at(1));
-        state.release(&id("d1"), None, at(2)).unwrap();
+        state.release(&id("d1"), Left::AsItWas, at(2)).unwrap();
         let begin = |state: &mut EnvironmentState, name, fence| {
             state.begin(&id(name), fence, Leg::Forward, stack("web"), "cs".into(), at(3))
         };
@@ -562,13 +656,19 @@ mod tests {
         state
             .begin(&id("d1"), 1, Leg::Forward, stack("data"), "cs2".into(), at(1))
             .unwrap();
-        assert_eq!(state.release(&id("d1"), None, at(2)), Err(Refusal::InFlight(id("d1"))));
+        assert_eq!(
+            state.release(&id("d1"), Left::AsItWas, at(2)),
+            Err(Refusal::InFlight(id("d1")))
+        );
         state.finish(&id("d1"), &stack("web"), "another");
         state.finish(&id("d9"), &stack("web"), "cs1");
         state.finish(&id("d1"), &stack("web"), "cs1");
-        assert_eq!(state.release(&id("d1"), None, at(2)), Err(Refusal::InFlight(id("d1"))));
+        assert_eq!(
+            state.release(&id("d1"), Left::AsItWas, at(2)),
+            Err(Refusal::InFlight(id("d1")))
+        );
         state.finish(&id("d1"), &stack("data"), "cs2");
-        assert_eq!(state.release(&id("d1"), None, at(2)), Ok(None));
+        assert_eq!(state.release(&id("d1"), Left::AsItWas, at(2)), Ok(None));
     }
 
     #[test]
@@ -588,7 +688,7 @@ mod tests {
             Standing::Quarantined(_)
         ));
         assert_eq!(
-            state.release(&id("d1"), None, at(3)),
+            state.release(&id("d1"), Left::AsItWas, at(3)),
             Err(Refusal::Quarantined(id("d1")))
         );
         assert_eq!(state.lift(at(4)), Ok(None));
@@ -597,6 +697,60 @@ mod tests {
             Standing::Holds(2)
         );
         assert_eq!(state.lift(at(6)), Err(Refusal::NotQuarantined));
+    }
+
+    #[test]
+    fn what_left_the_environment_changed_is_remembered_until_it_is_stable_again() {
+        let mut state = EnvironmentState::default();
+        let hold = |state: &mut EnvironmentState, name: &str, second| {
+            state.admit(candidate(name, second, QueuePolicy::Every), at(second));
+        };
+        let stable = StableRelease {
+            release: Digest::of(b"stable"),
+            commit: "1".repeat(40).parse().unwrap(),
+            deployment: id("d0"),
+            since: at(1),
+            accepted: None,
+            rejected: None,
+        };
+        for (second, left, remembered) in [
+            (1, Left::Unstable, &["d1"][..]),
+            (2, Left::AsItWas, &["d1"]),
+            (3, Left::Unstable, &["d1", "d3"]),
+            (4, Left::Back, &[]),
+            (5, Left::Unstable, &["d5"]),
+            (6, Left::Stable(stable), &[]),
+        ] {
+            let name = format!("d{second}");
+            hold(&mut state, &name, second);
+            state.release(&id(&name), left, at(second)).unwrap();
+            let remembered: Vec<DeploymentId> = remembered.iter().map(|name| id(name)).collect();
+            assert_eq!(
+                (&state.unstable.deployments, state.unstable.more),
+                (&remembered, 0),
+                "{name}"
+            );
+        }
+        // Whoever has not the lock any more leaves nothing.
+        state.release(&id("d1"), Left::Unstable, at(7)).unwrap();
+        assert_eq!(state.unstable, Unstable::default());
+        for second in 10..35 {
+            let name = format!("d{second}");
+            hold(&mut state, &name, second);
+            state.release(&id(&name), Left::Unstable, at(second)).unwrap();
+        }
+        assert_eq!((state.unstable.deployments.len(), state.unstable.more), (20, 5));
+        assert_eq!(state.unstable.deployments[0], id("d15"));
+        hold(&mut state, "d40", 40);
+        state.quarantine(&id("d40"), "half-way", at(40)).unwrap();
+        assert_eq!(state.unstable.deployments.last(), Some(&id("d40")));
+        // The item of an environment that remembers nothing is as it was before it could.
+        let json = serde_json::to_value(EnvironmentState::default()).unwrap();
+        assert!(json.get("unstable").is_none());
+        assert_eq!(
+            serde_json::from_value::<EnvironmentState>(json).unwrap(),
+            EnvironmentState::default()
+        );
     }
 
     #[test]

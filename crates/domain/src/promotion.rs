@@ -2,14 +2,14 @@
 //! there where people are asked.
 
 use crate::build_record::BuildRecord;
-use crate::environment_state::StableRelease;
+use crate::environment_state::{LastWord, StableRelease};
 use crate::failure::{Failure, Name};
 use crate::names::{CommitSha, Digest, EnvironmentName};
 
 /// The release that a commit brings on from the environment `after`.
 ///
 /// `build` is what is known of the commit's build, and `stable` what is kept of the release that it made: that it got to
-/// the end of a deployment in `after`, at any time, and who accepted it there.
+/// the end of a deployment in `after`, at any time, and who accepted or rejected it there. The last word counts.
 ///
 /// # Errors
 /// [`Name::NotStableBefore`], with a sentence that says what is missing and where.
@@ -41,16 +41,25 @@ pub fn promote(
             ));
         }
     };
-    match stable.filter(|stable| stable.release == *release) {
-        None => refuse(format!(
+    let Some(stable) = stable.filter(|stable| stable.release == *release) else {
+        return refuse(format!(
             "release {} of commit {short} was never stable in {after}; bring it to the end of a deployment there first",
             release.short()
+        ));
+    };
+    match stable.last_word() {
+        _ if !must_be_accepted => Ok(release.clone()),
+        Some(LastWord::Accepted(_)) => Ok(release.clone()),
+        Some(LastWord::Rejected(rejection)) => refuse(format!(
+            "release {} of commit {short} was stable in {after}, and {} rejected it there last, at {}",
+            release.short(),
+            rejection.by,
+            rejection.at
         )),
-        Some(stable) if must_be_accepted && stable.accepted.is_none() => refuse(format!(
+        None => refuse(format!(
             "release {} of commit {short} is stable in {after}, and nobody accepted it there",
             release.short()
         )),
-        Some(_) => Ok(release.clone()),
     }
 }
 
@@ -61,7 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::environment_state::Acceptance;
+    use crate::environment_state::{Acceptance, Rejection};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -92,14 +101,19 @@ mod tests {
     }
 
     fn stable() -> impl Strategy<Value = Option<StableRelease>> {
-        let kept = (digest(), any::<bool>()).prop_map(|(release, accepted)| StableRelease {
+        let when = || proptest::option::of((0_i64..3).prop_map(|second| Timestamp::from_second(second).unwrap()));
+        let kept = (digest(), when(), when()).prop_map(|(release, accepted, rejected)| StableRelease {
             release,
             commit: "a".repeat(40).parse().unwrap(),
             deployment: "before".parse().unwrap(),
             since: NOW,
-            accepted: accepted.then(|| Acceptance {
+            accepted: accepted.map(|at| Acceptance {
                 by: vec!["qa@acme.example".parse().unwrap()],
-                at: NOW,
+                at,
+            }),
+            rejected: rejected.map(|at| Rejection {
+                by: "lead@acme.example".parse().unwrap(),
+                at,
             }),
         });
         proptest::option::weighted(0.8, kept)
@@ -112,13 +126,18 @@ mod tests {
         ) {
             let after = "dev".parse().unwrap();
             let commit = "b".repeat(40).parse().unwrap();
+            // Accepted, and not rejected at that time or later.
+            let is_accepted = |stable: &StableRelease| {
+                let rejected = stable.rejected.as_ref().map(|rejection| rejection.at);
+                stable.accepted.as_ref().is_some_and(|acceptance| rejected < Some(acceptance.at))
+            };
             match promote(&after, must, &commit, &build, stable.as_ref()) {
                 Ok(release) => {
                     let built = matches!(&build, BuildRecord::Built { release: made, .. } if *made == release);
                     prop_assert!(built);
                     let stable = stable.unwrap();
-                    prop_assert_eq!(stable.release, release);
-                    prop_assert!(!must || stable.accepted.is_some());
+                    prop_assert_eq!(&stable.release, &release);
+                    prop_assert!(!must || is_accepted(&stable));
                 }
                 Err(failure) => {
                     prop_assert_eq!(failure.name, Name::NotStableBefore);
@@ -126,7 +145,7 @@ mod tests {
                     // Nothing is refused without need.
                     let BuildRecord::Built { release, .. } = build else { return Ok(()) };
                     let was_there = stable.filter(|stable| stable.release == release);
-                    prop_assert!(was_there.is_none_or(|stable| must && stable.accepted.is_none()));
+                    prop_assert!(was_there.is_none_or(|stable| must && !is_accepted(&stable)));
                 }
             }
         }
@@ -148,6 +167,18 @@ mod tests {
             deployment: "before".parse().unwrap(),
             since: NOW,
             accepted: None,
+            rejected: None,
+        };
+        let rejected = StableRelease {
+            accepted: Some(Acceptance {
+                by: vec!["qa@acme.example".parse().unwrap()],
+                at: NOW,
+            }),
+            rejected: Some(Rejection {
+                by: "lead@acme.example".parse().unwrap(),
+                at: NOW + jiff::SignedDuration::from_hours(1),
+            }),
+            ..stable.clone()
         };
         let failed = BuildRecord::Failed {
             attempt: 1,
@@ -162,6 +193,7 @@ mod tests {
             (&failed, None),
             (&built, None),
             (&built, Some(&stable)),
+            (&built, Some(&rejected)),
         ]
         .into_iter()
         .map(|(build, stable)| promote(&after, true, &commit, build, stable).unwrap_err().to_string())
@@ -172,6 +204,7 @@ mod tests {
         Rejected.NotStableBefore: the build of commit 1a2b3c4d1a2b failed (Rejected.BuildFailed), so it cannot be stable in test
         Rejected.NotStableBefore: release a4d451ec2346 of commit 1a2b3c4d1a2b was never stable in test; bring it to the end of a deployment there first
         Rejected.NotStableBefore: release a4d451ec2346 of commit 1a2b3c4d1a2b is stable in test, and nobody accepted it there
+        Rejected.NotStableBefore: release a4d451ec2346 of commit 1a2b3c4d1a2b was stable in test, and lead@acme.example rejected it there last, at 1970-01-01T01:00:00Z
         ");
     }
 }

@@ -1,8 +1,10 @@
 //! What follows from a failure, and how a deployment that got to its end has ended.
 
+use jiff::Timestamp;
+
 use crate::approval::{OnReject, Outcome};
-use crate::deployment::{Environment, Leg, WithoutStable};
-use crate::environment_state::StableRelease;
+use crate::deployment::{Deployment, Environment, Leg, WithoutStable};
+use crate::environment_state::{Left, StableRelease};
 use crate::failure::{Class, Failure, Name};
 use crate::life::{Ending, Status, WayBack};
 use crate::names::Digest;
@@ -100,6 +102,29 @@ pub fn ending_of(status: &Status) -> Ending {
     }
 }
 
+/// How a deployment that ended so leaves its environment, when it gives the lock back.
+pub fn left_by(deployment: &Deployment, status: &Status, ending: &Ending, now: Timestamp) -> Left {
+    match (ending, &status.release) {
+        (Ending::Deployed | Ending::NothingToDeploy, Some(release)) => Left::Stable(StableRelease {
+            release: release.clone(),
+            commit: deployment.commit.clone(),
+            deployment: deployment.id.clone(),
+            since: now,
+            accepted: status.accepted.clone(),
+            rejected: None,
+        }),
+        (
+            Ending::FailedClean {
+                way_back: WayBack::WentBack { .. },
+                ..
+            },
+            _,
+        ) => Left::Back,
+        _ if status.changed_anything() => Left::Unstable,
+        _ => Left::AsItWas,
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
@@ -120,6 +145,7 @@ mod tests {
             deployment: "before".parse().unwrap(),
             since: Timestamp::UNIX_EPOCH,
             accepted: None,
+            rejected: None,
         }
     }
 

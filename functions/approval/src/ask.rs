@@ -2,9 +2,10 @@
 
 use domain::approval::{
     Approval, ApprovalId, ApprovalPolicy, Approver, ChecklistItem, CommitLine, Contributor, Facts, IntegrationFacts,
-    Question, StackFacts, checklist, co_authors, token,
+    Question, checklist, co_authors, resources, token,
 };
 use domain::deployment::{Deployment, Leg};
+use domain::environment_state::Unstable;
 use domain::failure::{Failure, Name};
 use domain::ledger::Entry;
 use domain::life::{Event, Phase};
@@ -85,8 +86,8 @@ async fn prepare(
     // Without a key nobody could be sent a link.
     context.keys.keys(now).await?;
     let (application, environment) = (&deployment.application, &deployment.environment);
-    let stable = context.ledger.environment(application, &environment.name).await?.stable;
-    let since = stable.map(|stable| stable.commit);
+    let state = context.ledger.environment(application, &environment.name).await?;
+    let since = state.stable.map(|stable| stable.commit);
     let github = context.github().await?;
     let commits = github
         .commits_between(application, since.as_ref(), &deployment.commit, COMMITS)
@@ -103,7 +104,8 @@ async fn prepare(
         .iter()
         .filter(|person| person.name.mail().is_some_and(|mail| !confirmed.contains(mail)))
         .map(|person| person.name.clone());
-    let entries = context.ledger.entries(&deployment.id).await?;
+    let tested = tested(&context.ledger.entries(&deployment.id).await?);
+    let facts = with_unstable(context, deployment, tested, &state.unstable).await?;
     let question = Question {
         checklist: questions(context, &release).await?,
         release,
@@ -117,7 +119,7 @@ async fn prepare(
             more_commits: more_than_listed(&commits),
             commits: commits.commits.iter().map(line).collect(),
             since: commits.since,
-            ..tested(&entries)
+            ..facts
         },
         unconfirmed: unconfirmed.collect(),
     };
@@ -160,20 +162,12 @@ fn line(commit: &github::Commit) -> CommitLine {
 
 /// What the ledger knows of this deployment's stacks and tests.
 fn tested(entries: &[Entry]) -> Facts {
-    let mut facts = Facts::default();
+    let mut facts = Facts {
+        stacks: resources::compared(entries.iter().map(|entry| &entry.what)),
+        ..Facts::default()
+    };
     for entry in entries {
         match &entry.what {
-            Event::Compared {
-                leg: Leg::Forward,
-                stack,
-                summary,
-            } => {
-                facts.stacks.retain(|known| known.stack != *stack);
-                facts.stacks.push(StackFacts {
-                    stack: stack.clone(),
-                    summary: summary.clone(),
-                });
-            }
             Event::SmokeTested {
                 leg: Leg::Forward,
                 report,
@@ -189,6 +183,27 @@ fn tested(entries: &[Entry]) -> Facts {
         }
     }
     facts
+}
+
+/// The same facts, with what others have changed since the last stable release that were not accepted.
+async fn with_unstable(
+    context: &Context,
+    deployment: &Deployment,
+    facts: Facts,
+    unstable: &Unstable,
+) -> Result<Facts, Error> {
+    let mut earlier = Vec::new();
+    for id in unstable.deployments.iter().filter(|id| **id != deployment.id) {
+        let entries = context.ledger.entries(id).await?;
+        earlier.push(resources::changed(entries.iter().map(|entry| &entry.what)));
+    }
+    earlier.retain(|stacks| !stacks.is_empty());
+    Ok(Facts {
+        earlier: u32::try_from(earlier.len()).unwrap_or(u32::MAX),
+        more_earlier: unstable.more,
+        stacks: resources::joined(earlier, facts.stacks),
+        ..facts
+    })
 }
 
 /// The checklist that travelled in the release.

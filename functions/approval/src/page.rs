@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::approval::{Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, CommitLine, Outcome};
+use domain::approval::{Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, CommitLine, Facts, Outcome};
 use domain::change_set::{How, Loss, Summary};
 use domain::message::duration;
 use jiff::Timestamp;
@@ -187,11 +187,26 @@ fn changes(approval: &Approval) -> Markup {
                 p { a href=(url) rel="noreferrer" { "See every line on GitHub" } }
             }
             h3 { "Resources" }
+            (earlier(facts))
             ul {
                 @for stack in &facts.stacks {
                     li { strong { (stack.stack) } ": " (resources(stack.summary.as_ref())) }
                 }
             }
+        }
+    }
+}
+
+/// That some of it was changed by others before, which people did not accept.
+fn earlier(facts: &Facts) -> Markup {
+    html! {
+        @if facts.earlier == 1 {
+            p { "Some of it was changed by a deployment before this one, which was not accepted." }
+        } @else if facts.earlier > 1 {
+            p { "Some of it was changed by " (facts.earlier) " deployments before this one, which were not accepted." }
+        }
+        @if facts.more_earlier > 0 {
+            p { (facts.more_earlier) " more before those may have changed something that is not listed here." }
         }
     }
 }
@@ -236,6 +251,17 @@ fn resources(summary: Option<&Summary>) -> Markup {
                     li { (gone(loss)) }
                 }
                 @if summary.truncated > 0 { li { "and " (summary.truncated) " more that were replaced or removed" } }
+            }
+        }
+        @if !summary.changes.is_empty() {
+            details {
+                summary { "added or changed" }
+                ul {
+                    @for change in &summary.changes {
+                        li { (change.logical_id) " (" (change.resource_type) ") " (change.action.done()) }
+                    }
+                    @if summary.more_changes() > 0 { li { "and " (summary.more_changes()) " more" } }
+                }
             }
         }
     }

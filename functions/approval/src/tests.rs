@@ -46,8 +46,8 @@ const QA: &str = "qa@acme.example";
 const LEAD: &str = "lead@acme.example";
 /// Has no mail address.
 const OPS: &str = "arn:aws:iam::111111111111:user/ops";
-const QA_SESSION: &str = "arn:aws:sts::111111111111:assumed-role/Tester/qa";
-const ADA_SESSION: &str = "arn:aws:sts::111111111111:assumed-role/Tester/ada";
+const QA_SESSION: &str = "arn:aws:sts::111111111111:assumed-role/qa/testing";
+const ADA_SESSION: &str = "arn:aws:sts::111111111111:assumed-role/ada/testing";
 
 const CHECKLIST: &str = "## Ordering\n- [ ] Order two teas.\n- [ ] Cancel the order.\n";
 
@@ -70,11 +70,11 @@ fn policy(need: u32, people: &[&str]) -> Value {
     let person = |name: &&str| {
         let local = name.split('@').next().unwrap();
         let is_mail = name.contains('@');
-        let session = format!("arn:aws:sts::111111111111:assumed-role/Tester/{local}");
+        let role = format!("arn:aws:iam::111111111111:role/{local}");
         json!({
             "name": name,
             "logins": if is_mail { vec![local] } else { vec![] },
-            "arns": if is_mail { vec![session] } else { vec![] },
+            "arns": if is_mail { vec![role] } else { vec![] },
         })
     };
     json!({
@@ -440,6 +440,7 @@ fn tested(deployment: &Deployment, release: &Digest) -> Vec<Event> {
                 "logical_id": "Orders", "resource_type": "AWS::DynamoDB::Table", "how": "replaced",
                 "stateful": true, "kept": false,
             }],
+            "changes": [{ "logical_id": "Basket", "resource_type": "AWS::SQS::Queue", "action": "add" }],
         } })),
         event(json!({ "event": "compared", "leg": leg, "stack": "shop-test-web", "summary": null })),
         event(json!({ "event": "executing", "leg": leg, "stack": stack, "change_set": "arn:set" })),

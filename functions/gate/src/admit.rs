@@ -31,6 +31,13 @@ pub async fn admit(
             now,
         )
         .await?;
+    // The same request may come again when Step Functions has forgotten its execution, which it does after 90 days
+    // (AWS Step Functions API reference, `StartExecution`). What it asked for has long been done, or refused.
+    if assess::status(context, &deployment.id).await?.ending.is_some() {
+        let by = deployment.id.clone();
+        context.tasks.succeed(&token, &Admission::Superseded { by }).await?;
+        return Ok(Output::Parked);
+    }
     let waits_for = WaitsFor::Lock {
         application: deployment.application.clone(),
         environment: deployment.environment.name.clone(),

@@ -7,7 +7,7 @@ use domain::names::DeploymentId;
 use domain::verdict::{Verdict, assess_failure};
 use jiff::Timestamp;
 
-use crate::{Context, Error, Output};
+use crate::{Context, Error, Output, close};
 
 /// Decides, and records when it goes back.
 pub async fn assess(
@@ -19,6 +19,8 @@ pub async fn assess(
 ) -> Result<Output, Error> {
     let failure = failure.failure().unwrap_or_else(nameless);
     let status = status(context, &deployment.id).await?;
+    // Not only at the end: going back takes its time, and meanwhile somebody may want to go on with it.
+    close::take_back(context, deployment, &status).await?;
     // Decided before, by an invocation whose answer got lost. On the way back it is no answer: that would go round for ever.
     if let (Some(to), Leg::Forward) = (&status.back_to, leg) {
         return Ok(Output::GoBack { release: to.clone() });

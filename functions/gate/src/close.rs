@@ -1,11 +1,12 @@
 //! The end of a deployment: its record, its lock, and who comes next.
 
+use domain::approval::Outcome;
 use domain::deployment::Deployment;
-use domain::environment_state::{EnvironmentState, StableRelease, Standing};
+use domain::environment_state::{EnvironmentState, Left, Rejection, Standing};
 use domain::failure::{Failure, ReportedError};
 use domain::life::{Ending, Event, Status};
 use domain::parking::Key;
-use domain::verdict::{Verdict, ending_of};
+use domain::verdict::{Verdict, ending_of, left_by};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Context, Error, Output, admit, assess};
@@ -22,6 +23,8 @@ pub async fn close(
 ) -> Result<Output, Error> {
     let status = assess::status(context, &deployment.id).await?;
     let ending = match &status.ending {
+        // It keeps its lock until an operator says otherwise.
+        Some(Ending::OperatorNeeded { .. }) => return Ok(Output::OperatorNeeded),
         Some(ending) => ending.clone(),
         None => ending(context, deployment, failure.failure(), &status).await?,
     };
@@ -56,20 +59,12 @@ async fn hand_on(
     ending: &Ending,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let stable = match (ending, &status.release) {
-        (Ending::Deployed | Ending::NothingToDeploy, Some(release)) => Some(StableRelease {
-            release: release.clone(),
-            commit: deployment.commit.clone(),
-            deployment: deployment.id.clone(),
-            since: now,
-            accepted: status.accepted.clone(),
-        }),
-        _ => None,
-    };
+    let left = left_by(deployment, status, ending, now);
     let (application, environment) = (&deployment.application, &deployment.environment.name);
+    take_back(context, deployment, status).await?;
     // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here. Who has given the lock back
     // has written it.
-    if let Some(stable) = &stable
+    if let Left::Stable(stable) = &left
         && let Some(holder) = context.ledger.environment(application, environment).await?.holder
         && holder.deployment == deployment.id
     {
@@ -78,12 +73,32 @@ async fn hand_on(
     let next = context
         .ledger
         .change_environment(application, environment, |state: &mut EnvironmentState| {
-            state.release(&deployment.id, stable.clone(), now)
+            state.release(&deployment.id, left.clone(), now)
         })
         .await?
         .map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;
     if let Some(next) = next {
         admit::wake(context, &Key::lock(&next), now).await?;
+    }
+    Ok(())
+}
+
+/// Has a rejection count against an acceptance of the same release from before, so that it goes nowhere else.
+pub async fn take_back(context: &Context, deployment: &Deployment, status: &Status) -> Result<(), Error> {
+    if let (Some(Outcome::Rejected { by, at, .. }), Some(release)) = (&status.decided, &status.release) {
+        let rejection = Rejection {
+            by: by.clone(),
+            at: *at,
+        };
+        context
+            .ledger
+            .record_rejection(
+                &deployment.application,
+                &deployment.environment.name,
+                release,
+                &rejection,
+            )
+            .await?;
     }
     Ok(())
 }
@@ -108,6 +123,7 @@ pub async fn need_operator(
     tell_by: Timestamp,
     now: Timestamp,
 ) -> Result<(), Error> {
+    take_back(context, deployment, &assess::status(context, &deployment.id).await?).await?;
     keep_others_out(context, deployment, &failure, now).await?;
     context.ledger.owe_report(&deployment.id, tell_by).await?;
     // Where it had ended before something went wrong, one end is enough; the environment is closed all the same.

@@ -104,9 +104,9 @@ pub enum Admission {
         /// Under this fence.
         fence: u64,
     },
-    /// A newer deployment made it superfluous.
+    /// A newer deployment made it superfluous, or it has ended already.
     Superseded {
-        /// The newer one.
+        /// The newer one; itself, where it has ended.
         by: domain::names::DeploymentId,
     },
 }

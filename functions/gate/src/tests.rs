@@ -134,9 +134,34 @@ impl Gate {
         self.record(deployment, [released, planned]).await;
     }
 
+    /// A deployment that brought this release, and about which people are asked.
+    async fn asked_about(&self, deployment: &Deployment, release: &Digest) {
+        let (leg, release) = (Leg::Forward, release.clone());
+        let events = [
+            Event::Requested {
+                deployment: Box::new(deployment.clone()),
+            },
+            Event::Admitted { fence: 1 },
+            Event::Released {
+                release: release.clone(),
+            },
+            Event::Planned {
+                leg,
+                release,
+                waves: vec![],
+            },
+        ];
+        self.record(deployment, events).await;
+        self.asks(deployment).await;
+    }
+
     /// A deployment whose one stack was changed, and about which people are asked.
     async fn asked(&self, deployment: &Deployment) {
         self.changed(deployment).await;
+        self.asks(deployment).await;
+    }
+
+    async fn asks(&self, deployment: &Deployment) {
         let asked = Event::ApprovalAsked {
             approval: ApprovalId::of(&deployment.id, When::After),
             people: vec![QA.parse().unwrap()],

@@ -37,7 +37,7 @@ pub enum Input {
 pub enum Output {
     /// People were told.
     Told,
-    /// There is no end to tell of.
+    /// There is no end to tell of, or it was told.
     NothingToTell,
 }
 
@@ -104,6 +104,10 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
             let message = message::started(&deployment, &context.console(&deployment.id));
             context.notifications.tell(&message.subject, &message.body).await?;
             Ok(Output::Told)
+        }
+        // One that was asked for again long after it had ended was told of then.
+        Input::Ended { deployment } if !context.ledger.is_report_owed(&deployment.id).await? => {
+            Ok(Output::NothingToTell)
         }
         Input::Ended { deployment } => ended(context, &deployment.id).await,
         Input::Owed { id } => ended(context, &id).await,

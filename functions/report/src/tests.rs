@@ -174,7 +174,7 @@ async fn that_it_was_told_is_noted_after_it_was_told() {
     let desk = Desk::where_it(failed(Name::BuildFailed)).await;
     desk.aws.forget_calls();
     desk.ended().await.unwrap();
-    assert_eq!(desk.aws.operations(), ["Query", "Publish", "DeleteItem"]);
+    assert_eq!(desk.aws.operations(), ["GetItem", "Query", "Publish", "DeleteItem"]);
 }
 
 #[tokio::test]
@@ -186,6 +186,14 @@ async fn a_telling_whose_note_got_lost_is_told_again_rather_than_never() {
     assert!(desk.owed().await);
     desk.ended().await.unwrap();
     assert_eq!((desk.subjects().len(), desk.owed().await), (2, false));
+}
+
+#[tokio::test]
+async fn an_end_that_was_told_is_not_told_again() {
+    let desk = Desk::where_it(failed(Name::BuildFailed)).await;
+    desk.ended().await.unwrap();
+    assert_eq!(desk.ended().await.unwrap(), Output::NothingToTell);
+    assert_eq!(desk.subjects().len(), 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::deployment::Deployment;
-use domain::environment_state::{Candidate, EnvironmentState, LEASE};
+use domain::environment_state::{Candidate, EnvironmentState, LEASE, Left};
 use domain::intake::Decision;
 use domain::names::Digest;
 use domain::parking::Parked;
@@ -240,7 +240,7 @@ async fn an_environment_that_the_index_still_shows_and_that_has_another_holder_b
     round.holds(&deployment(1), long_ago()).await;
     round.aws.index_lags();
     let (application, name) = (deployment(1).application, deployment(1).environment.name);
-    let release = |state: &mut EnvironmentState| state.release(&deployment(1).id, None, Timestamp::now());
+    let release = |state: &mut EnvironmentState| state.release(&deployment(1).id, Left::AsItWas, Timestamp::now());
     let released = round
         .context
         .ledger

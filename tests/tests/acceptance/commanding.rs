@@ -24,8 +24,11 @@ fn f43_whom_no_mail_reaches_is_found_at_once_and_decides_by_command_if_iam_lets_
     in_the_laboratory(async |laboratory| {
         let scenario = laboratory.scenario("by-command").await;
         let tools = &laboratory.pipeline.tools;
-        let roles =
-            json!({ "Resources": { "Tester": role("Tester", &[POLICY]), "Developer": role("Developer", &[]) } });
+        let roles = json!({ "Resources": {
+            "Tester": role("Tester", &[POLICY]),
+            "Guest": role("Guest", &[POLICY]),
+            "Developer": role("Developer", &[]),
+        } });
         create_stack(tools, "people", &roles.to_string(), &[]).await;
         let lockgate = async |role: &str, person: &str, arguments: &[&str]| {
             let identity = tools.sign_in(role, person).await.expect("they may sign in");
@@ -56,11 +59,11 @@ fn f43_whom_no_mail_reaches_is_found_at_once_and_decides_by_command_if_iam_lets_
             .await
             .expect_err("IAM lets nobody in without the policy");
         assert!(refused.contains("lockgate-approver"), "{refused}");
-        let refused = lockgate("Tester", "stranger", &approve)
+        let refused = lockgate("Guest", "new", &approve)
             .await
             .expect_err("only who is asked may answer");
         assert!(
-            refused.contains("assumed-role/Tester/stranger is none of the people asked"),
+            refused.contains("assumed-role/Guest/new is none of the people asked"),
             "{refused}"
         );
         assert_eq!(candidate.approval().await.expect("it is asked").ballots, []);
@@ -70,7 +73,8 @@ fn f43_whom_no_mail_reaches_is_found_at_once_and_decides_by_command_if_iam_lets_
             pending.contains(candidate.deployment.as_str()) && pending.contains(NEW),
             "{pending}"
         );
-        let said = lockgate("Tester", "new", &approve).await.expect("they may answer");
+        // It is the role that says who it is: the session is called what they like.
+        let said = lockgate("Tester", "tasting", &approve).await.expect("they may answer");
         assert!(said.contains("the release is accepted"), "{said}");
         deployed(&candidate.ends().await);
         let approval = candidate.approval().await.expect("it was asked");
@@ -81,7 +85,7 @@ fn f43_whom_no_mail_reaches_is_found_at_once_and_decides_by_command_if_iam_lets_
         let Via::Command { arn } = &ballot.via else {
             panic!("{ballot:#?}")
         };
-        assert_eq!(arn.as_str(), "arn:aws:sts::111111111111:assumed-role/Tester/new");
+        assert_eq!(arn.as_str(), "arn:aws:sts::111111111111:assumed-role/Tester/tasting");
         assert!(candidate.mails().await.iter().all(|mail| mail.to != NEW));
     });
 }

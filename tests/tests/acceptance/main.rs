@@ -48,6 +48,9 @@ static PLAN: Plan = Plan {
             )
             .with_people(
                 r#"
+                "qa@acme.example" = { github = [] }
+                "tess@acme.example" = { github = [] }
+                "sam@acme.example" = { github = [] }
                 "lead@acme.example" = { github = ["Lead-Login"] }
                 "boss@acme.example" = { github = ["boss"] }
                 "#,
@@ -56,7 +59,7 @@ static PLAN: Plan = Plan {
         Setting::test("red-tests", ONE_OF_TWO),
         Setting::test("unheard", ONE_OF_TWO),
         Setting::test("by-command", r#"{ by = ["new@acme.example"], within = "3 days" }"#)
-            .with_people(r#""new@acme.example" = { aws = ["arn:aws:sts::111111111111:assumed-role/Tester/new"] }"#),
+            .with_people(r#""new@acme.example" = { github = [], aws = ["arn:aws:iam::111111111111:role/Tester"] }"#),
         Setting::test("down-at-intake", ONE_OF_TWO),
         Setting::test("down-when-asking", ONE_OF_TWO),
         Setting::test("stopped", ONE_OF_TWO),

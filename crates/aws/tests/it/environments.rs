@@ -2,7 +2,7 @@
 
 use aws::Kind;
 use domain::deployment::Leg;
-use domain::environment_state::{LEASE, Refusal, Standing};
+use domain::environment_state::{LEASE, Left, Refusal, Standing};
 use domain::failure::Name;
 use domain::parking::StackChange;
 use fake_aws::{FakeAws, Fate, Item, sample};
@@ -107,7 +107,7 @@ async fn an_answer_that_got_lost_is_the_answer_of_the_write_that_was_done() {
     );
 
     aws.fates("PutItem", [Fate::Faulted]);
-    let released = change(&ledger, |state| state.release(&id(1), None, now()));
+    let released = change(&ledger, |state| state.release(&id(1), Left::AsItWas, now()));
     assert_eq!(
         released.await.unwrap(),
         Ok(Some(id(3))),
@@ -239,7 +239,9 @@ async fn what_is_stable_survives_being_written_and_read() {
     let ledger = ledger(&aws).await;
     admit(&ledger, 1).await;
     let stable = sample::stable(&deployment(1));
-    let released = change(&ledger, |state| state.release(&id(1), Some(stable.clone()), now()));
+    let released = change(&ledger, |state| {
+        state.release(&id(1), Left::Stable(stable.clone()), now())
+    });
     assert_eq!(released.await.unwrap(), Ok(None));
     assert_eq!(environment(&ledger).await.stable, Some(stable));
 }

@@ -169,6 +169,14 @@ async fn an_answer_that_does_not_count_is_an_error_that_says_why() {
             404,
             json!({ "outcome": "unknown", "sentence": "nobody is asked about this deployment" }).to_string(),
         ),
+        (
+            503,
+            json!({
+                "outcome": "unavailable",
+                "sentence": "something went wrong, and it is not known whether your answer is recorded; say it again in a minute",
+            })
+            .to_string(),
+        ),
         (403, "{\"message\":\"Forbidden\"}".to_owned()),
         (200, json!({ "counted": true }).to_string()),
         (503, "<!doctype html>".to_owned()),

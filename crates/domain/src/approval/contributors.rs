@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::{Deserialize, Serialize};
 
-use super::{Login, MailAddress, Person, PrincipalArn};
+use super::principal::person_behind;
+use super::{Login, MailAddress, Person};
 use crate::harmless::{harmless, is_invisible};
 
 /// The most characters of a name.
@@ -97,8 +99,6 @@ impl Person {
 
     fn identities(&self) -> BTreeSet<Identity> {
         let mails = self.mails.iter().map(MailAddress::as_str).chain(self.name.mail());
-        let arns = self.arns.iter().map(PrincipalArn::as_str);
-        let name_as_arn = self.name.mail().is_none().then(|| self.name.as_str());
         mails
             .filter_map(Identity::of_mail)
             .chain(
@@ -106,7 +106,7 @@ impl Person {
                     .iter()
                     .filter_map(|login| Identity::of_login(login.as_str())),
             )
-            .chain(arns.chain(name_as_arn).map(|arn| Identity::Arn(arn.to_owned())))
+            .chain(self.principals().map(|arn| Identity::Arn(person_behind(arn))))
             .collect()
     }
 }
@@ -141,7 +141,7 @@ impl Identity {
     fn of_login(text: &str) -> Option<Self> {
         let text = visible(text);
         if text.starts_with("arn:") {
-            return Some(Self::Arn(text));
+            return Some(Self::Arn(person_behind(&text)));
         }
         Self::of_github(folded(text.trim_start_matches('@')))
     }
@@ -152,8 +152,10 @@ impl Identity {
 
     /// `None` for what is no address, and for GitHub itself, which is nobody.
     fn of_mail(text: &str) -> Option<Self> {
-        let text = folded(&visible(text)).replace(['<', '>', '"'], "");
+        let text = composed(&without_comments(text)).replace(['<', '>', '"'], "");
         let (local, domain) = text.rsplit_once('@')?;
+        // As the DNS has it; what cannot be there is compared as it is.
+        let domain = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
         let domain = match domain.trim_end_matches('.') {
             "googlemail.com" => "gmail.com",
             domain => domain,
@@ -197,6 +199,35 @@ fn folded(text: &str) -> String {
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .collect()
+}
+
+/// A text without case and in the one form of characters that can be written in several (NFKC): whole or put together,
+/// wide or narrow.
+fn composed(text: &str) -> String {
+    const FORM: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfkc();
+    let plain = FORM.normalize(&visible(text)).into_owned();
+    visible(&FORM.normalize(&folded(&plain)))
+}
+
+/// An address without the comments that RFC 5322 (3.2.2) lets it have, one in another. Where they are not balanced, only
+/// the parentheses go.
+fn without_comments(address: &str) -> String {
+    let (mut text, mut depth, mut is_quoted) = (String::with_capacity(address.len()), 0_usize, false);
+    for c in address.chars() {
+        match c {
+            _ if std::mem::take(&mut is_quoted) => {}
+            '\\' if depth > 0 => is_quoted = true,
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            ')' => {}
+            _ if depth > 0 => {}
+            c => text.push(c),
+        }
+    }
+    if depth > 0 {
+        return address.replace(['(', ')'], "");
+    }
+    text
 }
 
 /// Those whom a commit's message names as co-authors, in lines `Co-authored-by: Name <mail>`.
@@ -260,7 +291,12 @@ mod tests {
         let ada = person(
             "ada.lovelace@acme.example",
             &["Ada-L"],
-            &["ada.l@gmail.com", "JÜRGEN@acme.example", "ada@Acme-Labs.example"],
+            &[
+                "ada.l@gmail.com",
+                "JÜRGEN@acme.example",
+                "ada@Acme-Labs.example",
+                "grace@Bücher.example",
+            ],
             &[],
         );
         for (mail, is_ada) in [
@@ -296,6 +332,27 @@ mod tests {
             ("jürgen@acme.example", true),
             ("Jürgen+x@ACME.example", true),
             ("jurgen@acme.example", false),
+            // A character may be written whole, or as a letter and its marks, or wide.
+            ("ju\u{308}rgen@acme.example", true),
+            ("JU\u{308}RGEN@acme.example", true),
+            ("\u{ff41}da@acme-labs.example", true),
+            ("ada\u{ff20}acme-labs.example", true),
+            // A domain may be written as people read it, or as the DNS has it.
+            ("grace@bücher.example", true),
+            ("grace@BÜCHER.example", true),
+            ("grace@bu\u{308}cher.example", true),
+            ("grace@xn--bcher-kva.example", true),
+            ("grace@XN--BCHER-KVA.example.", true),
+            ("grace@bücher\u{3002}example", true),
+            ("grace@bucher.example", false),
+            ("grace@xn--bcher-kvb.example", false),
+            // RFC 5322 lets an address have comments.
+            ("ada.lovelace(x)@acme.example", true),
+            ("(home)ada.lovelace@(work (new) \\) place)acme.example", true),
+            ("ada.lovelace(@acme.example", true),
+            ("ada.lovelace)@acme.example", true),
+            ("(ada.lovelace)@acme.example", false),
+            ("ada.lovelace(@acme.example)", false),
             // What GitHub invents is the login.
             ("12345+ada-l@users.noreply.github.com", true),
             ("12345+ADA-L@Users.NoReply.GitHub.com", true),
@@ -312,12 +369,11 @@ mod tests {
 
     #[test]
     fn an_author_is_found_by_login_and_who_asked_by_principal() {
-        let session = "arn:aws:sts::111111111111:assumed-role/Tester/Ada";
         let ada = person(
             "ada@acme.example",
             &["Ada-L"],
             &["77+other@users.noreply.github.com"],
-            &[session],
+            &["arn:aws:iam::111111111111:role/teams/Tester"],
         );
         for (login, is_ada) in [
             ("Ada-L", true),
@@ -328,8 +384,9 @@ mod tests {
             ("ada", false),
             ("ada-l[bot]", false),
             ("", false),
-            (session, true),
-            ("arn:aws:sts::111111111111:assumed-role/Tester/ada", false),
+            ("arn:aws:sts::111111111111:assumed-role/Tester/ada", true),
+            ("arn:aws:sts::111111111111:assumed-role/Tester/somebody-else", true),
+            ("arn:aws:sts::222222222222:assumed-role/Tester/ada", false),
             ("arn:aws:iam::111111111111:user/ada-l", false),
         ] {
             assert_eq!(
@@ -385,7 +442,10 @@ mod tests {
             "qa@acme.example",
             &["qa-acme"],
             &["q.a@gmail.com"],
-            &["arn:aws:iam::111111111111:user/qa"],
+            &[
+                "arn:aws:iam::111111111111:user/qa",
+                "arn:aws:iam::111111111111:role/Tester",
+            ],
         );
         for (other, common) in [
             (person("lead@acme.example", &["lead"], &["lead@gmail.com"], &[]), None),
@@ -399,6 +459,15 @@ mod tests {
             (
                 person("arn:aws:iam::111111111111:user/qa", &[], &[], &[]),
                 Some("arn:aws:iam::111111111111:user/qa"),
+            ),
+            (
+                person(
+                    "lead@acme.example",
+                    &[],
+                    &[],
+                    &["arn:aws:iam::111111111111:role/other/path/Tester"],
+                ),
+                Some("arn:aws:iam::111111111111:role/Tester"),
             ),
         ] {
             assert_eq!(qa.in_common(&other).as_deref(), common, "{other:?}");

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
+use super::principal::{PrincipalArn, is_principal, person_behind};
 use crate::names::{InvalidName, name};
 
 name!(
@@ -16,16 +17,6 @@ name!(
     "a mail address",
     "such as qa@acme.example, at most 254 characters",
     is_mail_address
-);
-
-name!(
-    /// An AWS principal as API Gateway names a caller: an IAM user, or one session of a role. No wildcards; a role
-    /// itself never calls.
-    PrincipalArn,
-    "an AWS principal",
-    "the ARN of an IAM user (arn:aws:iam::111111111111:user/qa) or of a role's session \
-     (arn:aws:sts::111111111111:assumed-role/Tester/qa)",
-    is_principal
 );
 
 name!(
@@ -67,7 +58,7 @@ impl FromStr for Approver {
         } else {
             Err(InvalidName {
                 kind: "an approver",
-                rule: "a mail address of ASCII characters, or the ARN of an IAM user or of a role's session, without wildcards",
+                rule: "a mail address of ASCII characters, or the ARN of an IAM user or of a role, without wildcards",
                 given: text.chars().take(80).collect(),
             })
         }
@@ -110,28 +101,6 @@ fn is_mail_address(text: &str) -> bool {
         && text.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty() && !domain.contains('@') && domain.split('.').all(|label| !label.is_empty())
         })
-}
-
-fn is_principal(text: &str) -> bool {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let [_, partition, service, region, account, resource] = parts.as_slice() else {
-        return false;
-    };
-    let names: Vec<&str> = resource.split('/').collect();
-    let is_caller = match (*service, names.as_slice()) {
-        ("iam", ["user", name @ ..]) => !name.is_empty(),
-        ("sts", ["assumed-role", _, _] | ["federated-user", _]) => true,
-        _ => false,
-    };
-    text.len() <= 700
-        && parts[0] == "arn"
-        && partition.starts_with("aws")
-        && region.is_empty()
-        && account.len() == 12
-        && account.bytes().all(|b| b.is_ascii_digit())
-        && is_caller
-        && names.iter().all(|name| !name.is_empty())
-        && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'?'))
 }
 
 /// Whom an environment asks whether a release is accepted, and what their answers have to come to.
@@ -184,7 +153,7 @@ pub struct Person {
     /// Other mail addresses of theirs, such as they commit with.
     #[serde(default)]
     pub mails: Vec<MailAddress>,
-    /// The AWS principals that they act as.
+    /// The AWS principals that they act as; a role stands for all its sessions.
     #[serde(default)]
     pub arns: Vec<PrincipalArn>,
 }
@@ -234,7 +203,7 @@ impl ApprovalPolicy {
         self.people.iter().find(|person| person.name == *name)
     }
 
-    /// Whoever acts as this AWS principal, compared exactly.
+    /// Whoever acts as this AWS principal; the session of a role is whoever has the role.
     pub fn person_of_arn(&self, arn: &str) -> Option<&Person> {
         self.people.iter().find(|person| person.acts_as(arn))
     }
@@ -276,7 +245,14 @@ impl<'a> Matching<'a> {
 impl Person {
     /// Whether they act as this AWS principal.
     pub fn acts_as(&self, arn: &str) -> bool {
-        self.name.mail().is_none() && self.name.as_str() == arn || self.arns.iter().any(|own| own.as_str() == arn)
+        let caller = person_behind(arn);
+        self.principals().any(|own| person_behind(own) == caller)
+    }
+
+    /// The ARNs that they are known by.
+    pub(super) fn principals(&self) -> impl Iterator<Item = &str> {
+        let name = Some(self.name.as_str()).filter(|_| self.name.mail().is_none());
+        name.into_iter().chain(self.arns.iter().map(PrincipalArn::as_str))
     }
 }
 
@@ -335,8 +311,12 @@ mod tests {
             ("o'neill@acme.example", Some("o'neill@acme.example")),
             ("arn:aws:iam::111111111111:user/qa", None),
             ("arn:aws:iam::111111111111:user/testers/Qa", None),
-            ("arn:aws:sts::111111111111:assumed-role/Tester/Qa@acme.example", None),
-            ("arn:aws-cn:sts::111111111111:federated-user/qa", None),
+            ("arn:aws:iam::111111111111:role/Tester", None),
+            ("arn:aws-cn:iam::111111111111:role/teams/qa/Tester", None),
+            (
+                "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Tester_0123456789abcdef/qa@acme.example",
+                None,
+            ),
         ] {
             assert_eq!(approver(text).mail(), mail, "{text}");
         }
@@ -361,7 +341,9 @@ mod tests {
             "q\u{430}@acme.example",
             "qa\u{200b}@acme.example",
             "mailto:qa@acme.example",
-            "arn:aws:iam::111111111111:role/Tester",
+            "arn:aws:iam::111111111111:role/",
+            "arn:aws:iam::111111111111:role/teams//Tester",
+            "arn:aws:iam::111111111111:role/*",
             "arn:aws:iam::111111111111:root",
             "arn:aws:iam::111111111111:user/*",
             "arn:aws:iam::111111111111:user/q?",
@@ -456,32 +438,50 @@ mod tests {
     }
 
     #[test]
-    fn a_person_is_found_by_name_and_by_exactly_their_principals() {
-        let (session, user) = (
-            "arn:aws:sts::111111111111:assumed-role/Tester/qa",
-            "arn:aws:iam::111111111111:user/ops",
-        );
-        let mut policy = policy(&["1 of qa lead"]);
-        policy.people[1].arns = vec![session.parse().unwrap()];
+    fn a_person_is_found_by_name_by_user_and_by_every_session_of_their_role() {
+        let user = "arn:aws:iam::111111111111:user/ops";
+        let single_sign_on = "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Tester_0123456789abcdef/tess";
+        let mut policy = policy(&["1 of qa lead tess"]);
+        policy.people[1].arns = vec!["arn:aws:iam::111111111111:role/teams/Tester".parse().unwrap()];
+        policy.people[2].arns = vec![single_sign_on.parse().unwrap()];
         policy.people.push(Person {
             name: approver(user),
             ..policy.people[0].clone()
         });
         let name = |arn: &str| policy.person_of_arn(arn).map(|person| person.name.as_str());
-        assert_eq!(name(session), Some("qa@acme.example"));
-        assert_eq!(name(user), Some(user));
-        for other in [
-            "",
-            "qa@acme.example",
-            "arn:aws:sts::111111111111:assumed-role/Tester/QA",
-            "arn:aws:sts::111111111111:assumed-role/Tester/qa2",
-            "arn:aws:sts::111111111111:assumed-role/Tester",
-            "arn:aws:sts::222222222222:assumed-role/Tester/qa",
+        for (caller, wanted) in [
+            (user, Some(user)),
+            // Whoever assumes a role says what its session is called.
+            (
+                "arn:aws:sts::111111111111:assumed-role/Tester/qa",
+                Some("qa@acme.example"),
+            ),
+            (
+                "arn:aws:sts::111111111111:assumed-role/Tester/lead",
+                Some("qa@acme.example"),
+            ),
+            (single_sign_on, Some("tess@acme.example")),
+            (
+                "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Tester_0123456789abcdef/eve",
+                None,
+            ),
+            (
+                "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Other_0123456789abcdef/tess",
+                None,
+            ),
+            ("", None),
+            ("qa@acme.example", None),
+            ("arn:aws:sts::111111111111:assumed-role/Tester2/qa", None),
+            ("arn:aws:sts::111111111111:assumed-role/teams/Tester", None),
+            ("arn:aws:sts::222222222222:assumed-role/Tester/qa", None),
+            ("arn:aws-cn:sts::111111111111:assumed-role/Tester/qa", None),
+            ("arn:aws:iam::111111111111:user/Tester", None),
+            ("arn:aws:sts::111111111111:federated-user/ops", None),
         ] {
-            assert_eq!(name(other), None, "{other}");
+            assert_eq!(name(caller), wanted, "{caller}");
         }
         assert!(policy.person(&approver("QA@acme.example")).is_some());
-        assert!(policy.person(&approver("tess@acme.example")).is_none());
+        assert!(policy.person(&approver("eve@acme.example")).is_none());
     }
 
     #[test]

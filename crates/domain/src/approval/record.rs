@@ -126,6 +126,12 @@ pub struct Facts {
     pub more_commits: u32,
     /// What changed in the stacks.
     pub stacks: Vec<StackFacts>,
+    /// How many deployments before this one changed some of it, without being accepted.
+    #[serde(default)]
+    pub earlier: u32,
+    /// How many more there were, of which it is not known any more what they changed.
+    #[serde(default)]
+    pub more_earlier: u32,
     /// How the smoke tests went.
     pub smoke_tests: Option<Report>,
     /// How the integration tests went; nothing where the release has none.
@@ -633,16 +639,15 @@ impl Facts {
     /// Leaves out what is missed least, and says whether there was anything left to leave out.
     fn drop_some(&mut self) -> bool {
         let most_losses = self.summaries().map(|summary| summary.losses.len()).max().unwrap_or(0);
+        let most_changes = self.summaries().map(|summary| summary.changes.len()).max().unwrap_or(0);
         if self.commits.len() > 25 {
             self.keep_commits(25);
+        } else if most_changes > 0 {
+            self.summaries()
+                .for_each(|summary| summary.changes.truncate(most_changes / 2));
         } else if most_losses > 0 {
-            for summary in self.summaries() {
-                let over = summary.losses.len().saturating_sub(most_losses / 2);
-                summary.losses.truncate(most_losses / 2);
-                summary.truncated = summary
-                    .truncated
-                    .saturating_add(u32::try_from(over).unwrap_or(u32::MAX));
-            }
+            self.summaries()
+                .for_each(|summary| summary.keep_losses(most_losses / 2));
         } else if !self.commits.is_empty() {
             self.keep_commits(0);
         } else if let Some(report) = self.smoke_tests.as_mut().filter(|report| !report.checks.is_empty()) {

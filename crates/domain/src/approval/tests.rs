@@ -8,7 +8,7 @@ use proptest::sample::{Index, subsequence};
 use serde_json::json;
 
 use super::*;
-use crate::change_set::{How, Loss, Summary};
+use crate::change_set::{Action, Changed, How, Loss, Summary};
 use crate::deployment::Deployment;
 use crate::names::{CommitSha, DeploymentId, Digest};
 use crate::smoke_test::{CheckResult, Kind, Report};
@@ -26,8 +26,15 @@ pub(super) fn who(name: &str) -> Approver {
     format!("{name}@acme.example").parse().unwrap()
 }
 
+/// Somebody's role, and a session of it.
+fn role(name: &str) -> PrincipalArn {
+    format!("arn:aws:iam::111111111111:role/testers/{name}")
+        .parse()
+        .unwrap()
+}
+
 fn arn(name: &str) -> PrincipalArn {
-    format!("arn:aws:sts::111111111111:assumed-role/Tester/{name}")
+    format!("arn:aws:sts::111111111111:assumed-role/{name}/testing")
         .parse()
         .unwrap()
 }
@@ -77,7 +84,7 @@ fn policy(duties: &[(u32, &str)]) -> ApprovalPolicy {
             name: (*name).clone(),
             logins: local.parse().ok().into_iter().collect(),
             mails: vec![],
-            arns: vec![arn(local)],
+            arns: vec![role(local)],
         }
     };
     ApprovalPolicy {
@@ -281,7 +288,7 @@ fn nobody_answers_for_what_they_wrote_or_asked_for() {
         (Role::Requester, Some("ada"), None),
         (
             Role::Requester,
-            Some("arn:aws:sts::111111111111:assumed-role/Tester/ada"),
+            Some("arn:aws:sts::111111111111:assumed-role/ada/somebody-else"),
             None,
         ),
     ] {
@@ -702,7 +709,7 @@ fn a_record_is_read_back_as_it_was_written() {
     let text = serde_json::to_string(&approval).unwrap();
     assert_eq!(serde_json::from_str::<Approval>(&text).unwrap(), approval);
     let short = json!({ "contributors": approval.contributors, "mails": approval.mails, "ballots": approval.ballots, "outcome": approval.outcome });
-    insta::assert_snapshot!(short.to_string(), @r#"{"ballots":[{"at":"2026-09-21T14:13:21Z","by":"qa@acme.example","comment":"","decision":"accept","ticked":[],"via":{"key":"0a1b2c3d","via":"link"}},{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","decision":"reject","ticked":[],"via":{"arn":"arn:aws:sts::111111111111:assumed-role/Tester/lead","via":"command"}}],"contributors":[{"login":"ada","mail":"ada@acme.example","name":"Somebody","role":"author"}],"mails":{"qa@acme.example":"asked"},"outcome":{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","outcome":"rejected"}}"#);
+    insta::assert_snapshot!(short.to_string(), @r#"{"ballots":[{"at":"2026-09-21T14:13:21Z","by":"qa@acme.example","comment":"","decision":"accept","ticked":[],"via":{"key":"0a1b2c3d","via":"link"}},{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","decision":"reject","ticked":[],"via":{"arn":"arn:aws:sts::111111111111:assumed-role/lead/testing","via":"command"}}],"contributors":[{"login":"ada","mail":"ada@acme.example","name":"Somebody","role":"author"}],"mails":{"qa@acme.example":"asked"},"outcome":{"at":"2026-09-21T14:13:22Z","by":"lead@acme.example","comment":"prices","outcome":"rejected"}}"#);
 }
 
 fn summary(losses: usize) -> Summary {
@@ -714,8 +721,15 @@ fn summary(losses: usize) -> Summary {
         stateful: true,
         kept: false,
     };
+    let change = Changed {
+        logical_id: "Handler".to_owned(),
+        resource_type: "AWS::Lambda::Function".to_owned(),
+        action: Action::Modify,
+    };
     Summary {
+        modify: 99,
         losses: vec![loss; losses],
+        changes: vec![change; Summary::CHANGES_LIMIT],
         ..Summary::default()
     }
 }
@@ -772,13 +786,17 @@ fn the_largest_approval_fits_into_a_ledger_item() {
         took_ms: 1,
         reasons: vec![tea(150); 5],
     };
+    let mut large = summary(12);
+    for change in &mut large.changes {
+        (change.logical_id, change.resource_type) = (tea(Summary::NAME_LIMIT), tea(Summary::NAME_LIMIT));
+    }
     let facts = Facts {
         commits: commits(5000, &tea(5000)),
         compare_url: Some("x".repeat(100_000)),
         stacks: vec![
             StackFacts {
                 stack: "s".repeat(128).parse().unwrap(),
-                summary: Some(summary(12)),
+                summary: Some(large),
             };
             200
         ],

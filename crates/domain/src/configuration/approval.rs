@@ -1,10 +1,12 @@
 //! Whom an environment asks: the people and groups of an application, and the policies that name them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{At, Findings, Item, Section, suggestion};
 use super::read::is_mail_address;
-use crate::approval::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When};
+use crate::approval::{
+    ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When, names_nobody,
+};
 
 /// How long people have where nothing is said.
 const DEFAULT_WITHIN: u64 = 3 * DAY;
@@ -21,6 +23,8 @@ pub(super) struct People<'d> {
     known: BTreeMap<Approver, Person>,
     /// In the order in which they are first named, to tell when one person is named as two.
     named: Vec<Person>,
+    /// Those of whom it is said who they are on GitHub, be it that they are nobody there.
+    on_github: BTreeSet<Approver>,
     groups: Vec<(&'d str, Vec<Approver>)>,
 }
 
@@ -30,6 +34,7 @@ impl<'d> People<'d> {
         let mut people = Self {
             known: BTreeMap::new(),
             named: Vec::new(),
+            on_github: BTreeSet::new(),
             groups: Vec::new(),
         };
         let section = findings.section(application, "people");
@@ -51,7 +56,9 @@ impl<'d> People<'d> {
         };
         let logins = named::<Login>(findings, section, "github");
         let mails = named::<MailAddress>(findings, section, "mail");
-        let arns = named::<PrincipalArn>(findings, section, "aws");
+        let mut arns = named::<PrincipalArn>(findings, section, "aws");
+        arns.retain(|arn| is_somebody(findings, &section.path_of("aws"), arn.value.as_str(), arn.offset));
+        let says_login = section.names().contains(&"github");
         let Some(name) = approver(findings, &section.path, &key) else {
             return;
         };
@@ -59,11 +66,14 @@ impl<'d> People<'d> {
             findings.problem(name.offset, &section.path, format!("{} stands here twice", name.value));
             return;
         }
+        if says_login {
+            self.on_github.insert(name.value.clone());
+        }
         let person = Person {
             name: name.value.clone(),
-            logins,
-            mails,
-            arns,
+            logins: values(logins),
+            mails: values(mails),
+            arns: values(arns),
         };
         self.name(findings, &section.path, &name, &person);
         self.known.insert(name.value, person);
@@ -103,9 +113,24 @@ impl<'d> People<'d> {
             }
             let person = self.person(&name.value);
             self.name(findings, path, &name, &person);
+            self.ask_for_login(findings, path, &name);
             people.push(name.value);
         }
         people
+    }
+
+    /// Refuses, once, somebody of whom nothing says who they are on GitHub. Who asks for a release is known by their
+    /// login alone, and who wrote it often is: they would accept what is their own.
+    fn ask_for_login(&mut self, findings: &mut Findings<'_>, path: &str, name: &At<Approver>) {
+        if !findings.is_broken() && self.on_github.insert(name.value.clone()) {
+            let message = format!(
+                "nothing says who {0} is on GitHub, so they could accept what they wrote or asked for; write \
+                 {0:?} = {{ github = [\"login\"] }} into the application's people, or github = [] for somebody without \
+                 an account",
+                name.value
+            );
+            findings.problem(name.offset, path, message);
+        }
     }
 
     /// Whoever is named so, with all that is known of them.
@@ -314,7 +339,16 @@ fn approver(findings: &mut Findings<'_>, path: &str, text: &At<&str>) -> Option<
         findings.problem(text.offset, path, format!("{:?} is not a mail address", text.value));
         return None;
     }
-    Some(name)
+    is_somebody(findings, path, name.value.as_str(), name.offset).then_some(name)
+}
+
+/// Refuses a principal that anybody could be.
+fn is_somebody(findings: &mut Findings<'_>, path: &str, principal: &str, offset: usize) -> bool {
+    let why = names_nobody(principal);
+    if let Some(why) = &why {
+        findings.problem(offset, path, format!("{principal} names nobody: {why}"));
+    }
+    why.is_none()
 }
 
 /// The names of one kind under a key.
@@ -322,14 +356,17 @@ fn named<T: std::str::FromStr<Err: std::fmt::Display>>(
     findings: &mut Findings<'_>,
     section: &Section<'_>,
     key: &str,
-) -> Vec<T> {
+) -> Vec<At<T>> {
     let path = section.path_of(key);
     findings
         .text_or_texts(section, key)
         .into_iter()
         .filter_map(|text| findings.parse(&path, Some(text)))
-        .map(|found| found.value)
         .collect()
+}
+
+fn values<T>(found: Vec<At<T>>) -> Vec<T> {
+    found.into_iter().map(|found| found.value).collect()
 }
 
 /// `3 days` in seconds.

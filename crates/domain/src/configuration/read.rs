@@ -17,7 +17,7 @@ use crate::names::{AccountId, EnvironmentName, Qualifier, Region, RepositoryName
 /// the bake or the freeze that somebody asked for.
 const LATER: &[&str] = &["bake", "freeze", "watch", "alarms", "hold"];
 
-/// Where GitHub's API is, for who has no server of their own.
+/// Where GitHub's API is, for who puts nothing in its place.
 const DEFAULT_GITHUB_API: &str = "https://api.github.com";
 
 /// The qualifier of an ordinary `cdk bootstrap`.
@@ -123,9 +123,7 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
     if let Some(At { value, offset }) = &github_api
         && !is_address(value)
     {
-        let message = format!(
-            "{value:?} is not the address of a GitHub API; write such as \"{DEFAULT_GITHUB_API}\" or \"https://github.acme.example/api/v3\""
-        );
+        let message = format!("{value:?} is not the address of a GitHub API; write such as \"{DEFAULT_GITHUB_API}\"");
         findings.problem(*offset, &section.path_of("github_api"), message);
     }
     let runbook = findings.text(&section, "runbook");

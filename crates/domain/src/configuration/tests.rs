@@ -178,6 +178,9 @@ on = "release"
 after = "tset"
 without_stable = "giveback"
 colour = "red"
+
+[application."acme/shop".people]
+"qa@acme.example" = { github = [] }
 "#,
     )
     .unwrap_err()

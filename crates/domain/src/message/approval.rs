@@ -173,7 +173,27 @@ fn stacks(approval: &Approval) -> String {
         }
         text.push('\n');
     }
-    text.push_str("Resources that changed\n");
+    text.push_str(match &approval.facts.since {
+        Some(_) => "Resources that changed since then\n",
+        None => "Resources that changed\n",
+    });
+    match approval.facts.earlier {
+        0 => {}
+        1 => text.push_str("  some of it by a deployment before this one, which was not accepted\n"),
+        earlier => {
+            let _ = writeln!(
+                text,
+                "  some of it by {earlier} deployments before this one, which were not accepted"
+            );
+        }
+    }
+    if approval.facts.more_earlier > 0 {
+        let _ = writeln!(
+            text,
+            "  {} more before those may have changed something that is not listed here",
+            approval.facts.more_earlier
+        );
+    }
     for StackFacts { stack, summary } in &approval.facts.stacks {
         let Some(summary) = summary else {
             let _ = writeln!(text, "  {stack}: no changes");
@@ -196,6 +216,18 @@ fn stacks(approval: &Approval) -> String {
         }
         if summary.truncated > 0 {
             let _ = writeln!(text, "    and {} more that were replaced or removed", summary.truncated);
+        }
+        for change in &summary.changes {
+            let _ = writeln!(
+                text,
+                "    {} ({}) {}",
+                change.logical_id,
+                change.resource_type,
+                change.action.done()
+            );
+        }
+        if summary.more_changes() > 0 {
+            let _ = writeln!(text, "    and {} more", summary.more_changes());
         }
     }
     if approval.facts.stacks.is_empty() {

@@ -86,6 +86,39 @@ async fn what_people_need_to_know_is_put_together() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_candidate_changed_that_nobody_accepted_is_told_as_well() {
+    let site = Site::new().await;
+    // The one before replaced a table, and stayed when it was rejected; and of the first of all nothing is known.
+    let before = candidate(7, &policy(1, &[QA]));
+    let ledger = &site.context.ledger;
+    for event in tested(&before, &Digest::of(b"before")) {
+        ledger.record(&before.id, event, after(0)).await.unwrap();
+    }
+    site.change_environment(|state| {
+        state.unstable.deployments = vec![before.id.clone()];
+        state.unstable.more = 1;
+    })
+    .await;
+    site.ask().await.unwrap();
+    let facts = site.approval().await.facts;
+    assert_eq!((facts.earlier, facts.more_earlier), (1, 1));
+    let added: Vec<_> = facts
+        .stacks
+        .iter()
+        .map(|stack| (stack.stack.as_str(), stack.summary.as_ref().map(|summary| summary.add)))
+        .collect();
+    assert_eq!(added, [("shop-test", Some(4)), ("shop-test-web", None)]);
+    let page = site.open(&site.link(QA), 1).await;
+    for said in [
+        "Some of it was changed by a deployment before this one, which was not accepted.",
+        "1 more before those may have changed something that is not listed here.",
+        "Basket (AWS::SQS::Queue) was added",
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+}
+
+#[tokio::test]
 async fn a_release_without_tests_or_checklist_is_not_said_to_have_any() {
     let candidate = candidate(1, &policy(1, &[QA]));
     let site = Site::of(candidate.clone(), "Read this first.\n").await;

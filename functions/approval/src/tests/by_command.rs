@@ -46,9 +46,9 @@ async fn whoever_is_not_asked_is_refused_and_that_is_kept() {
     let site = asked(1).await;
     let before = site.kept();
     for (minutes, arn) in (1..).zip([
-        "arn:aws:sts::111111111111:assumed-role/Tester/mallory",
-        "arn:aws:sts::111111111111:assumed-role/Tester/QA",
-        "arn:aws:sts::222222222222:assumed-role/Tester/qa",
+        "arn:aws:sts::111111111111:assumed-role/mallory/qa",
+        "arn:aws:sts::111111111111:assumed-role/QA/qa",
+        "arn:aws:sts::222222222222:assumed-role/qa/qa",
         "arn:aws:iam::111111111111:root",
         QA,
         "",

@@ -25,6 +25,7 @@ impl Site {
             deployment: dev.id.clone(),
             since: Timestamp::now(),
             accepted,
+            rejected: None,
         };
         self.context
             .ledger

@@ -264,6 +264,45 @@ async fn a_state_that_ran_out_of_time_while_its_execution_goes_on_is_left_to_it(
 }
 
 #[tokio::test]
+async fn what_has_ended_is_not_begun_again_when_step_functions_has_forgotten_its_execution() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward")]).await;
+    gate.close(&deployment(1), "none").await.unwrap();
+    gate.context.ledger.report_given(&deployment(1).id).await.unwrap();
+    let (environment, story) = (gate.environment().await, gate.story(&deployment(1)).await);
+
+    assert_eq!(gate.admit(&deployment(1)).await.unwrap(), Output::Parked);
+    assert_eq!(gate.aws.answers(), [admitted(1, 1), superseded(1, 1)]);
+    assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::Deployed);
+    assert_eq!((gate.parked(&deployment(1)).await, gate.owed()), (vec![], vec![]));
+    assert_eq!(
+        (gate.environment().await, gate.story(&deployment(1)).await),
+        (environment, story)
+    );
+}
+
+#[tokio::test]
+async fn what_ended_half_way_is_left_to_its_operator_however_often_it_is_asked_for() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.call_operator(&deployment(1), "Stuck.RollbackFailed")
+        .await
+        .unwrap();
+    let (environment, story) = (gate.environment().await, gate.story(&deployment(1)).await);
+    gate.admit(&deployment(1)).await.unwrap();
+    assert_eq!(gate.aws.answers(), [admitted(1, 1), superseded(1, 1)]);
+    assert_eq!(
+        gate.close(&deployment(1), "none").await.unwrap(),
+        Output::OperatorNeeded
+    );
+    assert_eq!(
+        (gate.environment().await, gate.story(&deployment(1)).await),
+        (environment, story)
+    );
+}
+
+#[tokio::test]
 async fn a_wake_where_nothing_waits_does_nothing() {
     let gate = Gate::new().await;
     gate.wake(&deployment(1).id).await.unwrap();

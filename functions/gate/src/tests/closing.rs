@@ -394,6 +394,13 @@ async fn what_people_did_not_accept_stays_or_goes_as_the_environment_says() {
             let environment = gate.environment().await;
             assert_eq!((environment.holder, environment.stable), (None, Some(before)));
             assert_eq!(gate.stable(&change(&candidate, 1).release).await, None);
+            // Whoever is asked next has to know what this one changed, unless it was taken back.
+            let left = if on_reject == "stay" {
+                vec![candidate.id]
+            } else {
+                vec![]
+            };
+            assert_eq!(environment.unstable.deployments, left);
         }
     }
 }

@@ -127,6 +127,66 @@ async fn what_nobody_accepted_before_is_refused_where_people_are_asked_there() {
 }
 
 #[tokio::test]
+async fn who_rejects_what_was_accepted_before_has_the_last_word() {
+    let careful = |number| {
+        let mut deployment = later(number);
+        deployment.environment.after_acceptance = true;
+        deployment
+    };
+    // Whether the execution lives, dies with the answer, or ends half-way on its way back.
+    for ends in ["assessed", "buried", "half-way"] {
+        let gate = Gate::new().await;
+        gate.stable_earlier(&careful(9), true).await;
+        let release = sample::stable(&careful(9)).release;
+        let mut candidate = asking(1, "stay");
+        candidate.environment.name = earlier();
+        gate.asked_about(&candidate, &release).await;
+        let at = gate.votes(&candidate, Choice::Reject).await;
+        match ends {
+            "assessed" => drop(gate.assess(&candidate, "forward", "Failed.NotAccepted").await.unwrap()),
+            "buried" => {
+                gate.stands(&candidate, "ABORTED");
+                gate.tidy(&candidate).await.unwrap();
+            }
+            _ => drop(gate.call_operator(&candidate, "Stuck.RollbackFailed").await.unwrap()),
+        }
+        gate.admit(&careful(9)).await.unwrap();
+        let (_, answer) = gate.aws.answers().pop().unwrap();
+        assert_eq!(answer["error"], "Rejected.NotStableBefore", "{ends}");
+        let cause = answer["cause"].as_str().unwrap();
+        assert!(
+            cause.contains("qa@acme.example rejected it there last"),
+            "{ends} {cause}"
+        );
+
+        // Whoever accepts it after that has the last word in turn.
+        let mut again = sample::stable(&careful(9));
+        again.accepted = Some(Acceptance {
+            by: vec![QA.parse().unwrap()],
+            at: at + jiff::SignedDuration::from_hours(1),
+        });
+        let kept = gate
+            .context
+            .ledger
+            .record_stable(&candidate.application, &earlier(), &again)
+            .await;
+        kept.unwrap();
+        gate.admit(&careful(9)).await.unwrap();
+        assert_eq!(gate.holder().await, Some(careful(9).id), "{ends}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_of_what_was_never_stable_keeps_nothing() {
+    let gate = Gate::new().await;
+    let candidate = asking(1, "stay");
+    gate.asked(&candidate).await;
+    gate.votes(&candidate, Choice::Reject).await;
+    gate.assess(&candidate, "forward", "Failed.NotAccepted").await.unwrap();
+    assert_eq!(gate.stable(&change(&candidate, 1).release).await, None);
+}
+
+#[tokio::test]
 async fn a_refusal_that_could_not_be_told_is_told_when_it_is_asked_again() {
     let gate = Gate::new().await;
     gate.aws

@@ -6,8 +6,17 @@ use super::*;
 use crate::approval::{OnReject, When};
 
 /// An application with these people and groups, of which dev asks nobody, test as these lines say, and production comes
-/// after test.
+/// after test. Where the lines have no table of people, everybody whom these tests name is nobody on GitHub.
 fn application(people_and_groups: &str, approval: &str) -> String {
+    let mut people = String::new();
+    if !people_and_groups.contains(".people]") {
+        let numbered = (0..26).map(|n| format!("p{n}@acme.example"));
+        let known = ["qa@acme.example", "lead@acme.example", "tess@acme.example"].map(str::to_owned);
+        people.push_str("[application.\"acme/shop\".people]\n");
+        for name in known.into_iter().chain(numbered) {
+            let _ = writeln!(people, "{name:?} = {{ github = [] }}");
+        }
+    }
     format!(
         r#"{PIPELINE}[application."acme/shop"]
 branch = "main"
@@ -24,7 +33,7 @@ after = "dev"
 account = "444444444444"
 on = "release"
 after = "test"
-"#
+{people}"#
     )
 }
 
@@ -107,7 +116,9 @@ fn everything_about_an_approval_can_be_said() {
     let environments = environments(
         r#"
 [application."acme/shop".people]
-"qa@acme.example" = { github = ["qa-acme"], mail = "qa@old.example", aws = ["arn:aws:sts::111111111111:assumed-role/Tester/qa"] }
+"qa@acme.example" = { github = ["qa-acme"], mail = "qa@old.example", aws = ["arn:aws:iam::111111111111:role/teams/Tester"] }
+"tess@acme.example" = { github = [] }
+"arn:aws:iam::111111111111:user/boss" = { github = "The-Boss" }
 [application."acme/shop".groups]
 testers = ["qa@acme.example", "tess@acme.example"]
 stakeholders = ["tess@acme.example", "arn:aws:iam::111111111111:user/boss"]
@@ -137,7 +148,7 @@ on_reject = "roll back"
             "qa@old.example"
           ],
           "arns": [
-            "arn:aws:sts::111111111111:assumed-role/Tester/qa"
+            "arn:aws:iam::111111111111:role/teams/Tester"
           ]
         },
         {
@@ -148,7 +159,9 @@ on_reject = "roll back"
         },
         {
           "name": "arn:aws:iam::111111111111:user/boss",
-          "logins": [],
+          "logins": [
+            "The-Boss"
+          ],
           "mails": [],
           "arns": []
         }
@@ -187,7 +200,7 @@ fn integration_tests_need_nobody_who_asks_for_them() {
 #[test]
 fn what_a_push_starts_may_ask_people() {
     let text = format!(
-        "{PIPELINE}[application.\"a/b\"]\nbranch = \"main\"\n[application.\"a/b\".environment.dev]\naccount = \"222222222222\"\non = \"push\"\napproval = {{ by = \"qa@acme.example\" }}\n"
+        "{PIPELINE}[application.\"a/b\"]\nbranch = \"main\"\n[application.\"a/b\".environment.dev]\naccount = \"222222222222\"\non = \"push\"\napproval = {{ by = \"qa@acme.example\" }}\n[application.\"a/b\".people]\n\"qa@acme.example\" = {{ github = [] }}\n"
     );
     assert!(Configuration::read(&text).is_ok());
 }
@@ -218,7 +231,6 @@ fn one_person_under_two_names_is_refused() {
     let by = |by: &str| wrong("", &format!("approval = {{ by = [{by}] }}"));
     assert_snapshot!(by("\"qa@acme.example\", \"qa@acme.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example stands here twice");
     assert_snapshot!(by("\"qa@acme.example\", \"QA@ACME.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example stands here twice");
-    assert_snapshot!(by("\"qa@acme.example\", \"qa+tests@acme.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa+tests@acme.example is the same person as qa@acme.example (qa@acme.example); name them once");
     let people = |lines: &str| {
         wrong(
             &format!("[application.\"acme/shop\".people]\n{lines}"),
@@ -229,12 +241,67 @@ fn one_person_under_two_names_is_refused() {
         "\"qa@acme.example\" = { github = \"Tess\" }\n\"tess@acme.example\" = { github = \"tess\" }\n"
     ), @r#"lockgate.toml:10:1: people."tess@acme.example": tess@acme.example is the same person as qa@acme.example (tess); name them once"#);
     assert_snapshot!(people(
-        "\"qa@acme.example\" = { mail = \"q.a@gmail.com\" }\n\"qa@gmail.com\" = {}\n"
+        "\"qa@acme.example\" = { github = [], mail = \"q.a@gmail.com\" }\n\"qa@gmail.com\" = {}\n"
     ), @r#"lockgate.toml:10:1: people."qa@gmail.com": qa@gmail.com is the same person as qa@acme.example (qa@gmail.com); name them once"#);
     assert_snapshot!(people(
-        "\"qa@acme.example\" = { aws = \"arn:aws:iam::111111111111:user/qa\" }\n\"arn:aws:iam::111111111111:user/qa\" = {}\n"
+        "\"qa@acme.example\" = { github = [], aws = \"arn:aws:iam::111111111111:user/qa\" }\n\"arn:aws:iam::111111111111:user/qa\" = {}\n"
     ), @r#"lockgate.toml:10:1: people."arn:aws:iam::111111111111:user/qa": arn:aws:iam::111111111111:user/qa is the same person as qa@acme.example (arn:aws:iam::111111111111:user/qa); name them once"#);
-    assert_snapshot!(people("\"QA@acme.example\" = {}\n\"qa@acme.example\" = {}\n"), @r#"lockgate.toml:10:1: people."qa@acme.example": qa@acme.example stands here twice"#);
+    assert_snapshot!(people(
+        "\"qa@acme.example\" = { github = [] }\n\"qa+tests@acme.example\" = {}\n"
+    ), @r#"lockgate.toml:10:1: people."qa+tests@acme.example": qa+tests@acme.example is the same person as qa@acme.example (qa@acme.example); name them once"#);
+    assert_snapshot!(people(
+        "\"qa@acme.example\" = { github = [], aws = \"arn:aws:iam::111111111111:role/Tester\" }\n\"tess@acme.example\" = { aws = \"arn:aws:iam::111111111111:role/teams/Tester\" }\n"
+    ), @r#"lockgate.toml:10:1: people."tess@acme.example": tess@acme.example is the same person as qa@acme.example (arn:aws:iam::111111111111:role/Tester); name them once"#);
+    assert_snapshot!(people("\"QA@acme.example\" = { github = [] }\n\"qa@acme.example\" = {}\n"), @r#"lockgate.toml:10:1: people."qa@acme.example": qa@acme.example stands here twice"#);
+}
+
+#[test]
+fn a_session_whose_name_anybody_may_choose_is_no_person() {
+    let session = "arn:aws:sts::111111111111:assumed-role/Tester/qa";
+    assert_snapshot!(wrong(
+        &format!(
+            "[application.\"acme/shop\".people]\n\"qa@acme.example\" = {{ github = [], aws = [\"arn:aws:iam::111111111111:user/qa\", {session:?}] }}\n[application.\"acme/shop\".groups]\ntesters = [{session:?}, \"arn:aws:sts::111111111111:federated-user/qa\"]\n"
+        ),
+        "approval = { by = [\"qa@acme.example\"] }",
+    ), @r#"
+    lockgate.toml:9:80: people."qa@acme.example".aws: arn:aws:sts::111111111111:assumed-role/Tester/qa names nobody: whoever assumes the role chooses the name of its session; name the role, arn:aws:iam::111111111111:role/Tester, all of whose sessions are one person
+    lockgate.toml:11:12: groups.testers: arn:aws:sts::111111111111:assumed-role/Tester/qa names nobody: whoever assumes the role chooses the name of its session; name the role, arn:aws:iam::111111111111:role/Tester, all of whose sessions are one person
+    lockgate.toml:11:64: groups.testers: arn:aws:sts::111111111111:federated-user/qa names nobody: whoever calls GetFederationToken chooses the name of a federated user; name an IAM user or a role
+    "#);
+    let single_sign_on = "arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Tester_0123456789abcdef/qa";
+    let environments = environments(
+        &format!("[application.\"acme/shop\".people]\n{single_sign_on:?} = {{ github = [] }}\n"),
+        &format!("approval = {{ by = [{single_sign_on:?}] }}"),
+    );
+    let policy = environments[1].approval.as_ref().unwrap();
+    assert_eq!(policy.people[0].name.as_str(), single_sign_on);
+}
+
+#[test]
+fn whoever_is_asked_is_known_on_github_or_said_to_be_nobody_there() {
+    let user = "arn:aws:iam::111111111111:user/boss";
+    let people = |lines: &str| {
+        let groups = format!(
+            "[application.\"acme/shop\".people]\n{lines}[application.\"acme/shop\".groups]\ntesters = [\"qa@acme.example\", {user:?}]\nothers = [\"qa@acme.example\"]\n"
+        );
+        application(&groups, "approval = { by = [{ group = \"testers\" }] }")
+    };
+    let whole = format!("\"qa@acme.example\" = {{ github = \"qa-acme\" }}\n{user:?} = {{ github = [] }}\n");
+    assert!(Configuration::read(&people(&whole)).is_ok());
+    assert_snapshot!(
+        problems(&people("\"qa@acme.example\" = { mail = \"qa@old.example\" }\n")).replace("application.\"acme/shop\".", ""),
+        @r#"
+    lockgate.toml:11:12: groups.testers: nothing says who qa@acme.example is on GitHub, so they could accept what they wrote or asked for; write "qa@acme.example" = { github = ["login"] } into the application's people, or github = [] for somebody without an account
+    lockgate.toml:11:31: groups.testers: nothing says who arn:aws:iam::111111111111:user/boss is on GitHub, so they could accept what they wrote or asked for; write "arn:aws:iam::111111111111:user/boss" = { github = ["login"] } into the application's people, or github = [] for somebody without an account
+    "#
+    );
+    assert_snapshot!(
+        wrong("[application.\"acme/shop\".people]\n", "approval = { by = [\"qa@acme.example\", \"tess@acme.example\"] }"),
+        @r#"
+    lockgate.toml:17:20: environment.test.approval.by: nothing says who qa@acme.example is on GitHub, so they could accept what they wrote or asked for; write "qa@acme.example" = { github = ["login"] } into the application's people, or github = [] for somebody without an account
+    lockgate.toml:17:39: environment.test.approval.by: nothing says who tess@acme.example is on GitHub, so they could accept what they wrote or asked for; write "tess@acme.example" = { github = ["login"] } into the application's people, or github = [] for somebody without an account
+    "#
+    );
 }
 
 #[test]
@@ -243,7 +310,7 @@ fn names_that_are_none_and_words_that_nobody_knows_are_told_with_their_place() {
         r#"[application."acme/shop".people]
 qa = { github = ["not a login"], mail = ["qa"], aws = ["arn:aws:iam::111111111111:role/*"], colour = "red" }
 [application."acme/shop".groups]
-testers = ["qa@acme", "arn:aws:iam::111111111111:role/Tester"]
+testers = ["qa@acme", "arn:aws:iam::111111111111:group/Testers"]
 "two words" = "qa@acme.example"
 "#,
         r#"[application."acme/shop".environment.test.approval]
@@ -254,13 +321,13 @@ on_reject = "rollback"
 approve = true
 "#
     ), @r#"
-    lockgate.toml:9:1: people.qa: "qa" is not an approver: a mail address of ASCII characters, or the ARN of an IAM user or of a role's session, without wildcards
+    lockgate.toml:9:1: people.qa: "qa" is not an approver: a mail address of ASCII characters, or the ARN of an IAM user or of a role, without wildcards
     lockgate.toml:9:18: people.qa.github: "not a login" is not a GitHub login: 1 to 100 letters, digits, '-' and '_'
     lockgate.toml:9:42: people.qa.mail: "qa" is not a mail address: such as qa@acme.example, at most 254 characters
-    lockgate.toml:9:56: people.qa.aws: "arn:aws:iam::111111111111:role/*" is not an AWS principal: the ARN of an IAM user (arn:aws:iam::111111111111:user/qa) or of a role's session (arn:aws:sts::111111111111:assumed-role/Tester/qa)
+    lockgate.toml:9:56: people.qa.aws: "arn:aws:iam::111111111111:role/*" is not an AWS principal: the ARN of an IAM user (arn:aws:iam::111111111111:user/qa) or of a role (arn:aws:iam::111111111111:role/Tester)
     lockgate.toml:9:93: people.qa.colour: is no key of this table
     lockgate.toml:11:12: groups.testers: "qa@acme" is not a mail address
-    lockgate.toml:11:23: groups.testers: "arn:aws:iam::111111111111:role/Tester" is not an approver: a mail address of ASCII characters, or the ARN of an IAM user or of a role's session, without wildcards
+    lockgate.toml:11:23: groups.testers: "arn:aws:iam::111111111111:group/Testers" is not an approver: a mail address of ASCII characters, or the ARN of an IAM user or of a role, without wildcards
     lockgate.toml:12:15: groups."two words": "two words" is not a group's name: 1 to 40 letters, digits, '-' and '_'
     lockgate.toml:12:15: groups."two words": this is a text; write a list of texts in quotes
     lockgate.toml:22:17: environment.test.approval.by.group: "tester" is no group of this application, did you mean testers?

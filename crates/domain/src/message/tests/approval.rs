@@ -9,7 +9,7 @@ use crate::approval::{
     Approval, ApprovalId, ApprovalPolicy, Ballot, CommitLine, Contributor, Duty, Facts, IntegrationFacts, OnReject,
     Person, Role, StackFacts, Via, When,
 };
-use crate::change_set::{How, Loss, Summary};
+use crate::change_set::{Action, Changed, How, Loss, Summary};
 use crate::smoke_test::{CheckResult, Kind};
 
 const LINK: &str = "https://example.execute-api.eu-west-1.amazonaws.com/approvals/0011?token=AAECAw";
@@ -29,6 +29,14 @@ fn loss(logical_id: &str, resource_type: &str, how: How, stateful: bool, kept: b
         how,
         stateful,
         kept,
+    }
+}
+
+fn changed(logical_id: &str, resource_type: &str, action: Action) -> Changed {
+    Changed {
+        logical_id: logical_id.to_owned(),
+        resource_type: resource_type.to_owned(),
+        action,
     }
 }
 
@@ -106,6 +114,10 @@ fn approval() -> Approval {
                             loss("Role", "AWS::IAM::Role", How::Replaced, false, false),
                         ],
                         truncated: 4,
+                        changes: vec![
+                            changed("Topic", "AWS::SNS::Topic", Action::Add),
+                            changed("Handler", "AWS::Lambda::Function", Action::Modify),
+                        ],
                         ..Summary::default()
                     }),
                 },
@@ -114,6 +126,8 @@ fn approval() -> Approval {
                     summary: None,
                 },
             ],
+            earlier: 2,
+            more_earlier: 1,
             smoke_tests: Some(Report::new(vec![CheckResult {
                 name: "the shop is open".to_owned(),
                 kind: Kind::Http,
@@ -195,10 +209,14 @@ fn what_people_read_who_are_asked() {
       shop-test-data: Orders (AWS::DynamoDB::Table) was replaced; its data is gone
       shop-test-data: Archive (AWS::S3::Bucket) was removed; the old one, or a snapshot of it, is kept
 
-    Resources that changed
+    Resources that changed since then
+      some of it by 2 deployments before this one, which were not accepted
+      1 more before those may have changed something that is not listed here
       shop-test-data: 1 added, 2 changed, 1 removed
         Role (AWS::IAM::Role) was replaced
         and 4 more that were replaced or removed
+        Topic (AWS::SNS::Topic) was added
+        Handler (AWS::Lambda::Function) was changed
       shop-test-web: no changes
 
     Tests

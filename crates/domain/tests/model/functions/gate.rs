@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use domain::build_record::BuildRecord;
 use domain::deployment::Leg;
-use domain::environment_state::{Candidate, StableRelease, Standing};
+use domain::environment_state::{Candidate, Left, Standing, Unstable};
 use domain::failure::{Failure, Name};
 use domain::life::{Ending, Event, Phase};
 use domain::promotion::promote;
-use domain::verdict::{Verdict, assess_failure, ending_of};
+use domain::verdict::{Verdict, assess_failure, ending_of, left_by};
 
 use super::{Answer, Died, Pen, Pipeline};
 use crate::world::{Course, Guard, Invocation, NOW, World};
@@ -180,24 +180,19 @@ impl Pipeline {
                 return Ok(Answer::Fails(Name::Unexpected));
             }
         }
-        let stable = match (ending, &w.runs[d].status().release) {
-            (Ending::Deployed | Ending::NothingToDeploy, Some(release)) => Some(StableRelease {
-                release: release.clone(),
-                commit: self.given.deployments[d].commit.clone(),
-                deployment: self.id(d).clone(),
-                since: NOW,
-                accepted: w.runs[d].status().accepted.clone(),
-            }),
-            _ => None,
-        };
-        if let (Some(stable), true) = (&stable, self.scope.promotes) {
+        let left = left_by(&self.given.deployments[d], w.runs[d].status(), ending, NOW);
+        if let (Left::Stable(stable), true) = (&left, self.scope.promotes) {
             pen.write()?;
             let place = w.place(d);
             Arc::make_mut(&mut w.kept[place]).insert(stable.release.clone(), stable.clone());
         }
         pen.write()?;
         let id = self.id(d);
-        match w.environment_mut(d).release(id, stable, NOW) {
+        let environment = w.environment_mut(d);
+        let given_back = environment.release(id, left, NOW);
+        // Only told to people: it decides nothing, and would make many states of one.
+        environment.unstable = Unstable::default();
+        match given_back {
             Ok(_) => Ok(Answer::Ended),
             Err(_) => Ok(Answer::Fails(Name::Unexpected)),
         }
@@ -210,6 +205,7 @@ impl Pipeline {
         if environment.quarantine(id, "", NOW).is_err() && !self.lacks(Guard::PlaceGivenUp) {
             environment.leave(id);
         }
+        environment.unstable = Unstable::default();
         pen.write()?;
         let failure = Failure::new(failure, "");
         // Refused where it had ended before something went wrong: one end is enough.

@@ -276,7 +276,7 @@ branch = "main"
 
 [application."{SHOP}".people]
 "{TESTER}"   = {{ github = ["qa"] }}
-"{LEAD}" = {{ aws = ["arn:aws:iam::{TOOLS}:user/lead"] }}
+"{LEAD}" = {{ github = [], aws = ["arn:aws:iam::{TOOLS}:user/lead"] }}
 
 [application."{SHOP}".environment.dev]
 account = "{DEV}"
