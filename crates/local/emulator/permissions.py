@@ -6,6 +6,8 @@
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscodebuild.html
 - a function invoked by an alias or a version is authorized on the alias' or the version's ARN,
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+- a change set is executed on its stack, also where it alone is named,
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam
+from ministack.services import cloudformation, iam
 
 from emulator.seams import around
 
@@ -43,6 +45,8 @@ def install() -> None:
             first, *others = _projects(body, f"arn:aws:codebuild:{region}:{account}:project/") or [found]
             _further.set(tuple(others))
             return first
+        if service == "cloudformation" and found == "*":
+            return _stack_of_change_set(iam_actions._query_param(query, "ChangeSetName")) or found
         return found
 
     @around("enforce", iam_evaluator)
@@ -66,6 +70,11 @@ def role_arn(principal: str) -> str:
     # The session's ARN leaves out the role's path.
     role = iam._roles.get_scoped(account, None, name) or {}
     return str(role.get("Arn") or f"arn:aws:iam::{account}:role/{name}")
+
+
+def _stack_of_change_set(arn: str) -> str:
+    # Change sets are kept by account and region: another account's is not found.
+    return str((cloudformation._change_sets.get(arn) or {}).get("StackId") or "")
 
 
 def _projects(body: bytes, prefix: str) -> list[str]:

@@ -82,6 +82,17 @@ pub struct Mail {
     pub body: String,
 }
 
+/// An event that passed a bus.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PassedEvent {
+    /// Whose bus.
+    pub bus_account: String,
+    /// Whether it was dropped before the bus's rules saw it.
+    pub lost: bool,
+    /// All of it.
+    pub event: Value,
+}
+
 impl Emulator {
     /// Starts it; everything it writes is below `folder`.
     pub async fn start(folder: &Path, options: &Options) -> Result<Self, Trouble> {
@@ -191,6 +202,62 @@ impl Emulator {
             .get::<Inbox>(&format!("/_local/inbox?account={account}"))
             .await?
             .mails)
+    }
+
+    /// The latest events that passed any account's buses and have this text in them, oldest first.
+    pub async fn events_about(&self, text: &str) -> Result<Vec<PassedEvent>, Trouble> {
+        #[derive(Deserialize)]
+        struct Passed {
+            events: Vec<PassedEvent>,
+        }
+        let passed = self.get::<Passed>("/_local/events").await?.events.into_iter();
+        Ok(passed
+            .filter(|passed| passed.event.to_string().contains(text))
+            .collect())
+    }
+
+    /// What a function has logged, line by line.
+    pub async fn log(&self, group: &str) -> Result<Vec<String>, Trouble> {
+        #[derive(Deserialize)]
+        struct Found {
+            events: Vec<Line>,
+            #[serde(rename = "nextToken")]
+            next: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Line {
+            message: String,
+        }
+        let what = format!("reading the log {group}");
+        let mut lines = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut asked = json!({ "logGroupName": group });
+            if let Some(next) = next {
+                asked["nextToken"] = json!(next);
+            }
+            let answer = self
+                .http
+                .post(&self.endpoint)
+                .header("x-amz-target", "Logs_20140328.FilterLogEvents")
+                // A whole SDK for one call is too much, and of the root's signature the emulator reads the account.
+                .header(
+                    "authorization",
+                    format!("AWS4-HMAC-SHA256 Credential={TOOLS}/20260101/{REGION}/logs/aws4_request, SignedHeaders=host, Signature=0"),
+                )
+                .header("content-type", "application/x-amz-json-1.1")
+                .body(asked.to_string())
+                .send()
+                .await
+                .and_then(reqwest::Response::error_for_status)
+                .map_err(Trouble::during(&what))?;
+            let found: Found = answer.json().await.map_err(Trouble::during(&what))?;
+            lines.extend(found.events.into_iter().map(|line| line.message));
+            next = found.next;
+            if next.is_none() {
+                return Ok(lines);
+            }
+        }
     }
 
     /// Drops the events of a source in an account, or stops doing so.

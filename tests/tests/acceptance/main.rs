@@ -57,6 +57,8 @@ static PLAN: Plan = Plan {
         Setting::test("unheard", ONE_OF_TWO),
         Setting::test("by-command", r#"{ by = ["new@acme.example"], within = "3 days" }"#)
             .with_people(r#""new@acme.example" = { aws = ["arn:aws:sts::111111111111:assumed-role/Tester/new"] }"#),
+        Setting::test("against-command", r#"{ by = ["new@acme.example"], within = "3 days" }"#)
+            .with_people(r#""new@acme.example" = { aws = ["arn:aws:sts::111111111111:assumed-role/Critic/new"] }"#),
         Setting::test("down-at-intake", ONE_OF_TWO),
         Setting::test("down-when-asking", ONE_OF_TWO),
         Setting::test("stopped", ONE_OF_TWO),

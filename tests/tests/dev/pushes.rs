@@ -2,7 +2,8 @@
 
 use domain::life::Ending;
 use end_to_end::outcome::deployed;
-use end_to_end::resources;
+use end_to_end::{Laboratory, resources};
+use local::TOOLS;
 
 use crate::in_the_laboratory;
 
@@ -117,8 +118,19 @@ fn a_stack_that_takes_longer_costs_no_more_transitions() {
     });
 }
 
+/// Every event with this text was lost, so that nobody but the sweep can have found out.
+async fn only_the_sweep_knew(laboratory: &Laboratory, about: &str) {
+    let events = laboratory
+        .emulator
+        .events_about(about)
+        .await
+        .expect("there is a record");
+    assert!(!events.is_empty(), "there was something to lose");
+    assert!(events.iter().all(|event| event.lost), "{events:#?}");
+}
+
 #[test]
-fn a_lost_event_costs_a_sweep_and_no_deployment() {
+fn a_lost_event_of_a_stack_costs_a_sweep_and_no_deployment() {
     in_the_laboratory(async |laboratory| {
         let scenario = laboratory.scenario("lost-event").await;
         laboratory
@@ -127,5 +139,25 @@ fn a_lost_event_costs_a_sweep_and_no_deployment() {
             .await
             .expect("events can be lost");
         scenario.deploys("Be heard late").await;
+        only_the_sweep_knew(
+            laboratory,
+            &format!("stack/{}/", scenario.application.stack_name("web")),
+        )
+        .await;
+    });
+}
+
+#[test]
+fn a_lost_event_of_a_build_costs_a_sweep_and_no_deployment() {
+    in_the_laboratory(async |laboratory| {
+        let scenario = laboratory.scenario("lost-build").await;
+        let source = format!("{}.git", scenario.repository.name);
+        laboratory
+            .emulator
+            .lose_events_about(TOOLS, "aws.codebuild", &source)
+            .await
+            .expect("events can be lost");
+        scenario.deploys("Be built unheard").await;
+        only_the_sweep_knew(laboratory, &source).await;
     });
 }
