@@ -77,7 +77,7 @@ fn custom(change: &str, properties: &Value) -> Value {
     properties["ServiceToken"] = json!({ "Fn::GetAtt": ["Changer", "Arn"] });
     json!({
         "Changer": { "Type": "AWS::Lambda::Function", "Properties": {
-            "Runtime": "python3.13", "Handler": "index.handler", "Timeout": 60,
+            "Runtime": "python3.13", "Handler": "index.handler", "Timeout": 300,
             "Role": { "Fn::GetAtt": ["Role", "Arn"] }, "Code": { "ZipFile": code } } },
         "Custom": { "Type": "Custom::Changer", "Properties": properties },
     })

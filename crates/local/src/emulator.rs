@@ -11,6 +11,9 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::{Account, REGION, TOOLS, Trouble, python, repository, workspace};
 
+/// How long it may take to start: seconds where nothing else runs, and far more on a machine that is busy.
+const START_PATIENCE: Duration = Duration::from_mins(3);
+
 /// How to start it.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -144,13 +147,13 @@ impl Emulator {
         let stdin = process.stdin.take().ok_or_else(missing)?;
         let stdout = process.stdout.take().ok_or_else(missing)?;
         let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_mins(1), BufReader::new(stdout).read_line(&mut line)).await;
+        let read = tokio::time::timeout(START_PATIENCE, BufReader::new(stdout).read_line(&mut line)).await;
         let ready: Ready = match read {
             Ok(Ok(_)) => serde_json::from_str(&line).map_err(|_| {
                 let said = std::fs::read_to_string(folder.join("emulator.stderr")).unwrap_or_default();
                 Trouble(format!("the local AWS did not start: {}", said.trim()))
             })?,
-            _ => return Err(Trouble("the local AWS did not answer within a minute".to_owned())),
+            _ => return Err(Trouble("the local AWS did not answer in time".to_owned())),
         };
         // The one TLS provider of the workspace; somebody else in this process may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();

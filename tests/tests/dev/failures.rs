@@ -234,7 +234,8 @@ fn f36_a_permission_taken_away_half_way_takes_the_environment_back_to_its_stable
 fn f22_an_execution_stopped_by_hand_is_put_right() {
     in_the_laboratory(async |laboratory| {
         let mut scenario = laboratory.scenario("stopped").await;
-        scenario.application.build_runs = "sleep 20".to_owned();
+        let is_stopped = laboratory.emulator.folder().join("stopped-is-stopped");
+        scenario.application.build_waits_for(&is_stopped);
         let stopped = scenario.push("Take too long").await;
         scenario.is_held().await;
         let arn = laboratory.pipeline.execution_arn(&stopped);
@@ -245,6 +246,7 @@ fn f22_an_execution_stopped_by_hand_is_put_right() {
             .send()
             .await
             .expect("it can be stopped");
+        std::fs::write(&is_stopped, "").expect("a file can be written");
         scenario
             .eventually("its lock is given back", async || {
                 scenario.environment().await.holder.is_none()
@@ -266,7 +268,6 @@ fn f22_an_execution_stopped_by_hand_is_put_right() {
                 subjects.iter().any(|subject| subject.contains("FAILED"))
             })
             .await;
-        scenario.application.build_runs = "echo quick".to_owned();
         scenario.deploys("Be quick").await;
     });
 }

@@ -49,7 +49,8 @@ fn a_push_is_built_deployed_tested_and_recorded_and_so_is_the_next() {
 fn of_a_burst_the_first_and_the_newest_are_deployed_and_the_one_between_is_superseded() {
     in_the_laboratory(async |laboratory| {
         let mut scenario = laboratory.scenario("burst").await;
-        scenario.application.build_runs = "sleep 3".to_owned();
+        let all_are_there = laboratory.emulator.folder().join("burst-all-are-there");
+        scenario.application.build_waits_for(&all_are_there);
         let mut first = scenario.commit("One").await;
         scenario.application.description = "two".to_owned();
         let mut second = scenario.commit("Two").await;
@@ -69,11 +70,9 @@ fn of_a_burst_the_first_and_the_newest_are_deployed_and_the_one_between_is_super
             .await;
         let three = scenario.deliver(&third).await;
 
-        let (one, two, three) = (
-            scenario.end_of(&one).await,
-            scenario.end_of(&two).await,
-            scenario.end_of(&three).await,
-        );
+        let two = scenario.end_of(&two).await;
+        std::fs::write(&all_are_there, "").expect("a file can be written");
+        let (one, three) = (scenario.end_of(&one).await, scenario.end_of(&three).await);
         deployed(&one);
         assert_eq!(
             two.head.status.ending,
