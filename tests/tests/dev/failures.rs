@@ -215,9 +215,10 @@ fn f36_a_permission_taken_away_half_way_takes_the_environment_back_to_its_stable
         for named in ["cdk-hnb659fds-deploy-role", "cloudformation:ExecuteChangeSet"] {
             assert!(cause.contains(named), "{named} is named: {cause}");
         }
-        assert_eq!(
-            stacks(&bad.entries, Leg::Forward),
-            [("denied-later-data", true), ("denied-later-web", false)]
+        let forward = stacks(&bad.entries, Leg::Forward);
+        assert!(
+            forward.contains(&("denied-later-data", true)) && !forward.contains(&("denied-later-web", true)),
+            "{forward:?}"
         );
         assert_eq!(stacks(&bad.entries, Leg::Back), [("denied-later-data", true)]);
         for stack in ["data", "web"] {

@@ -160,3 +160,22 @@ def test_who_may_not_list_is_not_told_that_a_key_is_missing(
     listing = {**statement, "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [statement, listing]}))
     assert _refused(foreign.get_object, Bucket=bucket, Key="missing") == ("NoSuchKey", 404)
+
+
+def test_a_change_set_is_executed_on_its_stack(launcher: Launcher, account: str) -> None:
+    root = launcher.client("cloudformation", account)
+    sets = {}
+    for stack in ("mine", "yours"):
+        template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": stack}}}}
+        made = root.create_change_set(
+            StackName=stack, ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=json.dumps(template)
+        )
+        sets[stack] = made["Id"]
+        root.get_waiter("change_set_create_complete").wait(ChangeSetName=made["Id"], WaiterConfig={"Delay": 1})
+    yours = f"arn:aws:cloudformation:{REGION}:{account}:stack/yours/*"
+    deny = {"Effect": "Deny", "Action": "cloudformation:ExecuteChangeSet", "Resource": yours}
+    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may, deny]})
+    deployer = launcher.client("cloudformation", account, _session(launcher, account, "deployer", policy))
+    assert _refused(deployer.execute_change_set, ChangeSetName=sets["yours"]) == ("AccessDenied", 403)
+    deployer.execute_change_set(ChangeSetName=sets["mine"])
