@@ -1,5 +1,7 @@
 //! The application that tests deploy: a cloud assembly as `cdk synth` writes it, made in milliseconds.
 
+use std::path::Path;
+
 use domain::names::Digest;
 use domain::release::{ACCEPTANCE, INTEGRATION_TESTS};
 use local::{REGION, Repository, Trouble};
@@ -95,6 +97,11 @@ impl Application {
     pub fn web(&mut self) -> &mut Stack {
         let web = self.stacks.iter_mut().find(|stack| stack.name == WEB);
         web.expect("the application has a stack called web")
+    }
+
+    /// From now on its builds go on when the file is there.
+    pub fn build_waits_for(&mut self, file: &Path) {
+        self.build_runs = format!("until [ -e '{}' ]; do sleep 0.1; done", file.display());
     }
 
     /// The name that CloudFormation knows a stack by.

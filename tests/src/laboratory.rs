@@ -526,10 +526,15 @@ impl Scenario {
 
     /// Takes a permission away from a role of the target account whose name begins so.
     pub async fn deny(&self, role: &str, action: &str) {
+        self.deny_on(role, action, "*").await;
+    }
+
+    /// The same, for a resource.
+    pub async fn deny_on(&self, role: &str, action: &str, resource: &str) {
         let role = format!("{role}-{}-{REGION}", self.account.id);
         let template = serde_json::json!({ "Resources": { "Denial": { "Type": "AWS::IAM::Policy", "Properties": {
             "PolicyName": "denial", "Roles": [role],
-            "PolicyDocument": { "Version": "2012-10-17", "Statement": [{ "Effect": "Deny", "Action": action, "Resource": "*" }] },
+            "PolicyDocument": { "Version": "2012-10-17", "Statement": [{ "Effect": "Deny", "Action": action, "Resource": resource }] },
         } } } });
         create_stack(&self.account, "denial", &template.to_string(), &[]).await;
     }

@@ -12,12 +12,17 @@ pub fn slow(seconds: u32) -> Value {
     )
 }
 
-/// One whose change goes on when the file is there, and another that cannot be made, which comes after it.
-pub fn fails_once_there_is(file: &Path) -> Value {
-    let mut resources = custom(
+/// One whose change goes on when the file is there.
+pub fn waits_for(file: &Path) -> Value {
+    custom(
         "while not os.path.exists(new['File']): time.sleep(0.1)",
         &json!({ "File": file }),
-    );
+    )
+}
+
+/// The same, and another that cannot be made, which comes after it.
+pub fn fails_once_there_is(file: &Path) -> Value {
+    let mut resources = waits_for(file);
     resources["Alarm"] = impossible_alarm();
     resources["Alarm"]["DependsOn"] = json!("Custom");
     resources
@@ -72,7 +77,7 @@ fn custom(change: &str, properties: &Value) -> Value {
     properties["ServiceToken"] = json!({ "Fn::GetAtt": ["Changer", "Arn"] });
     json!({
         "Changer": { "Type": "AWS::Lambda::Function", "Properties": {
-            "Runtime": "python3.13", "Handler": "index.handler", "Timeout": 60,
+            "Runtime": "python3.13", "Handler": "index.handler", "Timeout": 300,
             "Role": { "Fn::GetAtt": ["Role", "Arn"] }, "Code": { "ZipFile": code } } },
         "Custom": { "Type": "Custom::Changer", "Properties": properties },
     })

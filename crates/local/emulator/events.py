@@ -12,7 +12,7 @@ from ministack.services import eventbridge
 
 from emulator.seams import around
 
-KEPT = 500
+KEPT = 2000
 
 _lock = threading.Lock()
 _recent: deque[dict[str, Any]] = deque(maxlen=KEPT)

@@ -6,6 +6,9 @@
   https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-api.html
 - a function that fails, or is not there, is answered ``{"message":"Internal Server Error"}``,
   https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-troubleshooting-lambda.html
+- a body of more than 10 MB, and an event of more than the 6 MB that a function is invoked with, are answered 413,
+  https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html,
+  https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (the second's status is written nowhere)
 - a route that asks IAM lets in callers of the API's own account only: an HTTP API has no resource policy,
   https://repost.aws/knowledge-center/api-gateway-iam-cross-account
 """
@@ -29,6 +32,10 @@ _PATH = "/_aws/execute-api/"
 # How a template spells the URL when it does not use ApiEndpoint, as the CDK does.
 _SPELLED = re.compile(r"https://([0-9a-f]{8})\.execute-api\.[a-z0-9-]+\.amazonaws\.com(?![\w.-])")
 
+_BODY_LIMIT = 10 * 1024 * 1024
+_EVENT_LIMIT = 6 * 1024 * 1024
+_TOO_LARGE = 413, {"Content-Type": "application/json"}, b'{"message":"Request Entity Too Large"}'
+
 # Whether the integration that this request reaches has answered; None outside of an HTTP API.
 _answered: contextvars.ContextVar[list[bool] | None] = contextvars.ContextVar("answered", default=None)
 
@@ -37,6 +44,8 @@ def install(endpoint: str) -> None:
     _install_addresses(endpoint + _PATH)
     _install_signed_routes()
     _install_errors()
+    # Around the errors: what is refused here reaches no function.
+    _install_limits()
 
 
 def _install_addresses(base: str) -> None:
@@ -106,6 +115,24 @@ def _install_signed_routes() -> None:
             # Whoever is refused is not told why.
             return 403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}'
         return None
+
+
+def _install_limits() -> None:
+    @around("_invoke_lambda_proxy", apigateway)
+    async def invoke(
+        original: Any, integration: Any, api_id: str, stage: str, path: str, method: str, headers: Any, body: bytes,
+        *given: Any, **more: Any,
+    ) -> Any:
+        # What else is in the event is a few kilobytes.
+        if len(body or b"") > _BODY_LIMIT or _size_in_event(headers, body or b"") > _EVENT_LIMIT:
+            return _TOO_LARGE
+        return await original(integration, api_id, stage, path, method, headers, body, *given, **more)
+
+
+def _size_in_event(headers: Any, body: bytes) -> int:
+    if not apigateway._v2_request_body_is_text(headers.get("content-type")):
+        return (len(body) + 2) // 3 * 4
+    return len(json.dumps(body.decode(errors="replace"), ensure_ascii=False).encode())
 
 
 def _install_errors() -> None:

@@ -10,6 +10,8 @@
   https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
   (Of a transaction's items each is judged by the keys of all of them, which refuses more than AWS does. A query's key
   is not told: MiniStack reads its expression only later.)
+- a change set is executed on its stack, also where it alone is named,
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import json
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import dynamodb, iam
+from ministack.services import cloudformation, dynamodb, iam
 
 from emulator.seams import around
 
@@ -52,6 +54,8 @@ def install() -> None:
             first, *others = _projects(body, f"arn:aws:codebuild:{region}:{account}:project/") or [found]
             _further.set(tuple(others))
             return first
+        if service == "cloudformation" and found == "*":
+            return _stack_of_change_set(iam_actions._query_param(query, "ChangeSetName")) or found
         return found
 
     @around("enforce", iam_evaluator)
@@ -92,6 +96,11 @@ def _leading_keys(body: bytes) -> list[str]:
         item = action.get("Item") or action.get("Key") or {}
         found += [str(value) for value in item.get(table.get("pk_name"), {}).values()]
     return found
+
+
+def _stack_of_change_set(arn: str) -> str:
+    # Change sets are kept by account and region: another account's is not found.
+    return str((cloudformation._change_sets.get(arn) or {}).get("StackId") or "")
 
 
 def _projects(body: bytes, prefix: str) -> list[str]:

@@ -11,6 +11,9 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::{Account, REGION, TOOLS, Trouble, python, repository, workspace};
 
+/// How long it may take to start: seconds where nothing else runs, and far more on a machine that is busy.
+const START_PATIENCE: Duration = Duration::from_mins(3);
+
 /// How to start it.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -82,6 +85,17 @@ pub struct Mail {
     pub body: String,
 }
 
+/// An event that passed a bus.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PassedEvent {
+    /// Whose bus.
+    pub bus_account: String,
+    /// Whether it was dropped before the bus's rules saw it.
+    pub lost: bool,
+    /// All of it.
+    pub event: Value,
+}
+
 impl Emulator {
     /// Starts it; everything it writes is below `folder`.
     pub async fn start(folder: &Path, options: &Options) -> Result<Self, Trouble> {
@@ -133,13 +147,13 @@ impl Emulator {
         let stdin = process.stdin.take().ok_or_else(missing)?;
         let stdout = process.stdout.take().ok_or_else(missing)?;
         let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_mins(1), BufReader::new(stdout).read_line(&mut line)).await;
+        let read = tokio::time::timeout(START_PATIENCE, BufReader::new(stdout).read_line(&mut line)).await;
         let ready: Ready = match read {
             Ok(Ok(_)) => serde_json::from_str(&line).map_err(|_| {
                 let said = std::fs::read_to_string(folder.join("emulator.stderr")).unwrap_or_default();
                 Trouble(format!("the local AWS did not start: {}", said.trim()))
             })?,
-            _ => return Err(Trouble("the local AWS did not answer within a minute".to_owned())),
+            _ => return Err(Trouble("the local AWS did not answer in time".to_owned())),
         };
         // The one TLS provider of the workspace; somebody else in this process may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -191,6 +205,62 @@ impl Emulator {
             .get::<Inbox>(&format!("/_local/inbox?account={account}"))
             .await?
             .mails)
+    }
+
+    /// The latest events that passed any account's buses and have this text in them, oldest first.
+    pub async fn events_about(&self, text: &str) -> Result<Vec<PassedEvent>, Trouble> {
+        #[derive(Deserialize)]
+        struct Passed {
+            events: Vec<PassedEvent>,
+        }
+        let passed = self.get::<Passed>("/_local/events").await?.events.into_iter();
+        Ok(passed
+            .filter(|passed| passed.event.to_string().contains(text))
+            .collect())
+    }
+
+    /// What a function has logged, line by line.
+    pub async fn log(&self, group: &str) -> Result<Vec<String>, Trouble> {
+        #[derive(Deserialize)]
+        struct Found {
+            events: Vec<Line>,
+            #[serde(rename = "nextToken")]
+            next: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Line {
+            message: String,
+        }
+        let what = format!("reading the log {group}");
+        let mut lines = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut asked = json!({ "logGroupName": group });
+            if let Some(next) = next {
+                asked["nextToken"] = json!(next);
+            }
+            let answer = self
+                .http
+                .post(&self.endpoint)
+                .header("x-amz-target", "Logs_20140328.FilterLogEvents")
+                // A whole SDK for one call is too much, and of the root's signature the emulator reads the account.
+                .header(
+                    "authorization",
+                    format!("AWS4-HMAC-SHA256 Credential={TOOLS}/20260101/{REGION}/logs/aws4_request, SignedHeaders=host, Signature=0"),
+                )
+                .header("content-type", "application/x-amz-json-1.1")
+                .body(asked.to_string())
+                .send()
+                .await
+                .and_then(reqwest::Response::error_for_status)
+                .map_err(Trouble::during(&what))?;
+            let found: Found = answer.json().await.map_err(Trouble::during(&what))?;
+            lines.extend(found.events.into_iter().map(|line| line.message));
+            next = found.next;
+            if next.is_none() {
+                return Ok(lines);
+            }
+        }
     }
 
     /// Drops the events of a source in an account, or stops doing so.

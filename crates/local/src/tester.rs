@@ -6,8 +6,8 @@ use url::form_urlencoded;
 
 use crate::{Emulator, TOOLS, Trouble};
 
-/// How long a mail may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a mail may take: far longer than any takes, so that a hang and nothing else is found by it.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// What a browser says of a form that a page without a referrer sends to where the page came from.
 pub const OWN_PAGE: [(&str, &str); 2] = [("origin", "null"), ("sec-fetch-site", "same-origin")];

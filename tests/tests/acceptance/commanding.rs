@@ -2,7 +2,7 @@
 
 use domain::approval::{Approver, Via};
 use end_to_end::create_stack;
-use end_to_end::outcome::deployed;
+use end_to_end::outcome::{deployed, failed_clean};
 use local::TOOLS;
 use serde_json::{Value, json};
 
@@ -87,5 +87,44 @@ fn f43_whom_no_mail_reaches_is_found_at_once_and_decides_by_command_if_iam_lets_
         };
         assert_eq!(arn.as_str(), "arn:aws:sts::111111111111:assumed-role/Tester/tasting");
         assert!(candidate.mails().await.iter().all(|mail| mail.to != NEW));
+    });
+}
+
+#[test]
+fn who_decides_by_command_may_reject_with_a_comment_and_is_recorded() {
+    in_the_laboratory(async |laboratory| {
+        let scenario = laboratory.scenario("against-command").await;
+        let tools = &laboratory.pipeline.tools;
+        let roles = json!({ "Resources": { "Critic": role("Critic", &[POLICY]) } });
+        create_stack(tools, "people-who-reject", &roles.to_string(), &[]).await;
+        scenario.deploys("Sell tea").await;
+        let candidate = scenario.prerelease("v1.0.0-rc.1").await;
+        candidate.is_asked_about().await;
+
+        let identity = tools.sign_in("Critic", "new").await.expect("they may sign in");
+        let id = candidate.deployment.as_str();
+        let reject = [
+            "reject",
+            id,
+            "--comment",
+            "Too strong",
+            "--api",
+            &laboratory.pipeline.api,
+        ];
+        let said = laboratory.lockgate(&identity, &reject).await.expect("they may answer");
+        assert!(said.contains("rejected"), "{said}");
+        let ended = candidate.ends().await;
+        let (name, cause, _) = failed_clean(&ended);
+        assert_eq!(name, "Failed.NotAccepted");
+        assert!(cause.contains(NEW) && cause.contains("Too strong"), "{cause}");
+        let approval = candidate.approval().await.expect("it was asked");
+        let [ballot] = approval.ballots.as_slice() else {
+            panic!("{approval:#?}")
+        };
+        assert_eq!((ballot.by.as_str(), ballot.comment.as_str()), (NEW, "Too strong"));
+        let Via::Command { arn } = &ballot.via else {
+            panic!("{ballot:#?}")
+        };
+        assert_eq!(arn.as_str(), "arn:aws:sts::111111111111:assumed-role/Critic/new");
     });
 }

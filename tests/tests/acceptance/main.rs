@@ -60,6 +60,8 @@ static PLAN: Plan = Plan {
         Setting::test("unheard", ONE_OF_TWO),
         Setting::test("by-command", r#"{ by = ["new@acme.example"], within = "3 days" }"#)
             .with_people(r#""new@acme.example" = { github = [], aws = ["arn:aws:iam::111111111111:role/Tester"] }"#),
+        Setting::test("against-command", r#"{ by = ["new@acme.example"], within = "3 days" }"#)
+            .with_people(r#""new@acme.example" = { github = [], aws = ["arn:aws:iam::111111111111:role/Critic"] }"#),
         Setting::test("down-at-intake", ONE_OF_TWO),
         Setting::test("down-when-asking", ONE_OF_TWO),
         Setting::test("stopped", ONE_OF_TWO),

@@ -57,6 +57,26 @@ fn f01_f02_f09_bad_deliveries_are_refused_and_leave_no_trace() {
 }
 
 #[test]
+fn a_delivery_that_is_larger_than_lambda_takes_is_refused_and_leaves_no_trace() {
+    in_the_laboratory(async |laboratory| {
+        const MEGABYTE: usize = 1024 * 1024;
+        let padded = |bytes: usize| format!("{{\"zen\":\"{}\"}}", "x".repeat(bytes)).into_bytes();
+        // The first is refused by the function, the others by the API before it.
+        let sizes = [5 * MEGABYTE, 6 * MEGABYTE, 10 * MEGABYTE].map(padded);
+        for (body, by_us) in sizes.into_iter().zip([true, false, false]) {
+            let id = "44444444-4444-4444-4444-444444444444";
+            let large = Delivery::sign(id, "ping", body);
+            let (status, answer) = large
+                .send(laboratory.emulator.http(), &laboratory.pipeline.webhook)
+                .await
+                .expect("an answer");
+            assert_eq!((status, answer["outcome"] == "too_large"), (413, by_us), "{answer}");
+            assert!(laboratory.items(&format!("delivery#{id}")).await.is_empty());
+        }
+    });
+}
+
+#[test]
 fn f04_of_fifty_copies_of_a_delivery_one_deployment_comes() {
     in_the_laboratory(async |laboratory| {
         let scenario = laboratory.scenario("copies").await;

@@ -1,8 +1,9 @@
 //! Deployments that end red, and leave nothing to do in the environment.
 
+use domain::deployment::Leg;
 use domain::life::{Ending, Event, WayBack};
-use end_to_end::outcome::failed_clean;
-use end_to_end::resources;
+use end_to_end::outcome::{failed_clean, stacks};
+use end_to_end::{Stack, resources};
 use serde_json::json;
 
 use crate::in_the_laboratory;
@@ -159,7 +160,7 @@ fn where_there_is_no_stable_release_yet_the_ending_says_so() {
 }
 
 #[test]
-fn f36_a_permission_taken_away_half_way_is_named_and_the_lock_given_back() {
+fn f36_a_permission_that_is_missing_is_named_and_the_lock_given_back() {
     in_the_laboratory(async |laboratory| {
         let scenario = laboratory.scenario("denied").await;
         scenario
@@ -178,10 +179,64 @@ fn f36_a_permission_taken_away_half_way_is_named_and_the_lock_given_back() {
 }
 
 #[test]
+fn f36_a_permission_taken_away_half_way_takes_the_environment_back_to_its_stable_release() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("denied-later").await;
+        scenario.application.stacks = vec![Stack::new("data"), Stack::after("data", "web")];
+        let good = scenario.deploys("Sell tea").await;
+        let stable = good.head.status.release.expect("it has a release");
+
+        let may_go_on = laboratory.emulator.folder().join("denied-later-may-go-on");
+        scenario.application.description = "second".to_owned();
+        scenario.application.stacks[0].more = resources::waits_for(&may_go_on);
+        let bad = scenario.push("Sell more tea").await;
+        scenario
+            .eventually("the first stack changes", async || {
+                scenario.stack_status("data").await.as_deref() == Some("UPDATE_IN_PROGRESS")
+            })
+            .await;
+        // For the second stack only: with the first one it can still go back.
+        let second = format!(
+            "arn:aws:cloudformation:*:*:stack/{}/*",
+            scenario.application.stack_name("web")
+        );
+        scenario
+            .deny_on("cdk-hnb659fds-deploy-role", "cloudformation:ExecuteChangeSet", &second)
+            .await;
+        std::fs::write(&may_go_on, "").expect("a file can be written");
+
+        let bad = scenario.end_of(&bad).await;
+        let (name, cause, way_back) = failed_clean(&bad);
+        assert_eq!(
+            (name, way_back),
+            ("Rejected.AccessDenied", &WayBack::WentBack { to: stable.clone() }),
+            "{cause}"
+        );
+        for named in ["cdk-hnb659fds-deploy-role", "cloudformation:ExecuteChangeSet"] {
+            assert!(cause.contains(named), "{named} is named: {cause}");
+        }
+        let forward = stacks(&bad.entries, Leg::Forward);
+        assert!(
+            forward.contains(&("denied-later-data", true)) && !forward.contains(&("denied-later-web", true)),
+            "{forward:?}"
+        );
+        assert_eq!(stacks(&bad.entries, Leg::Back), [("denied-later-data", true)]);
+        for stack in ["data", "web"] {
+            assert_eq!(scenario.description(stack).await, "first", "{stack}");
+        }
+        assert_eq!(
+            scenario.is_at_rest().await.stable.map(|stable| stable.release),
+            Some(stable)
+        );
+    });
+}
+
+#[test]
 fn f22_an_execution_stopped_by_hand_is_put_right() {
     in_the_laboratory(async |laboratory| {
         let mut scenario = laboratory.scenario("stopped").await;
-        scenario.application.build_runs = "sleep 20".to_owned();
+        let is_stopped = laboratory.emulator.folder().join("stopped-is-stopped");
+        scenario.application.build_waits_for(&is_stopped);
         let stopped = scenario.push("Take too long").await;
         scenario.is_held().await;
         let arn = laboratory.pipeline.execution_arn(&stopped);
@@ -192,6 +247,7 @@ fn f22_an_execution_stopped_by_hand_is_put_right() {
             .send()
             .await
             .expect("it can be stopped");
+        std::fs::write(&is_stopped, "").expect("a file can be written");
         scenario
             .eventually("its lock is given back", async || {
                 scenario.environment().await.holder.is_none()
@@ -213,7 +269,6 @@ fn f22_an_execution_stopped_by_hand_is_put_right() {
                 subjects.iter().any(|subject| subject.contains("FAILED"))
             })
             .await;
-        scenario.application.build_runs = "echo quick".to_owned();
         scenario.deploys("Be quick").await;
     });
 }

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod failures;
+mod hostile;
 mod operator;
 mod pushes;
 mod several_stacks;
@@ -30,6 +31,9 @@ static PLAN: Plan = Plan {
         Setting::dev("way-back-fails"),
         Setting::dev("stuck"),
         Setting::dev("turned-away"),
+        Setting::dev("denied-later"),
+        Setting::dev("lost-build"),
+        Setting::dev("hostile"),
     ],
     share_accounts: false,
     unconfirmed: &[],

@@ -2,7 +2,8 @@
 
 use domain::life::Ending;
 use end_to_end::outcome::deployed;
-use end_to_end::resources;
+use end_to_end::{Laboratory, resources};
+use local::TOOLS;
 
 use crate::in_the_laboratory;
 
@@ -48,7 +49,8 @@ fn a_push_is_built_deployed_tested_and_recorded_and_so_is_the_next() {
 fn of_a_burst_the_first_and_the_newest_are_deployed_and_the_one_between_is_superseded() {
     in_the_laboratory(async |laboratory| {
         let mut scenario = laboratory.scenario("burst").await;
-        scenario.application.build_runs = "sleep 3".to_owned();
+        let all_are_there = laboratory.emulator.folder().join("burst-all-are-there");
+        scenario.application.build_waits_for(&all_are_there);
         let mut first = scenario.commit("One").await;
         scenario.application.description = "two".to_owned();
         let mut second = scenario.commit("Two").await;
@@ -68,11 +70,9 @@ fn of_a_burst_the_first_and_the_newest_are_deployed_and_the_one_between_is_super
             .await;
         let three = scenario.deliver(&third).await;
 
-        let (one, two, three) = (
-            scenario.end_of(&one).await,
-            scenario.end_of(&two).await,
-            scenario.end_of(&three).await,
-        );
+        let two = scenario.end_of(&two).await;
+        std::fs::write(&all_are_there, "").expect("a file can be written");
+        let (one, three) = (scenario.end_of(&one).await, scenario.end_of(&three).await);
         deployed(&one);
         assert_eq!(
             two.head.status.ending,
@@ -117,8 +117,19 @@ fn a_stack_that_takes_longer_costs_no_more_transitions() {
     });
 }
 
+/// Every event with this text was lost, so that nobody but the sweep can have found out.
+async fn only_the_sweep_knew(laboratory: &Laboratory, about: &str) {
+    let events = laboratory
+        .emulator
+        .events_about(about)
+        .await
+        .expect("there is a record");
+    assert!(!events.is_empty(), "there was something to lose");
+    assert!(events.iter().all(|event| event.lost), "{events:#?}");
+}
+
 #[test]
-fn a_lost_event_costs_a_sweep_and_no_deployment() {
+fn a_lost_event_of_a_stack_costs_a_sweep_and_no_deployment() {
     in_the_laboratory(async |laboratory| {
         let scenario = laboratory.scenario("lost-event").await;
         laboratory
@@ -127,5 +138,25 @@ fn a_lost_event_costs_a_sweep_and_no_deployment() {
             .await
             .expect("events can be lost");
         scenario.deploys("Be heard late").await;
+        only_the_sweep_knew(
+            laboratory,
+            &format!("stack/{}/", scenario.application.stack_name("web")),
+        )
+        .await;
+    });
+}
+
+#[test]
+fn a_lost_event_of_a_build_costs_a_sweep_and_no_deployment() {
+    in_the_laboratory(async |laboratory| {
+        let scenario = laboratory.scenario("lost-build").await;
+        let source = format!("{}.git", scenario.repository.name);
+        laboratory
+            .emulator
+            .lose_events_about(TOOLS, "aws.codebuild", &source)
+            .await
+            .expect("events can be lost");
+        scenario.deploys("Be built unheard").await;
+        only_the_sweep_knew(laboratory, &source).await;
     });
 }

@@ -77,6 +77,28 @@ def test_a_failing_function_tells_nothing_and_is_counted_once(launcher: Launcher
     assert _get(f"{missing['ApiEndpoint']}/health") == error
 
 
+def test_what_neither_an_http_api_nor_a_function_takes_is_answered_413(launcher: Launcher, account: str) -> None:
+    url = f"{_api(launcher, account, make_function(launcher, account, 'f', CODE))['ApiEndpoint']}/big"
+    megabyte = 1024 * 1024
+
+    def post(content_type: str, body: bytes) -> int:
+        request = urllib.request.Request(url, data=body, headers={"Content-Type": content_type})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as failed:
+            return failed.code
+
+    text, form = "application/json", "application/x-www-form-urlencoded"
+    # Text is escaped in the event, and everything else is base64 there.
+    assert post(text, b"x" * (6 * megabyte - 4096)) == 200
+    assert post(text, b'"' * (4 * megabyte)) == 413
+    assert post(text, b"x" * (6 * megabyte)) == 413
+    assert post(form, b"x" * (4 * megabyte)) == 200
+    assert post(form, b"x" * (5 * megabyte)) == 413
+    assert post(form, b"x" * (10 * megabyte + 1)) == 413
+
+
 def test_a_stack_tells_the_endpoint_in_every_spelling(launcher: Launcher, account: str) -> None:
     function = make_function(launcher, account, "f", CODE)
     ref = {"Ref": "Api"}

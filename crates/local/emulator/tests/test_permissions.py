@@ -194,3 +194,22 @@ def test_items_are_written_by_who_may_write_below_their_partition_key(launcher: 
             (dynamodb.transact_write_items, {"TransactItems": put("pin#1", foreign)}),
         ]:
             assert _refused(call, **given)[0] == "AccessDeniedException", (call, foreign)
+
+
+def test_a_change_set_is_executed_on_its_stack(launcher: Launcher, account: str) -> None:
+    root = launcher.client("cloudformation", account)
+    sets = {}
+    for stack in ("mine", "yours"):
+        template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": stack}}}}
+        made = root.create_change_set(
+            StackName=stack, ChangeSetName="c", ChangeSetType="CREATE", TemplateBody=json.dumps(template)
+        )
+        sets[stack] = made["Id"]
+        root.get_waiter("change_set_create_complete").wait(ChangeSetName=made["Id"], WaiterConfig={"Delay": 1})
+    yours = f"arn:aws:cloudformation:{REGION}:{account}:stack/yours/*"
+    deny = {"Effect": "Deny", "Action": "cloudformation:ExecuteChangeSet", "Resource": yours}
+    may = {"Effect": "Allow", "Action": "cloudformation:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may, deny]})
+    deployer = launcher.client("cloudformation", account, _session(launcher, account, "deployer", policy))
+    assert _refused(deployer.execute_change_set, ChangeSetName=sets["yours"]) == ("AccessDenied", 403)
+    deployer.execute_change_set(ChangeSetName=sets["mine"])
