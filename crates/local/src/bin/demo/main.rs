@@ -83,7 +83,7 @@ async fn run(arguments: &Arguments) -> ExitCode {
                 let _ = tokio::signal::ctrl_c().await;
             }
             if arguments.json {
-                let told = summary::json(&summary.deployments, measured());
+                let told = summary::json(&summary.deployments, measured().as_ref());
                 screen.result(&told.to_string());
             }
             if summary.went_well() {

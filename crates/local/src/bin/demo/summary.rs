@@ -56,7 +56,7 @@ pub struct StackTimes {
 }
 
 /// What happened and when, for programs; beside it what was measured before, with the commit that it was measured of.
-pub fn json(deployments: &[Told], figures: Option<Value>) -> Value {
+pub fn json(deployments: &[Told], figures: Option<&Value>) -> Value {
     let outcome = if deployments.iter().all(Told::went_well) {
         "ok"
     } else if deployments.iter().all(Told::is_as_wanted) {
@@ -427,7 +427,7 @@ mod tests {
         let accepted = asked(&json!({ "outcome": "accepted", "at": at(40_000) }));
         let deployed = json!({ "ending": "deployed" });
         let deployments = [told("dev", &deployed, None), told("test", &deployed, Some(accepted))];
-        insta::assert_json_snapshot!(json(&deployments, Some(json!({ "commit": "c", "functions": {} }))));
+        insta::assert_json_snapshot!(json(&deployments, Some(&json!({ "commit": "c", "functions": {} }))));
     }
 
     #[test]
