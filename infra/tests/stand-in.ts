@@ -16,12 +16,23 @@ process.on('exit', () => fs.rmSync(folders, { recursive: true, force: true }));
 /** A folder that is gone when the tests are. */
 export const temporary = (): string => fs.mkdtempSync(path.join(folders, 'folder-'));
 
-/** An empty program in place of each that cargo builds: what is synthesised does not depend on what is in them. */
+/** As much of a program as tells what it is for: the machine's number in an ELF header. */
+export function elf(machine: number): Buffer {
+  const header = Buffer.alloc(64);
+  header.write('\x7fELF', 'latin1');
+  header.writeUInt16LE(machine, 18);
+  return header;
+}
+
+export const AARCH64 = 0xb7;
+export const X86_64 = 0x3e;
+
+/** A program without code in place of each that cargo builds: what is synthesised does not depend on what is in them. */
 export function standIn(): Built {
   const folder = temporary();
   const program = (name: string, file: string) => {
     fs.mkdirSync(path.join(folder, name));
-    fs.writeFileSync(path.join(folder, name, file), '#!/bin/sh\n', { mode: 0o755 });
+    fs.writeFileSync(path.join(folder, name, file), elf(AARCH64), { mode: 0o755 });
   };
   for (const name of FUNCTIONS) {
     program(functionName(name), 'bootstrap');

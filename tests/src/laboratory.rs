@@ -188,7 +188,9 @@ impl Laboratory {
             .await
             .expect("the stand-in for GitHub starts");
         let toml = configuration(plan, &github.url);
-        let resolved = pipeline::resolve(&emulator, &toml).expect("the configuration is valid");
+        let resolved = pipeline::resolve(&emulator, &toml)
+            .await
+            .expect("the configuration is valid");
         let bootstrapped = tokio::try_join!(
             pipeline::bootstrap(&emulator, TOOLS),
             pipeline::bootstrap_template(&emulator)

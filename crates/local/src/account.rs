@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use aws::Aws;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_cloudformation::types::Stack;
+use aws_sdk_cloudformation::primitives::DateTime;
+use aws_sdk_cloudformation::types::{Stack, StackEvent};
 use aws_sdk_sts::config::Credentials;
+use jiff::Timestamp;
 
 use crate::{REGION, Trouble};
 
@@ -88,6 +90,33 @@ impl Account {
         Some(described.stack_status()?.as_str().to_owned())
     }
 
+    /// When CloudFormation was asked for a change set, by its ARN.
+    pub async fn change_set_asked(&self, change_set: &str) -> Result<Timestamp, Trouble> {
+        let what = format!("describing {change_set}");
+        let asked = self
+            .aws
+            .cloudformation()
+            .describe_change_set()
+            .change_set_name(change_set);
+        let described = asked.send().await;
+        let described = described.map_err(|error| Trouble(format!("{what}: {:?}", error.into_service_error())))?;
+        described.creation_time().and_then(timestamp).ok_or(Trouble(what))
+    }
+
+    /// When a stack came into the status that it has, by its own last event.
+    pub async fn stack_settled(&self, stack: &str) -> Result<Timestamp, Trouble> {
+        let what = format!("reading the events of {stack}");
+        let asked = self.aws.cloudformation().describe_stack_events().stack_name(stack);
+        let answer = asked.send().await;
+        let answer = answer.map_err(|error| Trouble(format!("{what}: {:?}", error.into_service_error())))?;
+        // The newest come first, and the stack's own carry its id twice.
+        let own = |event: &&StackEvent| event.physical_resource_id() == event.stack_id();
+        let newest = answer.stack_events().iter().find(own);
+        newest
+            .and_then(|event| timestamp(event.timestamp()?))
+            .ok_or(Trouble(what))
+    }
+
     async fn describe(&self, stack: &str) -> Result<Option<Stack>, Trouble> {
         let asked = self.aws.cloudformation().describe_stacks().stack_name(stack);
         let answer = asked.send().await;
@@ -95,4 +124,8 @@ impl Account {
             answer.map_err(|error| Trouble(format!("describing {stack}: {:?}", error.into_service_error())))?;
         Ok(answer.stacks.unwrap_or_default().into_iter().next())
     }
+}
+
+fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at.to_millis().ok()?).ok()
 }

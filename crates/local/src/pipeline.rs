@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use aws::Ledger;
 use aws_sdk_ssm::types::ParameterType;
-use domain::configuration::Configuration;
 use tokio::process::Command;
 
 use crate::{Account, Emulator, REGION, TOOLS, Trouble, deliveries, workspace};
@@ -47,14 +46,16 @@ fn cdk(emulator: &Emulator, account: &str) -> Command {
     command
 }
 
-async fn run(what: &str, mut command: Command) -> Result<(), Trouble> {
+/// Runs a command to its end, and returns what it printed. Whoever stops waiting for it ends it.
+async fn run(what: &str, mut command: Command) -> Result<Vec<u8>, Trouble> {
     let output = command
         .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
         .output()
         .await
         .map_err(Trouble::during(what))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(output.stdout);
     }
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
@@ -76,15 +77,19 @@ pub async fn bootstrap(emulator: &Emulator, account: &str) -> Result<(), Trouble
             "--cloudformation-execution-policies",
             "arn:aws:iam::aws:policy/AdministratorAccess",
         ]);
-    run(&format!("cdk bootstrap of {account}"), command).await
+    run(&format!("cdk bootstrap of {account}"), command).await.map(drop)
 }
 
-/// Resolves a configuration as `lockgate config` does, and writes it where the CDK app reads it.
-pub fn resolve(emulator: &Emulator, toml: &str) -> Result<PathBuf, Trouble> {
-    let configuration = Configuration::read(toml).map_err(|problems| Trouble(problems.report("lockgate.toml")))?;
-    let resolved = serde_json::to_vec_pretty(&configuration).map_err(Trouble::during("writing the configuration"))?;
+/// Has the command `lockgate` resolve a configuration, as operators do, and writes it where the CDK app reads it.
+pub async fn resolve(emulator: &Emulator, toml: &str) -> Result<PathBuf, Trouble> {
+    let written = || Trouble::during("writing the configuration");
+    let source = emulator.folder().join("lockgate.toml");
+    std::fs::write(&source, toml).map_err(written())?;
+    let mut command = Command::new(workspace().join("target/lambda/lockgate-cli/lockgate"));
+    command.arg("config").arg(&source).arg("--json");
+    let resolved = run("lockgate config", command).await?;
     let file = emulator.folder().join("resolved.json");
-    std::fs::write(&file, resolved).map_err(Trouble::during("writing the configuration"))?;
+    std::fs::write(&file, resolved).map_err(written())?;
     Ok(file)
 }
 
@@ -148,10 +153,39 @@ pub async fn bootstrap_template(emulator: &Emulator) -> Result<String, Trouble> 
     command
         .current_dir(emulator.folder())
         .args(["bootstrap", "--show-template"]);
-    let output = command
-        .stdin(std::process::Stdio::null())
-        .output()
-        .await
-        .map_err(Trouble::during(what))?;
-    String::from_utf8(output.stdout).map_err(Trouble::during(what))
+    let printed = run(what, command).await?;
+    String::from_utf8(printed).map_err(Trouble::during(what))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_started_does_not_outlive_whoever_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "echo $$ > \"$0\".new; mv \"$0\".new \"$0\"; exec sleep 600"])
+            .arg(&file);
+        tokio::select! {
+            ended = run("a command that takes its time", command) => panic!("{ended:?}"),
+            () = until(|| file.exists()) => {}
+        }
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let process = Path::new("/proc").join(pid.trim());
+        let gone = until(|| !process.exists());
+        tokio::time::timeout(Duration::from_mins(1), gone).await.unwrap();
+    }
+
+    async fn until(holds: impl Fn() -> bool) {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }

@@ -169,6 +169,7 @@ async fn git_as(person: Person<'_>, folder: &Path, arguments: &[&str]) -> Result
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
+        .kill_on_drop(true)
         .output()
         .await
         .map_err(Trouble::during("starting git"))?;

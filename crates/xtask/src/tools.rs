@@ -28,13 +28,15 @@ const NEEDED: [Needed; 5] = [
     },
     Needed {
         program: "node",
-        least: (20, 0),
-        remedy: "install Node.js 20 or newer (https://nodejs.org/en/download)",
+        // What the packages of our lock files ask for: jsep, below asl-validator, is the strictest.
+        least: (20, 16),
+        remedy: "install the newest Node.js 20, or a newer one (https://nodejs.org/en/download)",
     },
     Needed {
         program: "npm",
-        least: (10, 0),
-        remedy: "install Node.js 20 or newer, which brings npm (https://nodejs.org/en/download)",
+        // The oldest that installs from our lock files.
+        least: (9, 0),
+        remedy: "install the newest Node.js 20, or a newer one, which brings npm (https://nodejs.org/en/download)",
     },
     Needed {
         program: "git",
@@ -42,6 +44,11 @@ const NEEDED: [Needed; 5] = [
         remedy: "install git 2.30 or newer (https://git-scm.com/downloads)",
     },
 ];
+
+/// The names of a Chromium, and what it is on that an npm package brings one along for, as tests/browser/chromium.mjs
+/// has them.
+const CHROMIUMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const PACKED_CHROMIUM: (&str, &str) = ("linux", "x86_64");
 
 /// Folders with npm packages of their own.
 const PACKAGES: [&str; 3] = ["infra", "tests/payloads", "tests/browser"];
@@ -100,23 +107,58 @@ fn root() -> PathBuf {
 }
 
 fn check(needed: &Needed) -> Result<(), String> {
-    let (program, (major, minor)) = (needed.program, needed.least);
-    let missing = |found: &str| {
-        format!(
-            "{program} {major}.{minor} or newer is needed{found}: {}.",
-            needed.remedy
-        )
-    };
-    let output = Command::new(program)
-        .arg("--version")
-        .output()
-        .map_err(|_| missing(" and not there"))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    match version(&text) {
-        Some(found) if found >= needed.least => Ok(()),
-        Some((major, minor)) => Err(missing(&format!(", and this is {major}.{minor}"))),
-        None => Err(missing(", and this one does not tell its version")),
+    let output = Command::new(needed.program).arg("--version").output();
+    let printed = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    needed.assess(printed.ok().as_deref())
+}
+
+impl Needed {
+    /// Whether what a program printed of its version will do; nothing, where it is not there.
+    fn assess(&self, printed: Option<&str>) -> Result<(), String> {
+        let (major, minor) = self.least;
+        let found = match printed.map(version) {
+            Some(Some(found)) if found >= self.least => return Ok(()),
+            Some(Some((major, minor))) => format!(", and this is {major}.{minor}"),
+            Some(None) => ", and this one does not tell its version".to_owned(),
+            None => " and not there".to_owned(),
+        };
+        let (program, remedy) = (self.program, self.remedy);
+        Err(format!(
+            "{program} {major}.{minor} or newer is needed{found}: {remedy}."
+        ))
     }
+}
+
+/// Tests open pages in a browser; says so before they have run for minutes.
+pub fn look_for_chromium() -> Result<(), String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::var_os("CHROMIUM").is_some()
+        || std::env::split_paths(&path).any(|folder| CHROMIUMS.iter().any(|name| folder.join(name).is_file()));
+    assess_chromium(there, (std::env::consts::OS, std::env::consts::ARCH))
+}
+
+fn assess_chromium(there: bool, machine: (&str, &str)) -> Result<(), String> {
+    if there || machine == PACKED_CHROMIUM {
+        return Ok(());
+    }
+    Err(
+        "The tests open pages in a Chromium, and there is none: install it (on Debian, `apt install chromium`), or name \
+         its program in the variable CHROMIUM."
+            .to_owned(),
+    )
+}
+
+/// Debian and Ubuntu have Python without what makes a virtual environment.
+fn check_venv() -> Result<(), String> {
+    let probe = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+    if probe.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    Err(
+        "python3 cannot make a virtual environment, because its modules venv and ensurepip are not there: install them \
+         (on Debian and Ubuntu, `apt install python3-venv`)."
+            .to_owned(),
+    )
 }
 
 /// The first two numbers of the first word that looks like a version.
@@ -132,6 +174,7 @@ fn install_python_tools(root: &Path, python: &Path, progress: &Progress) -> Resu
     if up_to_date(python, &requirements) {
         return Ok(());
     }
+    check_venv()?;
     // One that was made half-way, or for other requirements, is made anew.
     let _ = fs::remove_dir_all(python);
     let mut venv = Command::new("python3");
@@ -217,5 +260,38 @@ mod tests {
             remedy: "install it",
         };
         assert!(check(&old).is_err_and(|sentence| sentence.contains(", and this is ")));
+    }
+
+    #[test]
+    fn a_version_is_old_by_its_numbers_and_not_by_its_letters() {
+        let [_, _, node, npm, _] = &NEEDED;
+        for printed in ["v20.16.0\n", "v20.20.1\n", "v22.0.0\n", "v100.0.0\n"] {
+            assert_eq!(node.assess(Some(printed)), Ok(()), "{printed}");
+        }
+        for printed in ["9.8.1\n", "10.2.4\n", "11.19.1\n"] {
+            assert_eq!(npm.assess(Some(printed)), Ok(()), "{printed}");
+        }
+        let sentence = node.assess(Some("v20.9.1\n")).expect_err("9 is less than 16");
+        assert!(
+            sentence.starts_with("node 20.16 or newer is needed, and this is 20.9: install"),
+            "{sentence}"
+        );
+        let sentence = npm.assess(Some("nothing")).expect_err("that is no version");
+        assert!(sentence.contains("does not tell its version"), "{sentence}");
+        let sentence = npm.assess(None).expect_err("it is not there");
+        assert!(sentence.contains("needed and not there: install"), "{sentence}");
+    }
+
+    #[test]
+    fn a_chromium_is_asked_for_where_no_package_brings_one() {
+        assert_eq!(assess_chromium(false, ("linux", "x86_64")), Ok(()));
+        for machine in [("linux", "aarch64"), ("macos", "aarch64"), ("macos", "x86_64")] {
+            assert_eq!(assess_chromium(true, machine), Ok(()));
+            let sentence = assess_chromium(false, machine).expect_err("no package brings one");
+            assert!(
+                sentence.contains("apt install chromium") && sentence.contains("CHROMIUM"),
+                "{sentence}"
+            );
+        }
     }
 }

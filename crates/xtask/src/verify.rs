@@ -17,8 +17,9 @@ const PARTS: [(&str, Check); 10] = [
     ("tests", tests),
     ("emulator", emulator),
     ("example", example),
-    ("demo", demo),
+    // Before the demo, whose JSON tells what was measured here.
     ("weight", functions::weigh),
+    ("demo", demo),
 ];
 
 /// Runs all parts, or those named by `--only`.
@@ -117,6 +118,7 @@ fn infra(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
 }
 
 fn tests(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
+    crate::tools::look_for_chromium()?;
     functions::build(workspace, progress)?;
     progress.show("Tests", &mut cargo(workspace, &["test", "--workspace", "--locked"]))
 }
@@ -145,7 +147,7 @@ fn example(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
 
 fn demo(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
     functions::build(workspace, progress)?;
-    progress.show(
+    let printed = progress.read(
         "The demo",
         &mut cargo(
             workspace,
@@ -161,5 +163,6 @@ fn demo(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
                 "--json",
             ],
         ),
-    )
+    )?;
+    crate::promised::check(&functions::last_line(&printed)?)
 }

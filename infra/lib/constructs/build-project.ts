@@ -1,5 +1,3 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import {
   aws_codebuild as codebuild,
   aws_events as events,
@@ -8,11 +6,11 @@ import {
   aws_s3_assets as assets,
 } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
-import { Missing } from '../missing';
+import { folderOfProgram } from './built-program';
 import { CommitProject, CommitProjectDefaults } from './commit-project';
 import { DeadLetters } from './dead-letters';
 import { ReleaseStore } from './release-store';
-import { buildFlag, RustFunction } from './rust-function';
+import { RustFunction } from './rust-function';
 
 export interface BuildProjectProps extends CommitProjectDefaults {
   /** Holds the command `lockgate`, which a build packages its cloud assembly with. */
@@ -30,7 +28,7 @@ export class BuildProject extends CommitProject {
       may: 'What a build may do; it may assume no role',
       environmentVariables: { LOCKGATE_ARTIFACTS: { value: props.store.bucket.bucketName } },
     });
-    const cli = new assets.Asset(this, 'Cli', { path: folderOf(props) });
+    const cli = new assets.Asset(this, 'Cli', { path: folderOfProgram(props.cli, 'lockgate', props.architecture) });
     this.project.addSecondarySource(
       codebuild.Source.s3({ identifier: 'lockgate', bucket: cli.bucket, path: cli.s3ObjectKey }),
     );
@@ -62,13 +60,4 @@ export class BuildProject extends CommitProject {
       ],
     });
   }
-}
-
-function folderOf({ cli, architecture }: BuildProjectProps): string {
-  const program = path.join(cli, 'lockgate');
-  if (!fs.existsSync(program)) {
-    const build = `cargo lambda build --release ${buildFlag(architecture)} --package cli`;
-    throw new Missing(`No ${program}: \`${build} && install -D target/lambda/lockgate/bootstrap ${program}\` makes it.`);
-  }
-  return cli;
 }

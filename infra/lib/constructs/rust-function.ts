@@ -1,11 +1,10 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { aws_iam as iam, aws_lambda as lambda, aws_logs as logs, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { functionUrl } from '../deep-link';
-import { Missing } from '../missing';
 import { FunctionName, functionName } from '../names';
 import { RUNBOOK } from '../runbook-url';
+import { folderOfProgram } from './built-program';
 import { DeadLetters } from './dead-letters';
 import { Notifications } from './notifications';
 import { OperatorAlarm } from './operator-alarm';
@@ -77,7 +76,7 @@ export class RustFunction extends Construct implements iam.IGrantable {
       description: props.description,
       runtime: lambda.Runtime.PROVIDED_AL2023,
       handler: 'bootstrap',
-      code: lambda.Code.fromAsset(folderOf(props, name)),
+      code: lambda.Code.fromAsset(folderOfProgram(path.join(props.folder, name), 'bootstrap', props.architecture)),
       architecture: props.architecture,
       role: this.role,
       memorySize: props.memory,
@@ -113,16 +112,3 @@ export class RustFunction extends Construct implements iam.IGrantable {
     iam.Grant.addToPrincipal({ grantee, actions: ['lambda:InvokeFunction'], resourceArns: [this.live.functionArn] });
   }
 }
-
-function folderOf({ folder, architecture }: FunctionDefaults, name: string): string {
-  const asset = path.join(folder, name);
-  const program = path.join(asset, 'bootstrap');
-  if (!fs.existsSync(program)) {
-    throw new Missing(`No ${program}: \`cargo lambda build --release ${buildFlag(architecture)}\` makes it.`);
-  }
-  return asset;
-}
-
-/** Of `cargo lambda build`. */
-export const buildFlag = (architecture: lambda.Architecture) =>
-  architecture === lambda.Architecture.ARM_64 ? '--arm64' : '--x86-64';

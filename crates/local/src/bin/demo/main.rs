@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use local::{Emulator, Trouble, emulator, workspace};
+use serde_json::Value;
 
 use screen::Screen;
 use story::Answering;
@@ -38,8 +39,8 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            Screen::new().say(&format!("The demo cannot start: {error}."));
-            return ExitCode::FAILURE;
+            let trouble = Trouble(format!("The demo cannot start: {error}."));
+            return give_up(&Screen::new(), &arguments, &trouble);
         }
     };
     runtime.block_on(run(&arguments))
@@ -50,7 +51,7 @@ async fn run(arguments: &Arguments) -> ExitCode {
     let folder = workspace().join("target/lockgate/demo");
     let _alone = match alone(&folder) {
         Ok(lock) => lock,
-        Err(trouble) => return give_up(&screen, &trouble),
+        Err(trouble) => return give_up(&screen, arguments, &trouble),
     };
     let _ = std::fs::remove_dir_all(&folder);
     let options = emulator::Options {
@@ -62,7 +63,7 @@ async fn run(arguments: &Arguments) -> ExitCode {
         .await;
     let emulator = match started {
         Ok(emulator) => emulator,
-        Err(trouble) => return give_up(&screen, &trouble),
+        Err(trouble) => return give_up(&screen, arguments, &trouble),
     };
     let answering = if arguments.yes {
         Answering::Demo
@@ -82,7 +83,8 @@ async fn run(arguments: &Arguments) -> ExitCode {
                 let _ = tokio::signal::ctrl_c().await;
             }
             if arguments.json {
-                screen.result(&summary.json().to_string());
+                let told = summary::json(&summary.deployments, measured().as_ref());
+                screen.result(&told.to_string());
             }
             if summary.went_well() {
                 ExitCode::SUCCESS
@@ -90,7 +92,7 @@ async fn run(arguments: &Arguments) -> ExitCode {
                 ExitCode::FAILURE
             }
         }
-        Err(trouble) => give_up(&screen, &trouble),
+        Err(trouble) => give_up(&screen, arguments, &trouble),
     };
     emulator.stop().await;
     code
@@ -110,7 +112,16 @@ fn alone(folder: &Path) -> Result<File, Trouble> {
     Ok(lock)
 }
 
-fn give_up(screen: &Screen, trouble: &Trouble) -> ExitCode {
+/// What `cargo verify --only weight` measured last: it takes a release build, which a demo does not wait for.
+fn measured() -> Option<Value> {
+    let file = workspace().join("target/lockgate/figures.json");
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+fn give_up(screen: &Screen, arguments: &Arguments, trouble: &Trouble) -> ExitCode {
     screen.say(&trouble.to_string());
+    if arguments.json {
+        screen.result(&summary::json_of_trouble(trouble).to_string());
+    }
     ExitCode::FAILURE
 }

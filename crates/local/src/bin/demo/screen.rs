@@ -16,7 +16,8 @@ impl Screen {
     /// Results go to stdout, everything else to stderr.
     pub fn new() -> Self {
         Self {
-            terminal: std::io::stderr().is_terminal(),
+            // A spinner beside a stdout that goes to a file or a program would be for nobody.
+            terminal: std::io::stderr().is_terminal() && std::io::stdout().is_terminal(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::approval::{ApprovalId, When};
+use domain::ledger::Entry;
 use domain::life::Event;
 use domain::message;
 use domain::names::{CommitSha, DeploymentId};
@@ -14,7 +15,7 @@ use local::{Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, Troubl
 use tokio::time::Instant;
 
 use crate::screen::Screen;
-use crate::summary::{Shop, Summary, Told};
+use crate::summary::{Shop, StackTimes, Summary, Told};
 
 const DEV: &str = "222222222222";
 const TEST: &str = "333333333333";
@@ -50,6 +51,7 @@ struct Scene<'d> {
 /// One thing that happens on GitHub, and where it leads.
 struct Happening {
     environment: &'static str,
+    account: &'static str,
     /// What it is called.
     headline: String,
     sentence: String,
@@ -62,7 +64,7 @@ struct Happening {
 pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) -> Result<Summary, Trouble> {
     let logins = [("ada@acme.example", "ada"), (TESTER, "qa")];
     let github = GitHubStandIn::start(emulator.folder(), &logins).await?;
-    let resolved = pipeline::resolve(emulator, &configuration(&github.url))?;
+    let resolved = pipeline::resolve(emulator, &configuration(&github.url)).await?;
     screen
         .act("Bootstrapping the accounts tools, dev and test", async {
             tokio::try_join!(
@@ -87,6 +89,7 @@ pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) ->
     };
     let merged = Happening {
         environment: "dev",
+        account: DEV,
         headline: format!("{}  {title}", commit.short()),
         sentence: format!("{} was merged to main", commit.short()),
         delivery: Push::of(SHOP, &commit, title).delivery()?,
@@ -97,6 +100,7 @@ pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) ->
         repository.annotated_tag(CANDIDATE, "The shop, for its testers").await?;
         let published = Happening {
             environment: "test",
+            account: TEST,
             headline: format!("{CANDIDATE}  {}  {title}", commit.short()),
             sentence: format!("{CANDIDATE} was published as a pre-release"),
             delivery: Release::prereleased(SHOP, CANDIDATE, "ada").delivery()?,
@@ -123,8 +127,8 @@ impl Scene<'_> {
     /// Delivers what happened, and watches the deployment that it leads to.
     async fn bring(&self, happening: Happening) -> Result<Told, Trouble> {
         let webhook = &self.pipeline.webhook;
+        let sent = Timestamp::now();
         let (status, answer) = happening.delivery.send(self.emulator.http(), webhook).await?;
-        let accepted = Timestamp::now();
         let id: DeploymentId = answer["deployments"][0]
             .as_str()
             .ok_or_else(|| Trouble(format!("the webhook answered {status}: {answer}")))?
@@ -151,16 +155,33 @@ impl Scene<'_> {
             Some(approval) => Tester::new(self.emulator, TESTER).link(approval.id.as_str()).await.ok(),
             None => None,
         };
+        let stacks = self.stack_times(happening.account, &ended.entries).await?;
         Ok(Told {
             environment: happening.environment,
             headline: happening.headline,
             commit: happening.commit,
-            accepted,
+            sent,
+            stacks,
             ended,
             transitions,
             approval,
             page,
         })
+    }
+
+    /// What CloudFormation itself says of each stack that was changed.
+    async fn stack_times(&self, account: &str, entries: &[Entry]) -> Result<Vec<StackTimes>, Trouble> {
+        let account = self.emulator.account(account).await;
+        let mut times = Vec::new();
+        for entry in entries {
+            if let Event::Executing { stack, change_set, .. } = &entry.what {
+                times.push(StackTimes {
+                    change_set_asked: account.change_set_asked(change_set).await?,
+                    settled: account.stack_settled(stack.as_str()).await?,
+                });
+            }
+        }
+        Ok(times)
     }
 
     /// Says what happens, and has people answer when they are asked. It ends only where it went wrong.
@@ -187,8 +208,9 @@ impl Scene<'_> {
                     _ => {}
                 }
             }
-            if news.elapsed() > self.patience(waits_for_people) {
-                return self.out_of_patience(id, waits_for_people);
+            let patience = patience(waits_for_people, self.screen.is_terminal());
+            if news.elapsed() > patience {
+                return out_of_patience(id, waits_for_people, patience);
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
@@ -201,12 +223,7 @@ impl Scene<'_> {
         match self.answering {
             Answering::Demo => self.accept(&tester, &link, bar).await,
             Answering::Person => {
-                let text = format!(
-                    "\n  {TESTER} and {LEAD} got a mail each.\n  Be {TESTER}: open this page in your browser, and \
-                     accept or reject.\n\n{link}\n\n  {}\n",
-                    self.how_long()
-                );
-                self.say(bar, &text);
+                self.say(bar, &invitation(&link, self.screen.is_terminal()));
                 bar.set_message(format!("Waiting for {TESTER}"));
                 Ok(())
             }
@@ -231,34 +248,39 @@ impl Scene<'_> {
         }
     }
 
-    fn how_long(&self) -> &'static str {
-        if self.screen.is_terminal() {
-            "The demo waits for it; Ctrl-C ends it. With --yes it answers by itself."
-        } else {
-            "The demo waits for 15 minutes, since this is no terminal. With --yes it answers by itself."
-        }
-    }
-
-    fn patience(&self, waits_for_people: bool) -> Duration {
-        match (waits_for_people, self.screen.is_terminal()) {
-            (false, _) => PATIENCE,
-            (true, false) => PATIENCE_UNSEEN,
-            (true, true) => PATIENCE_WITH_PEOPLE,
-        }
-    }
-
-    fn out_of_patience(&self, id: &DeploymentId, waits_for_people: bool) -> Trouble {
-        let minutes = self.patience(waits_for_people).as_secs() / 60;
-        Trouble(if waits_for_people {
-            format!("Nobody answered within {minutes} minutes; with --yes, the demo answers by itself.")
-        } else {
-            format!("Nothing happened to {id} for {minutes} minutes; what functions wrote is in target/lockgate/demo.")
-        })
-    }
-
     fn say(&self, bar: &ProgressBar, text: &str) {
         bar.suspend(|| self.screen.say(text));
     }
+}
+
+/// What whoever sits here reads when it is their turn.
+fn invitation(link: &str, terminal: bool) -> String {
+    let how_long = if terminal {
+        "The demo waits for it; Ctrl-C ends it."
+    } else {
+        "The demo waits for 15 minutes, since this is no terminal."
+    };
+    format!(
+        "\n  {TESTER} and {LEAD} got a mail each.\n  Be {TESTER}: open this page in your browser, and accept or \
+         reject.\n\n{link}\n\n  {how_long} With --yes it answers by itself.\n"
+    )
+}
+
+fn patience(waits_for_people: bool, terminal: bool) -> Duration {
+    match (waits_for_people, terminal) {
+        (false, _) => PATIENCE,
+        (true, false) => PATIENCE_UNSEEN,
+        (true, true) => PATIENCE_WITH_PEOPLE,
+    }
+}
+
+fn out_of_patience(id: &DeploymentId, waited_for_people: bool, patience: Duration) -> Trouble {
+    let minutes = patience.as_secs() / 60;
+    Trouble(if waited_for_people {
+        format!("Nobody answered within {minutes} minutes; with --yes, the demo answers by itself.")
+    } else {
+        format!("Nothing happened to {id} for {minutes} minutes; what functions wrote is in target/lockgate/demo.")
+    })
 }
 
 fn configuration(github: &str) -> String {
@@ -289,4 +311,44 @@ after    = "dev"
 approval = {{ by = ["{TESTER}", "{LEAD}"], need = 1, within = "3 days", on_reject = "stay" }}
 "#
     )
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_gets_the_link_on_a_line_of_its_own_and_is_told_how_long_it_holds() {
+        let link = "http://127.0.0.1:4566/approvals/1#token";
+        for (terminal, how_long) in [(true, "Ctrl-C ends it"), (false, "15 minutes")] {
+            let text = invitation(link, terminal);
+            assert!(text.lines().any(|line| line == link), "{text}");
+            assert!(
+                text.contains(how_long) && text.contains("--yes") && text.contains(TESTER),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_has_days_and_a_script_a_quarter_of_an_hour() {
+        assert!(
+            patience(true, true) > Duration::from_hours(72),
+            "the configuration's three days"
+        );
+        assert_eq!(patience(true, false), Duration::from_mins(15));
+        assert_eq!((patience(false, true), patience(false, false)), (PATIENCE, PATIENCE));
+        let id = "shop-test-1".parse().unwrap();
+        let Trouble(sentence) = out_of_patience(&id, true, patience(true, false));
+        assert_eq!(
+            sentence,
+            "Nobody answered within 15 minutes; with --yes, the demo answers by itself."
+        );
+        let Trouble(sentence) = out_of_patience(&id, false, PATIENCE);
+        assert!(
+            sentence.starts_with("Nothing happened to shop-test-1 for 10 minutes"),
+            "{sentence}"
+        );
+    }
 }

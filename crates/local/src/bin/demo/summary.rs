@@ -12,7 +12,7 @@ use domain::names::CommitSha;
 use jiff::Timestamp;
 use local::emulator::{EnteredState, Transitions};
 use local::executions::Ended;
-use local::{Emulator, Pipeline, REGION, TOOLS};
+use local::{Emulator, Pipeline, REGION, TOOLS, Trouble};
 use serde_json::{Value, json};
 
 /// What came of it.
@@ -35,8 +35,10 @@ pub struct Told {
     pub environment: &'static str,
     pub headline: String,
     pub commit: CommitSha,
-    /// When the webhook had answered.
-    pub accepted: Timestamp,
+    /// When the delivery was sent to the webhook.
+    pub sent: Timestamp,
+    /// What CloudFormation says of the stacks that were changed, in the order in which they were.
+    pub stacks: Vec<StackTimes>,
     pub ended: Ended,
     pub transitions: Transitions,
     /// What people were asked.
@@ -45,12 +47,36 @@ pub struct Told {
     pub page: Option<String>,
 }
 
+/// What CloudFormation says of a stack that was changed.
+pub struct StackTimes {
+    /// When it was asked for the change set.
+    pub change_set_asked: Timestamp,
+    /// When the change was over.
+    pub settled: Timestamp,
+}
+
+/// What happened and when, for programs; beside it what was measured before, with the commit that it was measured of.
+pub fn json(deployments: &[Told], figures: Option<&Value>) -> Value {
+    let outcome = if deployments.iter().all(Told::went_well) {
+        "ok"
+    } else if deployments.iter().all(Told::is_as_wanted) {
+        "rejected"
+    } else {
+        "failed"
+    };
+    let deployments: Vec<Value> = deployments.iter().map(Told::json).collect();
+    json!({ "outcome": outcome, "deployments": deployments, "figures": figures })
+}
+
+/// The same for a story that did not come to its end.
+pub fn json_of_trouble(trouble: &Trouble) -> Value {
+    json!({ "outcome": "failed", "why": trouble.to_string(), "deployments": [] })
+}
+
 impl Summary {
     /// Whether everything ended as it should, or as a person wanted it.
     pub fn went_well(&self) -> bool {
-        self.deployments
-            .iter()
-            .all(|told| told.went_well() || told.is_rejected())
+        self.deployments.iter().all(Told::is_as_wanted)
     }
 
     /// What happened and when, for people.
@@ -104,19 +130,6 @@ impl Summary {
         }
         rows.trim_fmt()
     }
-
-    /// What happened and when, for programs.
-    pub fn json(&self) -> Value {
-        let deployments: Vec<Value> = self.deployments.iter().map(Told::json).collect();
-        let outcome = if self.deployments.iter().all(Told::went_well) {
-            "ok"
-        } else if self.went_well() {
-            "rejected"
-        } else {
-            "failed"
-        };
-        json!({ "outcome": outcome, "deployments": deployments })
-    }
 }
 
 impl Told {
@@ -125,9 +138,10 @@ impl Told {
         self.end() == Some(End::Deployed)
     }
 
-    /// Whether it failed because a person said so.
-    fn is_rejected(&self) -> bool {
-        matches!(self.ended.head.status.decided, Some(Outcome::Rejected { .. })) && self.end() == Some(End::FailedClean)
+    /// Whether it went well, or failed because a person said so.
+    fn is_as_wanted(&self) -> bool {
+        let rejected = matches!(self.ended.head.status.decided, Some(Outcome::Rejected { .. }));
+        self.went_well() || rejected && self.end() == Some(End::FailedClean)
     }
 
     fn end(&self) -> Option<End> {
@@ -193,13 +207,13 @@ impl Told {
         self.transitions.states.iter().find(|state| state.state == name)
     }
 
-    /// From the webhook's answer to the first change set that was asked for, without the time of the build.
+    /// From sending the delivery to the first change set that CloudFormation was asked for, without the time of the build.
     fn webhook_to_change_set(&self) -> Option<f64> {
-        let first = self.state("Create change set")?.entered_at_ms;
-        Some(first - milliseconds_of(self.accepted) - self.state("Build")?.milliseconds()?)
+        let first = milliseconds_of(self.stacks.first()?.change_set_asked);
+        Some(first - milliseconds_of(self.sent) - self.state("Build")?.milliseconds()?)
     }
 
-    /// From the webhook's answer to the end, without the time that people took.
+    /// From sending the delivery to the end, without the time that people took.
     fn webhook_to_deployed(&self) -> f64 {
         let last = self
             .transitions
@@ -207,22 +221,18 @@ impl Told {
             .iter()
             .map(|state| state.entered_at_ms)
             .fold(0.0, f64::max);
-        last - milliseconds_of(self.accepted) - self.waiting_for_people().unwrap_or_default()
+        last - milliseconds_of(self.sent) - self.waiting_for_people().unwrap_or_default()
     }
 
     fn waiting_for_people(&self) -> Option<f64> {
         self.state("Wait for approval")?.milliseconds()
     }
 
-    /// From the moment a stack's update is recorded as over to the state that comes next; the longest of all stacks.
+    /// From a stack's own last event to the state that comes next, with everything between them: the event's way through
+    /// EventBridge, and the function that it wakes; the longest of all stacks.
     fn stack_end_to_next_state(&self) -> Option<f64> {
-        let ends = self
-            .ended
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry.what, Event::Updated { .. }));
-        ends.filter_map(|entry| {
-            let end = milliseconds_of(entry.at);
+        let ends = self.stacks.iter().map(|stack| milliseconds_of(stack.settled));
+        ends.filter_map(|end| {
             let next = self
                 .transitions
                 .states
@@ -255,18 +265,36 @@ fn answers(approval: &Approval) -> Vec<String> {
 }
 
 fn approval_json(approval: &Approval) -> Value {
-    // The answer that decided is the last that counts.
-    let decided_at = approval.ballots.last().map(|ballot| ballot.at);
+    let decided_at = approval.outcome.as_ref().map(decided_at);
+    let answer = |ballot: &Ballot| {
+        json!({
+            "by": ballot.by,
+            "decision": ballot.decision,
+            "at": ballot.at,
+            "via": json!(ballot.via)["via"],
+        })
+    };
     let ticked = approval.checklist.iter().enumerate();
     let ticked = ticked.filter(|(place, _)| approval.ballots.iter().any(|ballot| ballot.ticked.contains(place)));
     json!({
         "outcome": json!(approval.outcome)["outcome"],
-        "who": approval.ballots.iter().map(|ballot| &ballot.by).collect::<Vec<_>>(),
+        "who": approval.ballots.iter().map(answer).collect::<Vec<_>>(),
         "when": decided_at,
         "waited_ms": decided_at.map(|at| at.duration_since(approval.asked_at).as_millis()),
         "digest": approval.release,
         "ticked": ticked.map(|(_, item)| &item.text).collect::<Vec<_>>(),
     })
+}
+
+const fn decided_at(outcome: &Outcome) -> Timestamp {
+    match outcome {
+        Outcome::Accepted { at }
+        | Outcome::Rejected { at, .. }
+        | Outcome::Expired { at }
+        | Outcome::Superseded { at, .. }
+        | Outcome::Unreachable { at }
+        | Outcome::Withdrawn { at } => *at,
+    }
 }
 
 #[expect(
@@ -300,4 +328,149 @@ fn timeline(entries: &[Entry]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     rows.trim_fmt()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use domain::ledger::Head;
+
+    use super::*;
+
+    /// Milliseconds after an arbitrary moment.
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_795_435_200_000 + milliseconds).unwrap()
+    }
+
+    fn told(environment: &'static str, ending: &Value, approval: Option<Approval>) -> Told {
+        let mut head = Head::empty(format!("shop-{environment}-1").parse().unwrap());
+        head.status.release = Some("d".repeat(64).parse().unwrap());
+        head.status.stacks =
+            serde_json::from_value(json!({ "shop-data": "updated", "shop-web": "unchanged" })).unwrap();
+        head.status.ending = serde_json::from_value(ending.clone()).unwrap();
+        head.status.decided = approval.as_ref().and_then(|approval| approval.outcome.clone());
+        let state = |name: &str, from: i64, to: i64| EnteredState {
+            state: name.to_owned(),
+            entered_at_ms: milliseconds_of(at(from)),
+            exited_at_ms: Some(milliseconds_of(at(to))),
+        };
+        Told {
+            environment,
+            headline: "ccccccc  Add prices".to_owned(),
+            commit: "c".repeat(40).parse().unwrap(),
+            sent: at(0),
+            stacks: vec![StackTimes {
+                change_set_asked: at(2_300),
+                settled: at(2_900),
+            }],
+            ended: Ended {
+                deployment: head.deployment.clone(),
+                status: "SUCCEEDED".to_owned(),
+                error: None,
+                entries: vec![],
+                head,
+            },
+            transitions: Transitions {
+                transitions: 19,
+                states: vec![
+                    state("Build", 100, 2_100),
+                    state("Create change set", 2_200, 2_400),
+                    state("Execute change set", 2_401, 2_990),
+                    state("Run smoke tests", 3_000, 3_500),
+                    state("Wait for approval", 3_500, 63_500),
+                    state("Deployed", 64_000, 64_000),
+                ],
+            },
+            approval,
+            page: None,
+        }
+    }
+
+    fn asked(outcome: &Value) -> Approval {
+        let ballot = |by: &str, decision: &str, via: &Value, when: i64| json!({ "by": by, "decision": decision, "via": via, "comment": "", "ticked": [0], "at": at(when) });
+        serde_json::from_value(json!({
+            "id": "0".repeat(32), "deployment": "shop-test-1", "application": "acme/shop", "environment": "test",
+            "account": "333333333333", "region": "eu-west-1", "release": "d".repeat(64), "commit": "c".repeat(40),
+            "version": "v1.0.0-rc.1", "title": "Add prices", "requested_by": "ada",
+            "policy": { "when": "after", "people": [], "duties": [], "within_seconds": 60, "on_reject": "stay" },
+            "contributors": [],
+            "facts": {
+                "since": null, "compare_url": null, "commits": [], "more_commits": 0, "stacks": [],
+                "smoke_tests": null, "integration_tests": null,
+            },
+            "checklist": [{ "heading": null, "text": "Buy tea" }, { "heading": null, "text": "Count the cups" }],
+            "asked_at": at(3_500), "remind_at": at(30_000), "deadline": at(60_000), "unconfirmed": [], "mails": {},
+            "ballots": [
+                ballot("qa@acme.example", "accept", &json!({ "via": "link", "key": "0123abcd" }), 20_000),
+                ballot(
+                    "lead@acme.example",
+                    "reject",
+                    &json!({ "via": "command", "arn": "arn:aws:iam::111111111111:user/lead" }),
+                    40_000,
+                ),
+            ],
+            "outcome": outcome,
+        }))
+        .unwrap()
+    }
+
+    fn clean_failure() -> Value {
+        json!({
+            "ending": "failed_clean",
+            "failure": { "name": "Failed.NotAccepted", "cause": "rejected" },
+            "way_back": { "way_back": "stays" },
+        })
+    }
+
+    #[test]
+    fn programs_are_told_every_name_that_they_were_promised() {
+        let accepted = asked(&json!({ "outcome": "accepted", "at": at(40_000) }));
+        let deployed = json!({ "ending": "deployed" });
+        let deployments = [told("dev", &deployed, None), told("test", &deployed, Some(accepted))];
+        insta::assert_json_snapshot!(json(&deployments, Some(&json!({ "commit": "c", "functions": {} }))));
+    }
+
+    #[test]
+    fn durations_begin_with_the_delivery_and_end_with_what_cloudformation_says() {
+        let of = told("dev", &json!({ "ending": "deployed" }), None);
+        assert_eq!(of.webhook_to_change_set(), Some(300.0), "2.3 s without the build's 2");
+        assert_eq!(of.stack_end_to_next_state(), Some(100.0));
+        assert_eq!(
+            of.webhook_to_deployed().to_bits(),
+            4_000_f64.to_bits(),
+            "64 s without people's 60"
+        );
+    }
+
+    #[test]
+    fn a_decision_is_as_old_as_its_outcome_whoever_answered_before() {
+        for (outcome, name) in [
+            (json!({ "outcome": "expired", "at": at(60_500) }), "expired"),
+            (
+                json!({ "outcome": "superseded", "by": "shop-test-2", "at": at(60_500) }),
+                "superseded",
+            ),
+        ] {
+            let told = approval_json(&asked(&outcome));
+            assert_eq!((&told["outcome"], &told["waited_ms"]), (&json!(name), &json!(57_000)));
+            assert_eq!(told["when"], json!(at(60_500)));
+        }
+        let waiting = approval_json(&asked(&Value::Null));
+        assert_eq!((&waiting["when"], &waiting["waited_ms"]), (&Value::Null, &Value::Null));
+    }
+
+    #[test]
+    fn what_people_rejected_is_no_failure_of_the_demo_and_everything_else_is() {
+        let rejected = json!({ "outcome": "rejected", "by": "lead@acme.example", "comment": "no", "at": at(40_000) });
+        let deployed = told("dev", &json!({ "ending": "deployed" }), None);
+        let deployments = [deployed, told("test", &clean_failure(), Some(asked(&rejected)))];
+        assert_eq!(json(&deployments, None)["outcome"], "rejected");
+        let deployments = [told("dev", &clean_failure(), None)];
+        assert_eq!(json(&deployments, None)["outcome"], "failed");
+        let given_up = json_of_trouble(&Trouble("Stopped by Ctrl-C.".to_owned()));
+        assert_eq!(
+            given_up,
+            json!({ "outcome": "failed", "why": "Stopped by Ctrl-C.", "deployments": [] })
+        );
+    }
 }

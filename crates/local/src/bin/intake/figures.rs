@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::events::Kind;
 
 /// The figures of one run.
 pub struct Figures {
+    pub measured_at: Timestamp,
     pub binary: PathBuf,
     pub started_in: Duration,
     pub kinds: Vec<OfKind>,
@@ -122,6 +124,7 @@ impl Figures {
             .map(|of| (of.kind.key().to_owned(), of.json()))
             .collect();
         json!({
+            "measured_at": self.measured_at,
             "binary": self.binary,
             "deliveries_of_each_kind": self.kinds.first().map(OfKind::count),
             "started_in_us": micros(self.started_in),

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use domain::configuration::Configuration;
+use jiff::Timestamp;
 use local::deliveries::SECRET;
 use local::{REGION, TOOLS, Trouble, workspace};
 use serde_json::Value;
@@ -111,6 +112,7 @@ async fn measure(binary: &Path, count: u32) -> Result<Figures, Trouble> {
         kinds.push(measure_kind(&mut function, &aws, kind, count).await?);
     }
     Ok(Figures {
+        measured_at: Timestamp::now(),
         binary: binary.to_owned(),
         started_in: function.started_in,
         kinds,
