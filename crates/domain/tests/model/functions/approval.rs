@@ -24,6 +24,7 @@ impl Pipeline {
                 facts: Facts::default(),
                 checklist: Vec::new(),
                 unconfirmed: Vec::new(),
+                waits_since: NOW,
             };
             let approval = Approval::ask(deployment, question, NOW);
             w.run(d).question = world::Question(Some(Arc::new(approval)));
