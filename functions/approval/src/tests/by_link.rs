@@ -112,7 +112,7 @@ async fn f39_opening_a_link_changes_nothing_however_often_and_however_it_is_open
     // SSM is asked for a newer key from time to time, and not each time.
     site.aws.forget_calls();
     for millis in 0..100 {
-        let now = after(60) + SignedDuration::from_millis(millis);
+        let now = after(61) + SignedDuration::from_millis(millis);
         site.request(opens("GET", &site.id(), "AAAA"), now).await;
     }
     assert_eq!(site.aws.count("GetParameter"), 2);
