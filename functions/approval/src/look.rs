@@ -39,7 +39,7 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<TaskOu
     let mut answered = 0;
     let mut unsent = None;
     for parked in waiting {
-        let looked = at(context, &parked, now).await?;
+        let looked = Box::pin(at(context, &parked, now)).await?;
         answered += usize::from(looked.answered);
         unsent = unsent.or(looked.unsent);
     }
