@@ -57,7 +57,7 @@ impl Set {
     }
 
     /// The titles of what is new, all of which is told.
-    async fn new(&self, base: &CommitSha, head: &CommitSha, at_most: usize) -> Vec<String> {
+    async fn added(&self, base: &CommitSha, head: &CommitSha, at_most: usize) -> Vec<String> {
         match self.between(base, head, at_most).await {
             Between::Commits(commits) => titles(commits),
             other => panic!("{other:?}"),
@@ -137,11 +137,11 @@ async fn what_lies_between_two_commits_is_told_whichever_way_they_lie() {
     let first = set.repository.commit("First").await.unwrap();
     let second = set.repository.commit("Second").await.unwrap();
     let third = set.repository.commit("Third").await.unwrap();
-    assert_eq!(set.new(&first, &third, 100).await, ["Third", "Second"]);
+    assert_eq!(set.added(&first, &third, 100).await, ["Third", "Second"]);
     assert_eq!(set.between(&first, &third, 1).await, Between::TooMany);
-    assert!(set.new(&third, &third, 100).await.is_empty());
+    assert!(set.added(&third, &third, 100).await.is_empty());
     // Back to an older one brings nothing new.
-    assert!(set.new(&third, &first, 100).await.is_empty());
+    assert!(set.added(&third, &first, 100).await.is_empty());
     assert_eq!(
         set.all(&second, 100).await,
         Some(vec!["Second".to_owned(), "First".to_owned()])
@@ -198,7 +198,7 @@ async fn what_lies_between_two_commits_is_told_whichever_way_they_lie() {
     )
     .await;
     let rewritten: CommitSha = git(&work, &["rev-parse", "main"], "").await.parse().unwrap();
-    assert_eq!(set.new(&third, &rewritten, 100).await, ["Rewritten"]);
+    assert_eq!(set.added(&third, &rewritten, 100).await, ["Rewritten"]);
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn long_histories_come_in_pages() {
         .unwrap();
     set.stand_in.take_asked();
     let mut expected: Vec<String> = (1..=250).rev().map(|number| format!("Change {number}")).collect();
-    assert_eq!(set.new(&base, &head, 250).await, expected);
+    assert_eq!(set.added(&base, &head, 250).await, expected);
     assert_eq!(set.stand_in.take_asked().len(), 4);
     assert_eq!(set.between(&base, &head, 249).await, Between::TooMany);
     assert_eq!(set.stand_in.take_asked().len(), 1);
