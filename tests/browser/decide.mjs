@@ -17,6 +17,7 @@ const SCREENS = [
   { name: 'light', colorScheme: 'light', viewport: { width: 1000, height: 900 } },
   { name: 'dark', colorScheme: 'dark', viewport: { width: 1000, height: 900 } },
   { name: 'narrow', colorScheme: 'light', viewport: { width: 360, height: 740 } },
+  { name: 'narrow-dark', colorScheme: 'dark', viewport: { width: 360, height: 740 } },
 ];
 
 mkdirSync(pictures, { recursive: true });
@@ -24,11 +25,13 @@ const browser = await launch();
 const faults = [];
 
 // axe needs JavaScript, which the page itself does without, and its policy forbids: only the inspecting contexts bypass that.
-async function inspect(state) {
+async function inspect(state, arrive) {
+  const statuses = new Set();
   for (const { name, ...screen } of SCREENS) {
     const context = await browser.newContext({ ...screen, bypassCSP: true });
     const page = await context.newPage();
-    await page.goto(link);
+    const response = await arrive(page);
+    statuses.add(response.status());
     await page.screenshot({ path: path.join(pictures, `${state}-${name}.png`), fullPage: true });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (overflow > 0) {
@@ -41,6 +44,32 @@ async function inspect(state) {
     }
     await context.close();
   }
+  return [...statuses];
+}
+
+const open = (page) => page.goto(link);
+
+// Another character in the middle of its token.
+function openBent(page) {
+  const middle = Math.floor((link.indexOf('?token=') + '?token='.length + link.length) / 2);
+  const other = link[middle] === 'A' ? 'B' : 'A';
+  return page.goto(link.slice(0, middle) + other + link.slice(middle + 1));
+}
+
+// A rejection needs a comment: the page comes back and says so.
+async function rejectWithoutComment(page) {
+  await page.goto(link);
+  return press(page, 'Reject');
+}
+
+async function press(page, name) {
+  const [response] = await Promise.all([
+    page.waitForResponse((answer) => answer.request().method() === 'POST'),
+    page.waitForEvent('framenavigated'),
+    page.getByRole('button', { name }).click(),
+  ]);
+  await page.waitForLoadState();
+  return response;
 }
 
 // A person's browser, without JavaScript, to show that none is needed.
@@ -49,7 +78,17 @@ const page = await person.newPage();
 const requests = [];
 page.on('request', (request) => requests.push(request.url().split('?')[0]));
 
-await inspect('question');
+const inspected = { question: await inspect('question', open) };
+inspected['not-valid'] = await inspect('not-valid', openBent);
+inspected['comment-missing'] = await inspect('comment-missing', rejectWithoutComment);
+
+// Without JavaScript the page comes back with its complaint, and the field that it is about.
+await page.goto(link);
+await press(page, 'Reject');
+const complaint = {
+  invalid: await page.getByLabel(/^Comment/).getAttribute('aria-invalid'),
+  text: await page.locator('#complaint').innerText(),
+};
 const opened = await page.goto(link);
 const question = await page.locator('h1').innerText();
 const ticks = await page.locator('input[type=checkbox]').count();
@@ -59,14 +98,11 @@ for (let index = 0; index < ticks; index += 1) {
 if (comment) {
   await page.getByLabel(/^Comment/).fill(comment);
 }
-const [answer] = await Promise.all([
-  page.waitForResponse((response) => response.request().method() === 'POST'),
-  page.getByRole('button', { name: decision === 'accept' ? 'Accept' : 'Reject' }).click(),
-]);
+const answer = await press(page, decision === 'accept' ? 'Accept' : 'Reject');
 const answered = await page.locator('h1').innerText();
 const again = await page.goto(link);
 const afterwards = await page.locator('h1').innerText();
-await inspect('answered');
+inspected.answered = await inspect('answered', open);
 
 const seen = {
   question,
@@ -75,6 +111,8 @@ const seen = {
   afterwards,
   statuses: [opened.status(), answer.status(), again.status()],
   headers: opened.headers(),
+  complaint,
+  inspected,
   requests: [...new Set(requests)],
   buttons_afterwards: await page.locator('button').count(),
   faults,

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use domain::approval::{Approval, ApprovalId, Approver};
+use domain::names::Digest;
 use domain::parking::WaitsFor;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::error::{Error, during};
+use crate::error::{Error, Kind, during};
 use crate::ledger::{Condition, Ledger, instant, item};
 
 const RECORD: &str = "approval";
@@ -15,13 +16,18 @@ const RECORD: &str = "approval";
 /// Longer than any approval waits until it is looked at again.
 const EVER: SignedDuration = SignedDuration::from_hours(24 * 30);
 
-/// An answer that was tried and changed nothing.
+/// For so long, what is refused again for the same reason is not kept again.
+const SILENCE: SignedDuration = SignedDuration::from_hours(1);
+
+/// An answer that was tried and changed nothing, or a link that was opened and does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RefusedAnswer {
     /// Why it does not count.
     pub why: String,
     /// Whose it was, where that was proven.
     pub by: Option<Approver>,
+    /// The ARN of whoever gave it by the command, harmless.
+    pub caller: Option<String>,
     /// Where it came from.
     pub source: Source,
     /// When.
@@ -69,30 +75,58 @@ impl Ledger {
     }
 
     /// Keeps what was tried and refused: who looks into a dispute finds it beside the approval.
+    ///
+    /// Whoever knows a deployment can send made-up links as often as they like, and what is kept is kept for good: of
+    /// what is refused to the same person in the same words within an hour, the first is kept.
     pub async fn record_refused_answer(&self, id: &ApprovalId, refused: &RefusedAnswer) -> Result<(), Error> {
         let operation = "dynamodb:PutItem";
-        // Two refusals of one nanosecond are one: nothing is decided by their number.
-        let sk = format!("refused#{}#{:09}", instant(refused.at), refused.at.subsec_nanosecond());
-        let item = item(&partition(id), &sk, refused, operation)?;
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        put.send().await.map_err(during(operation))?;
-        Ok(())
+        let item = item(&partition(id), &refused.key(), refused, operation)?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(during(operation));
+        match put {
+            Err(error) if !error.is(Kind::Conflict) => Err(error),
+            _ => Ok(()),
+        }
     }
 
-    /// The approvals that wait for people.
-    pub async fn waiting_approvals(&self, now: Timestamp) -> Result<Vec<Approval>, Error> {
-        let mut waiting = Vec::new();
-        let mut seen = BTreeSet::new();
-        for parked in self.overdue_tasks(now + EVER).await?.into_iter().flatten() {
-            if let WaitsFor::Approval { approval, .. } = &parked.waits_for
-                && seen.insert(approval.clone())
-                && let Some(approval) = self.approval(approval).await?
-                && approval.outcome.is_none()
-            {
-                waiting.push(approval);
+    /// The approvals that have waited longest for people, so many at most, and how many wait beside them.
+    pub async fn waiting_approvals(&self, at_most: usize, now: Timestamp) -> Result<(Vec<Approval>, usize), Error> {
+        let mut parked: Vec<(Timestamp, ApprovalId)> = Vec::new();
+        for task in self.overdue_tasks(now + EVER).await?.into_iter().flatten() {
+            if let WaitsFor::Approval { approval, .. } = task.waits_for {
+                parked.push((task.since, approval));
             }
         }
-        Ok(waiting)
+        parked.sort();
+        // A state that was called again left a token of its own.
+        let mut seen = BTreeSet::new();
+        parked.retain(|(_, id)| seen.insert(id.clone()));
+        let more = parked.len().saturating_sub(at_most);
+        let mut waiting = Vec::new();
+        for (_, id) in parked.iter().take(at_most) {
+            let approval = self.approval(id).await?;
+            waiting.extend(approval.filter(|approval| approval.outcome.is_none()));
+        }
+        Ok((waiting, more))
+    }
+}
+
+impl RefusedAnswer {
+    fn key(&self) -> String {
+        let hour = self.at.as_second().div_euclid(SILENCE.as_secs()) * SILENCE.as_secs();
+        let hour = Timestamp::from_second(hour).unwrap_or(self.at);
+        let by = self.by.as_ref().map_or("", Approver::as_str);
+        let caller = self.caller.as_deref().unwrap_or_default();
+        // None of these has a line end in it.
+        let what = format!("{}\n{by}\n{caller}\n{:?}", self.why, self.source);
+        format!("refused#{}#{}", instant(hour), Digest::of(what.as_bytes()).short())
     }
 }
 

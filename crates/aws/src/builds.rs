@@ -189,7 +189,7 @@ impl Builds {
                     tracing::warn!(error.cause = %error, "CodeBuild takes no more at the moment");
                     Ok(Start::Full)
                 }
-                Kind::Unavailable | Kind::Unanswered => Err(error),
+                Kind::Unavailable | Kind::Unanswered | Kind::AlreadyAsked => Err(error),
                 Kind::AccessDenied | Kind::NotFound | Kind::Conflict | Kind::Invalid | Kind::Unexpected => {
                     Ok(Start::Refused(error.failure()))
                 }

@@ -1,7 +1,7 @@
 //! `lockgate approve`, `lockgate reject`, `lockgate pending`: people answer without a mail, under their AWS identity.
 
 use comfy_table::Table;
-use domain::approval::{Approval, ApprovalId, COMMENT_LIMIT, Choice, Duty, Outcome, When};
+use domain::approval::{ApprovalId, COMMENT_LIMIT, Choice, Duty, Listing, Outcome, Waiting, When};
 use domain::harmless::harmless;
 use domain::message::duration;
 use domain::names::DeploymentId;
@@ -145,18 +145,23 @@ fn follows(outcome: Option<&Outcome>) -> &'static str {
 /// Lists.
 pub async fn pending(options: &Pending) -> Result<String, AnswerError> {
     let api = Api::find(&options.place).await?;
-    let waiting = api.call::<Vec<Approval>>("/approvals", None).await?;
-    Ok(options.output.print(&waiting, || listed(&waiting, Timestamp::now())))
+    let listing = api.call::<Listing>("/approvals", None).await?;
+    let listed = || listed(&listing, Timestamp::now());
+    Ok(options.output.print(&listing.waiting, listed))
 }
 
-fn listed(waiting: &[Approval], now: Timestamp) -> String {
-    if waiting.is_empty() {
+fn listed(listing: &Listing, now: Timestamp) -> String {
+    if listing.waiting.is_empty() {
         return "Nothing waits for anybody.".to_owned();
     }
-    table(waiting, now).trim_fmt()
+    let table = table(&listing.waiting, now).trim_fmt();
+    match listing.more {
+        0 => table,
+        more => format!("{table}\nand {more} more, which have not waited as long"),
+    }
 }
 
-fn table(waiting: &[Approval], now: Timestamp) -> Table {
+fn table(waiting: &[Waiting], now: Timestamp) -> Table {
     let mut table = table::new(&["deployment", "version", "environment", "waits for", "since", "until"]);
     for approval in waiting {
         let left = approval.deadline.duration_since(now);
@@ -177,9 +182,8 @@ fn table(waiting: &[Approval], now: Timestamp) -> Table {
 }
 
 /// Whose answers are needed, duty by duty: who has accepted, who may still, and whom no mail reaches.
-fn awaited(approval: &Approval) -> String {
-    let accepted = approval.accepted_by();
-    let awaited = approval.awaited();
+fn awaited(approval: &Waiting) -> String {
+    let (accepted, awaited) = (&approval.accepted, &approval.awaited);
     let duty = |duty: &Duty| {
         let people: Vec<String> = duty
             .people
@@ -203,7 +207,7 @@ fn awaited(approval: &Approval) -> String {
             .unwrap_or_default();
         format!("{} of {group}{}", duty.need, people.join(",\n"))
     };
-    approval.policy.duties.iter().map(duty).collect::<Vec<_>>().join("\n")
+    approval.duties.iter().map(duty).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -14,13 +14,15 @@ pub mod resources;
 #[cfg(test)]
 mod tests;
 pub mod token;
+mod waiting;
 
 pub use self::checklist::{ChecklistItem, InvalidChecklist};
 pub use self::contributors::{Contributor, Role, co_authors, is_same_person};
 pub use self::policy::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, When};
 pub use self::principal::{PrincipalArn, names_nobody};
 pub use self::record::{
-    Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Facts, IntegrationFacts, MailState, Outcome,
-    Question, Refusal, StackFacts, Via,
+    Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Counted, Facts, IntegrationFacts, MailState,
+    Outcome, Question, Refusal, StackFacts, Unlisted, Via,
 };
 pub use self::token::{BadToken, KeyId, Keys, Token};
+pub use self::waiting::{Listing, Waiting};

@@ -69,6 +69,9 @@ names! {
     GitHubDenied = "Rejected.GitHubDenied",
         "GitHub refused a call, or does not show the repository to whoever asks.",
         "Put a token that may read the repository's contents into the parameter /lockgate/github/token, then deploy again.";
+    TooMuchToRead = "Rejected.TooMuchToRead",
+        "The release holds more commits than Lockgate reads, so that nobody knows who wrote it and may not accept it.",
+        "Have an earlier commit accepted first, then this one; if history was rewritten, join it to what was accepted.";
     Quarantined = "Rejected.Quarantined",
         "The environment waits for an operator after a deployment that ended half-way.",
         "Follow the runbook of the deployment that the cause names; deploy again when the environment was released.";

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::approval::{asked, reminder, unconfirmed};
+pub use self::approval::{asked, author, counted, reminder, unconfirmed};
 
 use crate::approval::{Approver, Choice, Outcome};
 use crate::deployment::{Cause, Deployment};
@@ -164,7 +164,8 @@ fn names(approvers: &[Approver]) -> String {
     approvers.iter().map(Approver::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn smoke_tests(report: &Report) -> String {
+/// How smoke tests went; of some, all that is known may be how many they are.
+fn smoke_tests(report: &Report, unlisted: u32) -> String {
     let failed: Vec<&str> = report
         .checks
         .iter()
@@ -172,8 +173,9 @@ fn smoke_tests(report: &Report) -> String {
         .map(|check| check.name.as_str())
         .collect();
     match failed.as_slice() {
-        [] if report.checks.is_empty() => "no smoke tests".to_owned(),
-        [] => format!("smoke tests passed: {}", report.checks.len()),
+        [] if report.checks.is_empty() && unlisted == 0 => "no smoke tests".to_owned(),
+        [] if !report.passed => "smoke tests failed".to_owned(),
+        [] => format!("smoke tests passed: {}", report.checks.len() + unlisted as usize),
         failed => format!("smoke tests failed: {}", failed.join(", ")),
     }
 }
@@ -212,7 +214,7 @@ pub fn sentence(event: &Event) -> String {
         Event::Executing { stack, .. } => format!("{stack}: updating"),
         Event::Updated { stack, .. } => format!("{stack}: updated"),
         Event::NotUpdated { stack, failure, .. } => format!("{stack}: not updated. {failure}"),
-        Event::SmokeTested { report, .. } => smoke_tests(report),
+        Event::SmokeTested { report, .. } => smoke_tests(report, 0),
         Event::IntegrationTesting { build, .. } => format!("integration tests run: {build}"),
         Event::IntegrationTested { passed: true, log, .. } if log.is_empty() => "no integration tests".to_owned(),
         Event::IntegrationTested { passed: true, .. } => "integration tests passed".to_owned(),

@@ -26,6 +26,8 @@ pub struct Commit {
     pub author: Contributor,
     /// Who made a commit of it: somebody who merged, or GitHub itself.
     pub committer: Contributor,
+    /// The commits that it comes right after.
+    pub parents: Vec<CommitSha>,
 }
 
 /// A reference or an annotated tag: both name an object.
@@ -55,11 +57,17 @@ pub(crate) enum Kind {
 
 /// Two commits, compared.
 #[derive(Deserialize)]
-pub(crate) struct Comparison<'a> {
+pub(crate) struct Comparison {
+    /// How many lead to the second and not to the first.
     pub(crate) total_commits: usize,
-    /// Oldest first.
-    #[serde(borrow)]
-    pub(crate) commits: Vec<CommitAnswer<'a>>,
+    /// The newest that leads to both.
+    pub(crate) merge_base_commit: Named,
+}
+
+/// Something that is named and not told more of.
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    pub(crate) sha: CommitSha,
 }
 
 /// A commit as the commits API writes it: what Git knows inside `commit`, and the accounts that GitHub takes its people
@@ -73,6 +81,7 @@ pub(crate) struct CommitAnswer<'a> {
     author: Option<Account<'a>>,
     #[serde(borrow)]
     committer: Option<Account<'a>>,
+    parents: Vec<Named>,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +117,7 @@ impl From<CommitAnswer<'_>> for Commit {
             author: contributor(answer.commit.author, answer.author, Role::Author),
             committer: contributor(answer.commit.committer, answer.committer, Role::Committer),
             message: answer.commit.message.into_owned(),
+            parents: answer.parents.into_iter().map(|parent| parent.sha).collect(),
         }
     }
 }

@@ -16,6 +16,14 @@ pub enum Error {
         /// From when on it answers again, where it says so.
         until: Option<Timestamp>,
     },
+    /// Its answer is longer than any that is read; it will not be shorter later.
+    #[error("GitHub's answer about {what} is longer than {limit_mb} MB, and is not read")]
+    TooLong {
+        /// What was asked for.
+        what: String,
+        /// How long an answer may be.
+        limit_mb: usize,
+    },
     /// It does not let us see that.
     #[error("GitHub does not show {what}: {why}")]
     Denied {
@@ -31,6 +39,7 @@ impl Error {
     pub fn name(&self) -> Name {
         match self {
             Self::Unavailable { .. } => Name::GitHubUnavailable,
+            Self::TooLong { .. } => Name::TooMuchToRead,
             Self::Denied { .. } => Name::GitHubDenied,
         }
     }

@@ -19,8 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::address::Address;
 use crate::{Error, Patience, Token};
 
-/// The longest answer that is read. A hundred commits with ordinary messages take half a megabyte, and the files that a
-/// comparison brings along one more.
+/// The longest answer that is read. A hundred commits with ordinary messages take half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// How often a call is made, at most.
 const ATTEMPTS: u32 = 4;
@@ -39,11 +38,8 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    pub(crate) fn new(what: String, patience: Duration) -> Self {
-        Self {
-            what,
-            until: Instant::now() + patience,
-        }
+    pub(crate) fn new(what: String, until: Instant) -> Self {
+        Self { what, until }
     }
 
     pub(crate) fn unavailable(&self, why: impl Into<String>, until: Option<Timestamp>) -> Error {
@@ -51,6 +47,13 @@ impl Asking {
             what: self.what.clone(),
             why: why.into(),
             until,
+        }
+    }
+
+    fn too_long(&self) -> Error {
+        Error::TooLong {
+            what: self.what.clone(),
+            limit_mb: BODY_LIMIT / 1024 / 1024,
         }
     }
 
@@ -76,6 +79,8 @@ pub(crate) struct Http {
     address: Address,
     pub(crate) token: Option<Token>,
     pub(crate) patience: Patience,
+    /// When all questions together have to be answered.
+    pub(crate) until: Option<Instant>,
     /// Made when it is needed: reading the system's certificates takes longer than most functions run.
     connector: Arc<OnceLock<SharedHttpConnector>>,
 }
@@ -86,6 +91,7 @@ impl Http {
             address,
             token,
             patience: Patience::default(),
+            until: None,
             connector: Arc::default(),
         }
     }
@@ -106,6 +112,7 @@ impl Http {
                 Verdict::Missing => return Ok(None),
                 Verdict::Denied(why) => return Err(asking.denied(why)),
                 Verdict::Useless(why) => return Err(asking.unavailable(why, None)),
+                Verdict::TooLong => return Err(asking.too_long()),
                 Verdict::Again { why, after } => (why, after),
             };
             let wait = after.unwrap_or(pause);
@@ -173,6 +180,7 @@ enum Verdict {
     Denied(String),
     /// Nothing that asking again would change.
     Useless(String),
+    TooLong,
     Again {
         why: String,
         /// How long GitHub asks to wait.
@@ -220,10 +228,7 @@ impl Answered {
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| Verdict::again(why(&error)))?;
             if answered.body.len() + chunk.len() > BODY_LIMIT {
-                return Err(Verdict::Useless(format!(
-                    "its answer is longer than {} MB",
-                    BODY_LIMIT / 1024 / 1024
-                )));
+                return Err(Verdict::TooLong);
             }
             answered.body.extend_from_slice(&chunk);
         }
@@ -454,6 +459,7 @@ mod tests {
                 Verdict::Missing => "Missing".to_owned(),
                 Verdict::Denied(why) => format!("Denied: {why}"),
                 Verdict::Useless(why) => format!("Useless: {why}"),
+                Verdict::TooLong => "TooLong".to_owned(),
                 Verdict::Again { why, after: None } => format!("Again: {why}"),
                 Verdict::Again { after, .. } => format!("Again after {after:?}"),
             };

@@ -10,11 +10,13 @@ mod http;
 mod tag;
 mod token;
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use domain::names::{CommitSha, RepositoryName};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 pub use address::UnusableAddress;
 pub use answers::Commit;
@@ -59,18 +61,15 @@ pub struct GitHub {
     http: Http,
 }
 
-/// The commits between two.
+/// What lies between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commits {
-    /// Newest first.
-    pub commits: Vec<Commit>,
-    /// Whether these are all of them.
-    pub complete: bool,
-    /// How many there are in all; nothing, where GitHub does not count them.
-    pub total: Option<usize>,
-    /// The commit that they come after; nothing, where none was given or GitHub has nothing in common with it any more,
-    /// and these are the newest of all that lead to the head.
-    pub since: Option<CommitSha>,
+pub enum Between {
+    /// All of these, newest first.
+    Commits(Vec<Commit>),
+    /// More than may be read.
+    TooMany,
+    /// GitHub finds nothing that both come from: history was rewritten, or the first of them is gone.
+    Unrelated,
 }
 
 /// What a tag leads to.
@@ -97,6 +96,13 @@ impl GitHub {
     #[must_use]
     pub fn patient(mut self, patience: Patience) -> Self {
         self.http.patience = patience;
+        self
+    }
+
+    /// The same, for so long from now on: whatever is asked then has no answer.
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        self.http.until = Some(Instant::now() + time);
         self
     }
 
@@ -157,92 +163,84 @@ impl GitHub {
         Ok(Some(asking.read::<CommitAnswer<'_>>(&reply)?.into()))
     }
 
-    /// The commits that lead to `head` and not to `base`, at most so many, newest first.
+    /// The commits that lead to `head` and not to `base`, where no more than `at_most` have to be read for that.
     ///
-    /// Where history was rewritten, so that `base` does not lead to `head`, these are still the ones that are new.
-    /// Without a base, or where GitHub finds nothing in common with it, they are all that lead to `head`.
+    /// GitHub puts the files that differ, with what differs in them, on a comparison's first page, and only there (its
+    /// documentation, "Compare two commits"); making that page is what takes long. So the second is asked for, which says
+    /// how many commits there are and where the two part, and the commits are listed from `head` on until there are so
+    /// many that do not lead there.
     pub async fn commits_between(
         &self,
-        repository: &RepositoryName,
-        base: Option<&CommitSha>,
-        head: &CommitSha,
-        at_most: usize,
-    ) -> Result<Commits, Error> {
-        let asking = self.asking(format!("the commits up to {head} of {repository}"));
-        if let Some(base) = base
-            && let Some(commits) = self.compared(&asking, repository, base, head, at_most).await?
-        {
-            return Ok(commits);
-        }
-        self.listed(&asking, repository, head, at_most).await
-    }
-
-    /// GitHub puts the oldest on the first page: what is wanted is on the last ones.
-    async fn compared(
-        &self,
-        asking: &Asking,
         repository: &RepositoryName,
         base: &CommitSha,
         head: &CommitSha,
         at_most: usize,
-    ) -> Result<Option<Commits>, Error> {
-        let path = |page: usize| format!("/repos/{repository}/compare/{base}...{head}?per_page={PAGE}&page={page}");
-        let Some(reply) = self.http.get(asking, &path(1)).await? else {
-            return Ok(None);
+    ) -> Result<Between, Error> {
+        let asking = self.asking(format!("the commits up to {head} of {repository}"));
+        let path = format!("/repos/{repository}/compare/{base}...{head}?per_page=1&page=2");
+        let Some(reply) = self.http.get(&asking, &path).await? else {
+            return Ok(Between::Unrelated);
         };
-        let first = asking.read::<Comparison<'_>>(&reply)?;
-        let total = first.total_commits;
-        let mut commits = Vec::new();
-        for page in (2..=total.div_ceil(PAGE)).rev() {
-            if commits.len() >= at_most {
-                break;
+        let comparison = asking.read::<Comparison>(&reply)?;
+        if comparison.total_commits > at_most {
+            return Ok(Between::TooMany);
+        }
+        if comparison.total_commits == 0 {
+            return Ok(Between::Commits(Vec::new()));
+        }
+        let mut listed = Vec::new();
+        for page in 1..=at_most.div_ceil(PAGE) {
+            let is_more = self.list(&asking, repository, head, page, &mut listed).await?;
+            let new = not_leading_to(&comparison.merge_base_commit.sha, &listed);
+            if new.len() >= comparison.total_commits {
+                return Ok(Between::Commits(new.into_iter().cloned().collect()));
             }
-            let reply = self.http.get(asking, &path(page)).await?;
-            let reply = reply.ok_or_else(|| asking.unavailable("a page of the comparison is missing", None))?;
-            let comparison = asking.read::<Comparison<'_>>(&reply)?;
-            commits.extend(comparison.commits.into_iter().rev().map(Commit::from));
+            if !is_more {
+                return Err(asking.unavailable("it counts more commits than it lists", None));
+            }
         }
-        if commits.len() < at_most {
-            commits.extend(first.commits.into_iter().rev().map(Commit::from));
-        }
-        commits.truncate(at_most);
-        Ok(Some(Commits {
-            complete: commits.len() == total,
-            commits,
-            total: Some(total),
-            since: Some(base.clone()),
-        }))
+        Ok(Between::TooMany)
     }
 
-    async fn listed(
+    /// All commits that lead to `head`, newest first; nothing, where there are more than `at_most`, which is rounded up
+    /// to whole pages.
+    pub async fn commits_up_to(
+        &self,
+        repository: &RepositoryName,
+        head: &CommitSha,
+        at_most: usize,
+    ) -> Result<Option<Vec<Commit>>, Error> {
+        let asking = self.asking(format!("the commits up to {head} of {repository}"));
+        let mut listed = Vec::new();
+        for page in 1..=at_most.div_ceil(PAGE) {
+            if !self.list(&asking, repository, head, page, &mut listed).await? {
+                return Ok(Some(listed));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Lists one page more of the commits that lead to `head`, and says whether there is another.
+    async fn list(
         &self,
         asking: &Asking,
         repository: &RepositoryName,
         head: &CommitSha,
-        at_most: usize,
-    ) -> Result<Commits, Error> {
-        let mut commits = Vec::new();
-        let mut is_more = true;
-        for page in 1.. {
-            if !is_more || commits.len() >= at_most {
-                break;
-            }
-            let path = format!("/repos/{repository}/commits?sha={head}&per_page={PAGE}&page={page}");
-            let Some(reply) = self.http.get(asking, &path).await? else {
-                return Err(asking.denied("GitHub shows no such commit; it is gone, or the token may not read it"));
-            };
-            let answers = asking.read::<Vec<CommitAnswer<'_>>>(&reply)?;
-            is_more = reply.has_next && !answers.is_empty();
-            commits.extend(answers.into_iter().map(Commit::from));
-        }
-        let complete = !is_more && commits.len() <= at_most;
-        commits.truncate(at_most);
-        Ok(Commits {
-            total: complete.then_some(commits.len()),
-            commits,
-            complete,
-            since: None,
-        })
+        page: usize,
+        listed: &mut Vec<Commit>,
+    ) -> Result<bool, Error> {
+        let path = format!("/repos/{repository}/commits?sha={head}&per_page={PAGE}&page={page}");
+        let Some(reply) = self.http.get(asking, &path).await? else {
+            return Err(if page == 1 {
+                asking.denied("GitHub shows no such commit; it is gone, or the token may not read it")
+            } else {
+                asking.unavailable("a page of the commits is missing", None)
+            });
+        };
+        let answers = asking.read::<Vec<CommitAnswer<'_>>>(&reply)?;
+        let is_more = reply.has_next && !answers.is_empty();
+        listed.extend(answers.into_iter().map(Commit::from));
+        Ok(is_more)
     }
 
     /// Tells what is not there from what we may not see.
@@ -256,8 +254,25 @@ impl GitHub {
     }
 
     fn asking(&self, what: String) -> Asking {
-        Asking::new(what, self.http.patience.question)
+        let until = Instant::now() + self.http.patience.question;
+        Asking::new(what, self.http.until.map_or(until, |all| all.min(until)))
     }
+}
+
+/// Of the commits listed, those that neither are this one nor lead to it, as far as the list shows that. GitHub lists a
+/// commit after one that comes right after it, and otherwise by date.
+fn not_leading_to<'a>(base: &CommitSha, listed: &'a [Commit]) -> Vec<&'a Commit> {
+    let known: HashMap<&CommitSha, &Commit> = listed.iter().map(|commit| (&commit.sha, commit)).collect();
+    let mut leading = HashSet::new();
+    let mut open = vec![base];
+    while let Some(sha) = open.pop() {
+        if leading.insert(sha)
+            && let Some(commit) = known.get(sha)
+        {
+            open.extend(&commit.parents);
+        }
+    }
+    listed.iter().filter(|commit| !leading.contains(&commit.sha)).collect()
 }
 
 impl Asking {

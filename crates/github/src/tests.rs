@@ -144,7 +144,7 @@ fn commit(number: usize) -> Value {
         },
         "author": { "login": "ada", "id": 1, "type": "User" },
         "committer": { "login": "web-flow", "id": 2, "type": "User" },
-        "parents": [],
+        "parents": [{ "sha": sha(number.saturating_sub(1)), "url": "https://api.github.com/…" }],
     })
 }
 
@@ -365,6 +365,9 @@ async fn a_commit_that_github_has_never_seen_is_missing() {
     assert_eq!(server.github().commit(&repository(), &sha(1)).await, Ok(None));
 }
 
+/// The last commit of every history below.
+const HEAD: usize = 1_000;
+
 fn page_of(target: &str) -> usize {
     let (_, query) = target.split_once('?').unwrap();
     let mut page = None;
@@ -372,74 +375,32 @@ fn page_of(target: &str) -> usize {
         match pair.split_once('=').unwrap() {
             ("page", number) => page = number.parse().ok(),
             ("per_page", size) => assert_eq!(size, "100"),
-            ("sha", head) => assert_eq!(head, sha(1_000).as_str()),
+            ("sha", head) => assert_eq!(head, sha(HEAD).as_str()),
             other => panic!("{other:?}"),
         }
     }
     page.unwrap()
 }
 
-/// A comparison of so many commits, numbered from 1, oldest first, a hundred on a page, as GitHub pages them.
-async fn comparing(total: usize) -> Server {
-    Server::saying(move |_, target| {
-        let compared = format!("/repos/acme/shop/compare/{}...{}?", sha(0), sha(1_000));
-        assert!(target.starts_with(&compared), "{target}");
-        let page = page_of(target);
-        let commits: Vec<Value> = ((page - 1) * 100 + 1..=(page * 100).min(total)).map(commit).collect();
-        ok(&json!({
-            "status": "ahead", "ahead_by": total, "behind_by": 0, "total_commits": total, "commits": commits,
-            "files": [{ "filename": "a", "patch": "@@" }],
-        }))
-    })
-    .await
-}
-
-#[tokio::test]
-async fn of_a_long_comparison_the_newest_pages_are_read() {
-    for (total, at_most, pages, complete) in [
-        (0, 100, vec![1], true),
-        (1, 100, vec![1], true),
-        (100, 100, vec![1], true),
-        (101, 100, vec![1, 2], false),
-        (150, 100, vec![1, 2], false),
-        (250, 100, vec![1, 3, 2], false),
-        (250, 50, vec![1, 3], false),
-        (250, 250, vec![1, 3, 2], true),
-        (250, 300, vec![1, 3, 2], true),
-        (200, 100, vec![1, 2], false),
-        (10, 3, vec![1], false),
-        (10, 0, vec![1], false),
-    ] {
-        let server = comparing(total).await;
-        let between = server
-            .github()
-            .commits_between(&repository(), Some(&sha(0)), &sha(1_000), at_most)
-            .await
-            .unwrap();
-        let asked: Vec<usize> = server.targets().iter().map(|target| page_of(target)).collect();
-        assert_eq!(asked, pages, "{total} {at_most}");
-        assert_eq!(between.total, Some(total));
-        let commits: Vec<CommitSha> = between.commits.into_iter().map(|commit| commit.sha).collect();
-        let newest: Vec<CommitSha> = (1..=total).rev().take(at_most).map(sha).collect();
-        assert_eq!(commits, newest, "{total} {at_most}");
-        assert_eq!(
-            (between.complete, between.since),
-            (complete, Some(sha(0))),
-            "{total} {at_most}"
-        );
-    }
-}
-
-/// All commits up to the head, newest first; the comparison with anything fails.
-async fn listing(total: usize) -> Server {
+/// The commits that lead to the head, in this order, a hundred on a page; and their comparison with a base, of which
+/// nothing but the second page may be asked for.
+async fn history(listed: Vec<Value>, compared: Option<(usize, usize)>) -> Server {
     Server::saying(move |_, target| {
         if target.starts_with("/repos/acme/shop/compare/") {
-            return not_found();
+            let Some((base, total)) = compared else {
+                return not_found();
+            };
+            let between = format!("{}...{}", sha(base), sha(HEAD));
+            assert_eq!(target, format!("/repos/acme/shop/compare/{between}?per_page=1&page=2"));
+            return ok(&json!({
+                "status": "ahead", "ahead_by": total, "behind_by": 0, "total_commits": total,
+                "base_commit": commit(base), "merge_base_commit": commit(base), "commits": [commit(base + 2)],
+            }));
         }
         assert!(target.starts_with("/repos/acme/shop/commits?"), "{target}");
         let page = page_of(target);
-        let commits: Vec<Value> = (1..=total).rev().skip((page - 1) * 100).take(100).map(commit).collect();
-        let link = if page * 100 < total {
+        let commits: Vec<Value> = listed.iter().skip((page - 1) * 100).take(100).cloned().collect();
+        let link = if page * 100 < listed.len() {
             format!(
                 "link: <https://api.github.com/repositories/1/commits?page={}>; rel=\"next\"\r\n",
                 page + 1
@@ -452,62 +413,153 @@ async fn listing(total: usize) -> Server {
     .await
 }
 
+/// So many commits, one after the other, up to the head.
+fn straight(total: usize) -> Vec<Value> {
+    (HEAD - total + 1..=HEAD).rev().map(commit).collect()
+}
+
+/// A commit of this number that comes right after these.
+fn after(number: usize, parents: &[usize]) -> Value {
+    let mut commit = commit(number);
+    commit["parents"] = parents.iter().map(|parent| json!({ "sha": sha(*parent) })).collect();
+    commit
+}
+
+async fn between(server: &Server, base: usize, at_most: usize) -> Result<Between, Error> {
+    let github = server.github();
+    github
+        .commits_between(&repository(), &sha(base), &sha(HEAD), at_most)
+        .await
+}
+
+fn shas(commits: &[Commit]) -> Vec<CommitSha> {
+    commits.iter().map(|commit| commit.sha.clone()).collect()
+}
+
 #[tokio::test]
-async fn without_a_base_or_with_one_that_is_gone_all_that_lead_to_the_head_are_listed() {
-    for (base, compared) in [(None, 0), (Some(sha(0)), 1)] {
-        for (total, at_most, pages, complete) in [
-            (0, 100, 1, true),
-            (1, 100, 1, true),
-            (100, 100, 1, true),
-            (101, 100, 1, false),
-            (250, 300, 3, true),
-            (250, 250, 3, true),
-            (250, 249, 3, false),
-            (250, 50, 1, false),
-        ] {
-            let server = listing(total).await;
-            let between = server
-                .github()
-                .commits_between(&repository(), base.as_ref(), &sha(1_000), at_most)
-                .await
-                .unwrap();
-            assert_eq!(server.count(), compared + pages, "{total} {at_most}");
-            assert_eq!(between.total, complete.then_some(total));
-            let commits: Vec<CommitSha> = between.commits.into_iter().map(|commit| commit.sha).collect();
-            let newest: Vec<CommitSha> = (1..=total).rev().take(at_most).map(sha).collect();
-            assert_eq!(commits, newest, "{total} {at_most}");
-            assert_eq!((between.complete, between.since), (complete, None), "{total} {at_most}");
-        }
+async fn what_is_new_is_all_of_it_without_the_files_or_too_much() {
+    for (total, at_most, pages) in [
+        (0, 100, 0),
+        (1, 100, 1),
+        (100, 100, 1),
+        (101, 200, 2),
+        (250, 300, 3),
+        (250, 250, 3),
+    ] {
+        let server = history(straight(400), Some((HEAD - total, total))).await;
+        let Between::Commits(commits) = between(&server, HEAD - total, at_most).await.unwrap() else {
+            panic!("{total} {at_most}");
+        };
+        let newest: Vec<CommitSha> = (HEAD - total + 1..=HEAD).rev().map(sha).collect();
+        assert_eq!(shas(&commits), newest);
+        assert_eq!(server.count(), 1 + pages, "{total} {at_most}");
+    }
+    // It is known at once, and nothing is listed.
+    for (total, at_most) in [(101, 100), (1, 0), (100_000, 2_000)] {
+        let server = history(straight(400), Some((HEAD - 400, total))).await;
+        assert_eq!(between(&server, HEAD - 400, at_most).await, Ok(Between::TooMany));
+        assert_eq!(server.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_was_merged_is_new_though_it_is_older_than_the_base() {
+    // 998 is the base. 997 and 995 were made beside it, on a branch that began at 994.
+    let listed = vec![
+        after(HEAD, &[998, 997]),
+        after(997, &[995]),
+        after(998, &[996]),
+        after(996, &[994]),
+        after(995, &[994]),
+        after(994, &[993]),
+        after(993, &[]),
+    ];
+    let server = history(listed, Some((998, 3))).await;
+    let Ok(Between::Commits(commits)) = between(&server, 998, 100).await else {
+        panic!("they are not found");
+    };
+    assert_eq!(shas(&commits), [HEAD, 997, 995].map(sha));
+
+    // One that waited until a hundred others were accepted.
+    let mut listed = vec![after(HEAD, &[998, 10])];
+    listed.extend((800..=998).rev().map(commit));
+    listed.extend([after(10, &[799]), commit(799)]);
+    let server = history(listed, Some((998, 2))).await;
+    let Ok(Between::Commits(commits)) = between(&server, 998, 300).await else {
+        panic!("they are not found");
+    };
+    assert_eq!(shas(&commits), [HEAD, 10].map(sha));
+    assert_eq!(between(&server, 998, 200).await, Ok(Between::TooMany));
+}
+
+#[tokio::test]
+async fn where_nothing_is_in_common_all_that_lead_to_the_head_can_be_listed() {
+    for (total, at_most, pages, is_whole) in [
+        (0, 100, 1, true),
+        (1, 100, 1, true),
+        (100, 100, 1, true),
+        (101, 100, 1, false),
+        (250, 300, 3, true),
+        (250, 201, 3, true),
+        (250, 200, 2, false),
+    ] {
+        let server = history(straight(total), None).await;
+        assert_eq!(between(&server, 1, at_most).await, Ok(Between::Unrelated));
+        let github = server.github();
+        let all = github.commits_up_to(&repository(), &sha(HEAD), at_most).await.unwrap();
+        assert_eq!(server.count(), 1 + pages, "{total} {at_most}");
+        let newest: Vec<CommitSha> = (HEAD - total + 1..=HEAD).rev().map(sha).collect();
+        assert_eq!(
+            all.map(|all| shas(&all)),
+            is_whole.then_some(newest),
+            "{total} {at_most}"
+        );
     }
     let server = Server::having([]).await;
-    let gone = server.github().commits_between(&repository(), None, &sha(1), 100).await;
+    let gone = server.github().commits_up_to(&repository(), &sha(HEAD), 100).await;
     assert_eq!(gone.unwrap_err().name(), Name::GitHubDenied);
 }
 
 #[tokio::test]
 async fn a_page_that_is_missing_is_not_taken_for_the_end() {
-    let server = Server::saying(|number, _| {
-        if number == 0 {
-            let commits: Vec<Value> = (1..=100).map(commit).collect();
-            ok(&json!({ "total_commits": 250, "commits": commits }))
+    let server = Server::saying(|_, target| {
+        if target.contains("/compare/") {
+            ok(&json!({ "total_commits": 250, "merge_base_commit": commit(HEAD - 250), "commits": [] }))
+        } else if page_of(target) == 1 {
+            let commits = Value::from(straight(100));
+            answer("200 OK", "link: <https://x>; rel=\"next\"\r\n", &commits.to_string())
         } else {
             not_found()
         }
     })
     .await;
-    let between = server
-        .github()
-        .commits_between(&repository(), Some(&sha(0)), &sha(1), 300)
-        .await;
-    assert_eq!(between.unwrap_err().name(), Name::GitHubUnavailable);
-    // Nor is one that is short.
-    let server = Server::saying(|_, _| ok(&json!({ "total_commits": 250, "commits": [commit(1)] }))).await;
-    let between = server
-        .github()
-        .commits_between(&repository(), Some(&sha(0)), &sha(1), 300)
-        .await
-        .unwrap();
-    assert_eq!((between.commits.len(), between.complete), (3, false));
+    let error = between(&server, HEAD - 250, 300).await.unwrap_err();
+    assert_eq!(error.name(), Name::GitHubUnavailable);
+    assert!(
+        error.to_string().ends_with("a page of the commits is missing"),
+        "{error}"
+    );
+    // Nor is a list that ends before them.
+    let server = history(straight(249), Some((HEAD - 250, 250))).await;
+    let error = between(&server, HEAD - 250, 300).await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("it counts more commits than it lists"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn all_questions_together_have_the_time_that_they_are_given() {
+    let server = Server::having([]).await;
+    let github = server.github().within(Duration::ZERO);
+    for error in [
+        github.commit_of_tag(&repository(), "v1").await.unwrap_err(),
+        github.commit(&repository(), &sha(HEAD)).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().ends_with("it did not answer in time"), "{error}");
+    }
+    let commit = server.github().commit(&repository(), &sha(HEAD)).await;
+    assert_eq!(commit.unwrap_err().name(), Name::GitHubDenied, "others have theirs");
 }
 
 #[tokio::test]
@@ -698,9 +750,10 @@ async fn an_answer_of_a_gigabyte_is_read_to_the_limit() {
         })
         .await;
         let error = v1(&server).await.unwrap_err();
-        assert!(
-            error.to_string().ends_with(": its answer is longer than 4 MB"),
-            "{error}"
+        assert_eq!(error.name(), Name::TooMuchToRead, "it is no shorter later");
+        assert_eq!(
+            error.to_string(),
+            "GitHub's answer about the tag v1 of acme/shop is longer than 4 MB, and is not read"
         );
         // What the kernel's buffers took in the meantime, and not the gigabyte.
         assert!(written.load(Ordering::SeqCst) < 64 * 1024 * 1024, "{written:?}");

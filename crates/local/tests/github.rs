@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::failure::Name;
 use domain::names::{CommitSha, RepositoryName};
-use github::{GitHub, Patience, TagTarget};
+use github::{Between, Commit, GitHub, Patience, TagTarget};
 use jiff::{SignedDuration, Timestamp};
 use local::repository::Person;
 use local::{GitHubStandIn, Repository};
@@ -51,15 +51,27 @@ impl Set {
         self.github().commit_of_tag(&self.name, tag).await.unwrap()
     }
 
-    async fn between(&self, base: Option<&CommitSha>, head: &CommitSha, at_most: usize) -> (Vec<String>, bool, bool) {
-        let commits = self
-            .github()
-            .commits_between(&self.name, base, head, at_most)
-            .await
-            .unwrap();
-        let titles = commits.commits.into_iter().map(|commit| commit.title).collect();
-        (titles, commits.complete, commits.since.is_some())
+    async fn between(&self, base: &CommitSha, head: &CommitSha, at_most: usize) -> Between {
+        let github = self.github();
+        github.commits_between(&self.name, base, head, at_most).await.unwrap()
     }
+
+    /// The titles of what is new, all of which is told.
+    async fn added(&self, base: &CommitSha, head: &CommitSha, at_most: usize) -> Vec<String> {
+        match self.between(base, head, at_most).await {
+            Between::Commits(commits) => titles(commits),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn all(&self, head: &CommitSha, at_most: usize) -> Option<Vec<String>> {
+        let all = self.github().commits_up_to(&self.name, head, at_most).await;
+        all.unwrap().map(titles)
+    }
+}
+
+fn titles(commits: Vec<Commit>) -> Vec<String> {
+    commits.into_iter().map(|commit| commit.title).collect()
 }
 
 #[tokio::test]
@@ -129,28 +141,18 @@ async fn what_lies_between_two_commits_is_told_whichever_way_they_lie() {
     let first = set.repository.commit("First").await.unwrap();
     let second = set.repository.commit("Second").await.unwrap();
     let third = set.repository.commit("Third").await.unwrap();
-    let titles = |titles: &[&str]| titles.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>();
-    assert_eq!(
-        set.between(Some(&first), &third, 100).await,
-        (titles(&["Third", "Second"]), true, true)
-    );
-    assert_eq!(
-        set.between(Some(&first), &third, 1).await,
-        (titles(&["Third"]), false, true)
-    );
-    assert_eq!(set.between(Some(&third), &third, 100).await, (titles(&[]), true, true));
+    assert_eq!(set.added(&first, &third, 100).await, ["Third", "Second"]);
+    assert_eq!(set.between(&first, &third, 1).await, Between::TooMany);
+    assert!(set.added(&third, &third, 100).await.is_empty());
     // Back to an older one brings nothing new.
-    assert_eq!(set.between(Some(&third), &first, 100).await, (titles(&[]), true, true));
+    assert!(set.added(&third, &first, 100).await.is_empty());
     assert_eq!(
-        set.between(None, &second, 100).await,
-        (titles(&["Second", "First"]), true, false)
+        set.all(&second, 100).await,
+        Some(vec!["Second".to_owned(), "First".to_owned()])
     );
     // A base that nobody has any more.
     let gone = "0123456789012345678901234567890123456789".parse().unwrap();
-    assert_eq!(
-        set.between(Some(&gone), &second, 100).await,
-        (titles(&["Second", "First"]), true, false)
-    );
+    assert_eq!(set.between(&gone, &second, 100).await, Between::Unrelated);
     // A history without anything in common, and one that was rewritten.
     let work = set.repository.folder().to_owned();
     git(&work, &["checkout", "--quiet", "--orphan", "other"], "").await;
@@ -182,10 +184,7 @@ async fn what_lies_between_two_commits_is_told_whichever_way_they_lie() {
     )
     .await;
     let other: CommitSha = git(&work, &["rev-parse", "other"], "").await.parse().unwrap();
-    assert_eq!(
-        set.between(Some(&first), &other, 100).await,
-        (titles(&["Other"]), true, false)
-    );
+    assert_eq!(set.between(&first, &other, 100).await, Between::Unrelated);
     git(&work, &["checkout", "--quiet", "-B", "main", first.as_str()], "").await;
     let rewritten = set.repository.commit("Rewritten");
     // The push is refused, as it should be; the commit is there.
@@ -203,10 +202,7 @@ async fn what_lies_between_two_commits_is_told_whichever_way_they_lie() {
     )
     .await;
     let rewritten: CommitSha = git(&work, &["rev-parse", "main"], "").await.parse().unwrap();
-    assert_eq!(
-        set.between(Some(&third), &rewritten, 100).await,
-        (titles(&["Rewritten"]), true, true)
-    );
+    assert_eq!(set.added(&third, &rewritten, 100).await, ["Rewritten"]);
 }
 
 #[tokio::test]
@@ -233,23 +229,16 @@ async fn long_histories_come_in_pages() {
         .parse()
         .unwrap();
     set.stand_in.take_asked();
-    for (since, at_most, complete, calls) in [
-        (Some(&base), 100, false, 3),
-        (Some(&base), 250, true, 3),
-        (None, 100, false, 1),
-        (None, 251, true, 3),
-        (None, 250, false, 3),
-    ] {
-        let (titles, is_complete, _) = set.between(since, &head, at_most).await;
-        let expected: Vec<String> = (1..=250)
-            .rev()
-            .map(|number| format!("Change {number}"))
-            .chain(["Base".to_owned()])
-            .take(at_most)
-            .collect();
-        assert_eq!((titles, is_complete), (expected, complete), "{since:?} {at_most}");
-        assert_eq!(set.stand_in.take_asked().len(), calls, "{since:?} {at_most}");
-    }
+    let mut expected: Vec<String> = (1..=250).rev().map(|number| format!("Change {number}")).collect();
+    assert_eq!(set.added(&base, &head, 250).await, expected);
+    assert_eq!(set.stand_in.take_asked().len(), 4);
+    assert_eq!(set.between(&base, &head, 249).await, Between::TooMany);
+    assert_eq!(set.stand_in.take_asked().len(), 1);
+    expected.push("Base".to_owned());
+    assert_eq!(set.all(&head, 300).await, Some(expected));
+    assert_eq!(set.stand_in.take_asked().len(), 3);
+    assert_eq!(set.all(&head, 200).await, None);
+    assert_eq!(set.stand_in.take_asked().len(), 2);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use aws::approvals::{RefusedAnswer, Source};
 use domain::approval::{Approval, ApprovalId, Approver, Ballot, Refusal, Via};
+use domain::harmless::harmless;
 use domain::life::Event;
 use domain::parking::Key;
 use jiff::Timestamp;
@@ -36,11 +37,11 @@ pub async fn take(context: &Context, known: &Approval, ballot: Ballot, now: Time
             None
         }
         Err(refusal) => {
-            let source = match ballot.via {
-                Via::Link { .. } => Source::Link,
-                Via::Command { .. } => Source::Command,
+            let sender = match &ballot.via {
+                Via::Link { .. } => Sender::Link(Some(&ballot.by)),
+                Via::Command { arn } => Sender::Command(Some(&ballot.by), arn.as_str()),
             };
-            audit(context, &known.id, &refusal.to_string(), Some(&ballot.by), source, now).await;
+            audit(context, &known.id, &refusal.to_string(), sender, now).await;
             Some(refusal)
         }
     };
@@ -64,19 +65,27 @@ async fn carry_on(
     Ok(())
 }
 
+/// Where something comes from that does not count, and who that is, where it is proven.
+#[derive(Debug, Clone, Copy)]
+pub enum Sender<'a> {
+    /// A link out of a mail.
+    Link(Option<&'a Approver>),
+    /// The command of the AWS principal with this ARN.
+    Command(Option<&'a Approver>, &'a str),
+}
+
 /// Keeps what was tried. Whoever tried it is refused, whether or not that can be kept now.
-pub async fn audit(
-    context: &Context,
-    id: &ApprovalId,
-    why: &str,
-    by: Option<&Approver>,
-    source: Source,
-    now: Timestamp,
-) {
-    tracing::warn!(approval.id = %id, approver = by.map(Approver::as_str), ?source, why, "an answer does not count");
+pub async fn audit(context: &Context, id: &ApprovalId, why: &str, sender: Sender<'_>, now: Timestamp) {
+    let (by, caller, source) = match sender {
+        Sender::Link(by) => (by, None, Source::Link),
+        Sender::Command(by, arn) => (by, Some(harmless(arn, 700)), Source::Command),
+    };
+    let approver = by.map(Approver::as_str);
+    tracing::warn!(approval.id = %id, approver, caller, ?source, why, "an answer does not count");
     let refused = RefusedAnswer {
         why: why.to_owned(),
         by: by.cloned(),
+        caller,
         source,
         at: now,
     };

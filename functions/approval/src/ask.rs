@@ -1,8 +1,8 @@
 //! A deployment asks: what people need to know is put together, and each of them gets a link.
 
 use domain::approval::{
-    Approval, ApprovalId, ApprovalPolicy, Approver, ChecklistItem, CommitLine, Contributor, Facts, IntegrationFacts,
-    Question, checklist, co_authors, resources, token,
+    Approval, ApprovalId, ApprovalPolicy, Approver, ChecklistItem, CommitLine, Contributor, Counted, Facts,
+    IntegrationFacts, Question, checklist, co_authors, resources, token,
 };
 use domain::deployment::{Deployment, Leg};
 use domain::environment_state::Unstable;
@@ -13,13 +13,14 @@ use domain::message;
 use domain::names::{CommitSha, Digest, RepositoryName, TaskToken};
 use domain::parking::{Parked, WaitsFor};
 use domain::release::ACCEPTANCE;
+use github::{Between, Commit, GitHub};
 use jiff::Timestamp;
 
 use crate::{Context, Error, TaskOutput, look};
 
-/// How many commits since the last accepted release are looked at for their authors. Beyond that, people are told that
-/// there are more; whoever wrote only those may answer.
-const COMMITS: usize = 500;
+/// How many commits are read at most, to know who wrote a release: 20 pages, for which GitHub takes most of the time that
+/// it has. With more, nobody would know who may accept it.
+const COMMITS: usize = 2000;
 
 /// Parks the deployment, then asks.
 pub async fn ask(
@@ -41,12 +42,20 @@ pub async fn ask(
 }
 
 /// Puts the question together and writes its record. Another invocation may have been first, and its record counts.
-pub async fn put(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Approval, Error> {
+pub async fn put(
+    context: &Context,
+    deployment: &Deployment,
+    waits_since: Timestamp,
+    now: Timestamp,
+) -> Result<Approval, Error> {
     let head = context.ledger.head(&deployment.id).await?;
     let release = head.and_then(|head| head.status.release);
     let release =
         release.ok_or_else(|| look::contradiction("its record does not say which release is to be accepted"))?;
-    let approval = prepare(context, deployment, release, policy(deployment)?, now).await?;
+    // Without a key nobody could be sent a link.
+    context.keys.keys(now).await?;
+    let question = question(context, deployment, release, policy(deployment)?, waits_since).await?;
+    let approval = Approval::ask(deployment, question, now);
     Ok(context.ledger.create_approval(&approval).await?)
 }
 
@@ -76,63 +85,112 @@ fn policy(deployment: &Deployment) -> Result<&ApprovalPolicy, Error> {
     })
 }
 
-async fn prepare(
+async fn question(
     context: &Context,
     deployment: &Deployment,
     release: Digest,
     policy: &ApprovalPolicy,
-    now: Timestamp,
-) -> Result<Approval, Error> {
-    // Without a key nobody could be sent a link.
-    context.keys.keys(now).await?;
+    waits_since: Timestamp,
+) -> Result<Question, Error> {
     let (application, environment) = (&deployment.application, &deployment.environment);
     let state = context.ledger.environment(application, &environment.name).await?;
     let since = state.stable.map(|stable| stable.commit);
-    let github = context.github().await?;
-    let commits = github
-        .commits_between(application, since.as_ref(), &deployment.commit, COMMITS)
-        .await?;
-    // Where nothing is new, the commit itself is still somebody's work.
-    let own = if commits.commits.is_empty() {
-        github.commit(application, &deployment.commit).await?
-    } else {
-        None
-    };
+    let work = work(
+        &context.github().await?,
+        application,
+        since.as_ref(),
+        &deployment.commit,
+    )
+    .await?;
     let confirmed = context.approvers.confirmed().await?;
-    let unconfirmed = policy
-        .people
-        .iter()
-        .filter(|person| person.name.mail().is_some_and(|mail| !confirmed.contains(mail)))
-        .map(|person| person.name.clone());
     let tested = tested(&context.ledger.entries(&deployment.id).await?);
     let facts = with_unstable(context, deployment, tested, &state.unstable).await?;
-    let question = Question {
+    let compare_url = since
+        .as_ref()
+        .filter(|_| work.counted == Counted::SinceAccepted)
+        .map(|since| compare_page(&context.github_api, application, since, &deployment.commit));
+    Ok(Question {
         checklist: questions(context, &release).await?,
         release,
         policy: policy.clone(),
-        contributors: commits.commits.iter().chain(&own).flat_map(contributors).collect(),
+        contributors: work.commits.iter().chain(&work.own).flat_map(contributors).collect(),
         facts: Facts {
-            compare_url: commits
-                .since
-                .as_ref()
-                .map(|since| compare_page(&context.github_api, application, since, &deployment.commit)),
-            more_commits: more_than_listed(&commits),
-            commits: commits.commits.iter().map(line).collect(),
-            since: commits.since,
+            counted: work.counted,
+            compare_url,
+            author: work.author(&deployment.commit),
+            commits: work.commits.iter().map(line).collect(),
+            since,
             ..facts
         },
-        unconfirmed: unconfirmed.collect(),
-    };
-    Ok(Approval::ask(deployment, question, now))
+        unconfirmed: Approval::without_mail(policy, &confirmed),
+        waits_since,
+    })
 }
 
-/// How many commits there are beyond those that GitHub was asked for; one, where it does not count them.
-fn more_than_listed(commits: &github::Commits) -> u32 {
-    let more = match commits.total {
-        Some(total) => total.saturating_sub(commits.commits.len()),
-        None => usize::from(!commits.complete),
+/// What is to be accepted, as commits.
+struct Work {
+    counted: Counted,
+    /// All that count, newest first.
+    commits: Vec<Commit>,
+    /// The release's own, where it is none of those: it is still somebody's work.
+    own: Option<Commit>,
+}
+
+impl Work {
+    fn author(&self, commit: &CommitSha) -> String {
+        let own = self.commits.iter().chain(&self.own).find(|own| own.sha == *commit);
+        own.map(|own| own.author.name.clone()).unwrap_or_default()
+    }
+}
+
+/// Whose work a release is. Where not all of it can be read, nobody knows who may accept it, and nobody is asked.
+async fn work(
+    github: &GitHub,
+    application: &RepositoryName,
+    since: Option<&CommitSha>,
+    head: &CommitSha,
+) -> Result<Work, Error> {
+    let own = async || Ok::<_, Error>(github.commit(application, head).await?);
+    let Some(since) = since else {
+        // All of history would leave nobody in an existing repository who may accept its first release.
+        return Ok(Work {
+            counted: Counted::Own,
+            commits: own().await?.into_iter().collect(),
+            own: None,
+        });
     };
-    u32::try_from(more).unwrap_or(u32::MAX)
+    match github.commits_between(application, since, head, COMMITS).await? {
+        Between::Commits(commits) => Ok(Work {
+            counted: Counted::SinceAccepted,
+            own: if commits.is_empty() { own().await? } else { None },
+            commits,
+        }),
+        Between::TooMany => Err(too_much(format!(
+            "more than {COMMITS} commits would have to be read to know who wrote what is new since {}, which was accepted \
+             last",
+            since.short()
+        ))),
+        Between::Unrelated => {
+            let commits = github.commits_up_to(application, head, COMMITS).await?;
+            let commits = commits.ok_or_else(|| {
+                too_much(format!(
+                    "GitHub finds nothing in common with {}, which was accepted last, and more than {COMMITS} commits \
+                     lead to {}",
+                    since.short(),
+                    head.short()
+                ))
+            })?;
+            Ok(Work {
+                counted: Counted::All,
+                commits,
+                own: None,
+            })
+        }
+    }
+}
+
+fn too_much(cause: String) -> Error {
+    Error::Named(Failure::new(Name::TooMuchToRead, cause))
 }
 
 /// Where GitHub shows the difference between two commits. GitHub Enterprise Server has its API below `/api/v3` of the
@@ -146,13 +204,13 @@ fn compare_page(api: &str, application: &RepositoryName, since: &CommitSha, head
 }
 
 /// Everybody who had a part in a commit.
-fn contributors(commit: &github::Commit) -> Vec<Contributor> {
+fn contributors(commit: &Commit) -> Vec<Contributor> {
     let mut people = vec![commit.author.clone(), commit.committer.clone()];
     people.extend(co_authors(&commit.message));
     people
 }
 
-fn line(commit: &github::Commit) -> CommitLine {
+fn line(commit: &Commit) -> CommitLine {
     CommitLine {
         commit: commit.sha.clone(),
         title: commit.title.clone(),

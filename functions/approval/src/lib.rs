@@ -146,6 +146,7 @@ pub const RAISES: &[Name] = &[
     Name::Unavailable,
     Name::AccessDenied,
     Name::GitHubDenied,
+    Name::TooMuchToRead,
     Name::ReleaseMissing,
     Name::ReleaseAltered,
     Name::UnsupportedAssembly,
@@ -165,6 +166,11 @@ impl From<Error> for Failure {
         }
     }
 }
+
+/// How long GitHub has for everything that it is asked about one release. The function has 30 seconds, and what is left
+/// to do is asked of AWS, which is quick; people's mails, where there is no time for all of them, are sent at the next
+/// look.
+const GITHUB_WITHIN: Duration = Duration::from_secs(20);
 
 /// What approval works with, made once when it starts.
 #[derive(Debug)]
@@ -192,9 +198,9 @@ impl Context {
         let aws = Aws::from_environment().await;
         let parameters = Parameters::new(aws.ssm());
         let github_api = lambda::setting("LOCKGATE_GITHUB_API")?;
-        // Whatever else there is to do when people are asked has to fit into the function's time as well.
         let patience = Patience {
-            question: Duration::from_secs(10),
+            call: Duration::from_secs(10),
+            question: GITHUB_WITHIN,
             ..Patience::default()
         };
         Ok(Self {
@@ -223,7 +229,7 @@ impl Context {
                 let cause = format!("{}: {fault}", self.github_token);
                 Error::Named(Failure::new(Name::GitHubDenied, cause))
             })?;
-        Ok(self.github.bearing(token))
+        Ok(self.github.bearing(token).within(GITHUB_WITHIN))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Looks at an approval that waits: what is due is done, and what was decided is carried out.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use aws::executions::Standing;
@@ -19,12 +18,15 @@ use crate::{Context, Decision, Error, TaskOutput, ask};
 /// When to try again what another service kept from being done.
 const SOON: SignedDuration = SignedDuration::from_mins(1);
 
+/// For so long, it is no news to operators that GitHub does not answer.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
+
 /// What a look led to.
 #[derive(Debug, Default)]
 pub struct Looked {
     /// Whether the task waits no longer.
     pub answered: bool,
-    /// Why a mail that is due is not sent. Everything else was done all the same.
+    /// Why people wait for a mail that is due. Everything else was done all the same.
     pub unsent: Option<Error>,
 }
 
@@ -37,7 +39,7 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<TaskOu
     let mut answered = 0;
     let mut unsent = None;
     for parked in waiting {
-        let looked = at(context, &parked, now).await?;
+        let looked = Box::pin(at(context, &parked, now)).await?;
         answered += usize::from(looked.answered);
         unsent = unsent.or(looked.unsent);
     }
@@ -96,7 +98,7 @@ pub async fn is_over(context: &Context, deployment: &DeploymentId) -> Result<boo
 async fn ask_anew(context: &Context, parked: &Parked, now: Timestamp) -> Result<ControlFlow<Looked, Approval>, Error> {
     let deployment = requested(context, parked).await?;
     let asked = match &deployment {
-        Some(deployment) => ask::put(context, deployment, now).await,
+        Some(deployment) => ask::put(context, deployment, parked.since, now).await,
         None => Err(contradiction("its record does not say that it was asked for")),
     };
     let error = match asked {
@@ -108,7 +110,11 @@ async fn ask_anew(context: &Context, parked: &Parked, now: Timestamp) -> Result<
             if now < last_moment(deployment.as_ref(), parked) {
                 tracing::warn!(error.cause = %error, "nobody can be asked yet");
                 context.ledger.look_again(parked, now + SOON).await?;
-                return Ok(ControlFlow::Break(Looked::default()));
+                let is_news = now.duration_since(parked.since) >= PATIENCE;
+                return Ok(ControlFlow::Break(Looked {
+                    answered: false,
+                    unsent: is_news.then_some(Error::GitHub(error)),
+                }));
             }
             let cause = format!("nobody could be asked in time, since nobody knows who wrote it: {error}");
             context
@@ -137,11 +143,8 @@ pub fn contradiction(sentence: &str) -> Error {
 }
 
 fn last_moment(deployment: Option<&Deployment>, parked: &Parked) -> Timestamp {
-    let within = deployment
-        .and_then(|deployment| deployment.environment.approval.as_ref())
-        .map_or(0, |policy| policy.within_seconds);
-    let within = SignedDuration::from_secs(i64::try_from(within).unwrap_or(i64::MAX));
-    parked.since.checked_add(within).unwrap_or(Timestamp::MAX)
+    let policy = deployment.and_then(|deployment| deployment.environment.approval.as_ref());
+    policy.map_or(parked.since, |policy| Approval::deadline_of(policy, parked.since))
 }
 
 async fn requested(context: &Context, parked: &Parked) -> Result<Option<Deployment>, Error> {
@@ -189,19 +192,22 @@ async fn do_what_is_due(
     Ok((approval, None))
 }
 
-/// Who has confirmed their subscription by now gets the question after all.
+/// Who has confirmed their subscription by now gets the question after all, and who has ended it gets no reminder.
 async fn note_confirmed(context: &Context, approval: Approval) -> Result<Approval, Error> {
-    if approval.unconfirmed.is_empty() {
+    if approval.awaited().iter().all(|approver| approver.mail().is_none()) {
         return Ok(approval);
     }
     match context.approvers.confirmed().await {
         Ok(confirmed) => {
-            let is_confirmed = |approver: &&Approver| approver.mail().is_some_and(|mail| confirmed.contains(mail));
-            let news: BTreeSet<Approver> = approval.unconfirmed.iter().filter(is_confirmed).cloned().collect();
-            change(context, approval, |approval| approval.note_confirmed(&news)).await
+            let mut noted = approval.clone();
+            noted.note_confirmed(&confirmed);
+            if noted == approval {
+                return Ok(approval);
+            }
+            change(context, approval, |approval| approval.note_confirmed(&confirmed)).await
         }
         Err(error) => {
-            tracing::warn!(error.cause = %error, "nobody knows who has confirmed by now");
+            tracing::warn!(error.cause = %error, "nobody knows who wants mail now");
             Ok(approval)
         }
     }
@@ -220,6 +226,17 @@ async fn send(
         .map(|approver| (approver, false))
         .chain(remind.iter().map(|approver| (approver, true)));
     let mut unsent = None;
+    // Before anybody waits for somebody whom no mail reaches.
+    if approval.owes_operators() {
+        let message = message::unconfirmed(&approval);
+        match context.operators.tell(&message.subject, &message.body).await {
+            Ok(()) => approval = change(context, approval, |approval| approval.operators_told = true).await?,
+            Err(error) => {
+                tracing::warn!(error.cause = %error, "operators are not told yet");
+                unsent = Some(error.into());
+            }
+        }
+    }
     for (approver, is_reminder) in due {
         match ask::mail(context, &approval, approver, is_reminder, now).await {
             // Noted one by one: who dies in between sends one mail twice, and not all of them.
@@ -230,17 +247,7 @@ async fn send(
             }
         }
         if approval.outcome.is_some() {
-            return Ok((approval, unsent));
-        }
-    }
-    if approval.owes_operators() {
-        let message = message::unconfirmed(&approval);
-        match context.operators.tell(&message.subject, &message.body).await {
-            Ok(()) => approval = change(context, approval, |approval| approval.operators_told = true).await?,
-            Err(error) => {
-                tracing::warn!(error.cause = %error, "operators are not told yet");
-                unsent = unsent.or(Some(error.into()));
-            }
+            break;
         }
     }
     Ok((approval, unsent))

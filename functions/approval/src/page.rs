@@ -6,9 +6,11 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::approval::{Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, CommitLine, Facts, Outcome};
+use domain::approval::{
+    Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, CommitLine, Counted, Facts, Outcome,
+};
 use domain::change_set::{How, Loss, Summary};
-use domain::message::duration;
+use domain::message::{author, counted, duration};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
@@ -56,7 +58,7 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
             (tests(approval))
             (lost(approval))
             @if let Some(complaint) = &form.complaint {
-                p.notice role="alert" { strong { "Not recorded: " } (complaint) }
+                p.notice #complaint role="alert" { strong { "Not recorded: " } (complaint) }
             }
         }
         (changes(approval))
@@ -69,7 +71,10 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
             section {
                 h2 { "Your answer" }
                 label for="comment" { "Comment " span.soft { "(needed to reject; kept on record)" } }
-                textarea #comment name="comment" maxlength=(COMMENT_LIMIT) { (form.comment) }
+                // What is complained of is always the comment.
+                textarea #comment name="comment" maxlength=(COMMENT_LIMIT)
+                    aria-invalid=[form.complaint.as_ref().map(|_| "true")]
+                    aria-describedby=[form.complaint.as_ref().map(|_| "complaint")] { (form.comment) }
                 div.buttons {
                     button.accept type="submit" name="decision" value="accept" { "Accept" }
                     button.reject type="submit" name="decision" value="reject" { "Reject" }
@@ -159,6 +164,7 @@ fn facts(approval: &Approval) -> Markup {
                 dt { "Version" } dd { (approval.version) }
                 dt { "Environment" } dd { (approval.environment) " (account " (approval.account) ", " (approval.region) ")" }
                 dt { "Commit" } dd { code { (approval.commit.short()) } " " (approval.title) }
+                dt { "Author" } dd { (author(approval)) }
                 dt { "Release" } dd { code { (approval.release) } }
                 dt { "Deployment" } dd { code { (approval.deployment) } }
                 dt { "Asked for by" } dd { (approval.requested_by) ", " (moment(approval.asked_at)) }
@@ -169,9 +175,11 @@ fn facts(approval: &Approval) -> Markup {
 
 fn changes(approval: &Approval) -> Markup {
     let facts = &approval.facts;
+    let is_usual = facts.since.is_some() && facts.counted == Counted::SinceAccepted;
     html! {
         section {
-            h2 { "What changed" @if facts.since.is_some() { " since the last accepted release" } }
+            h2 { "What changed" @if is_usual { " since the last accepted release" } }
+            @if !is_usual { p.soft { (counted(facts)) "." } }
             @if facts.commits.is_empty() {
                 p { "No commits that are not in what was accepted before." }
             }
@@ -192,6 +200,7 @@ fn changes(approval: &Approval) -> Markup {
                 @for stack in &facts.stacks {
                     li { strong { (stack.stack) } ": " (resources(stack.summary.as_ref())) }
                 }
+                @if facts.unlisted.stacks > 0 { li { "and in " (facts.unlisted.stacks) " more stacks" } }
             }
         }
     }
@@ -226,13 +235,16 @@ fn lost(approval: &Approval) -> Markup {
     let summaries = approval.facts.stacks.iter().filter_map(|stack| stack.summary.as_ref());
     let losses = summaries.flat_map(|summary| &summary.losses);
     let lost: Vec<&Loss> = losses.filter(|loss| loss.stateful && !loss.kept).collect();
-    let is_certain = lost.iter().any(|loss| loss.how != How::MayBeReplaced);
+    // Where there was no room for any of them, the worst is said.
+    let is_certain = lost.is_empty() || lost.iter().any(|loss| loss.how != How::MayBeReplaced);
+    let more = (approval.facts.data_lost() as usize).saturating_sub(lost.len());
     html! {
-        @if !lost.is_empty() {
+        @if !lost.is_empty() || more > 0 {
             div.notice {
                 strong { @if is_certain { "This release costs data" } @else { "This release may cost data" } }
                 ul {
-                    @for loss in lost { li { (gone(loss)) } }
+                    @for loss in &lost { li { (gone(loss)) } }
+                    @if more > 0 { li { (more) @if !lost.is_empty() { " more" } " that hold data and are not listed here" } }
                 }
             }
         }
@@ -245,7 +257,7 @@ fn resources(summary: Option<&Summary>) -> Markup {
     };
     html! {
         (counts(summary))
-        @if !summary.losses.is_empty() {
+        @if !summary.losses.is_empty() || summary.truncated > 0 {
             ul {
                 @for loss in &summary.losses {
                     li { (gone(loss)) }
@@ -312,10 +324,11 @@ fn tests(approval: &Approval) -> Markup {
     html! {
         ul {
             @match &facts.smoke_tests {
-                Some(report) if !report.checks.is_empty() => {
+                Some(report) if !report.checks.is_empty() || facts.unlisted.checks > 0 => {
                     li {
                         (verdict("Smoke tests", report.passed)) ": "
                         (report.checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>().join(", "))
+                        @if facts.unlisted.checks > 0 { (facts.unlisted.checks) " that are not listed here" }
                     }
                 }
                 _ => li { "The release has no smoke tests." }

@@ -1,22 +1,24 @@
 //! Who may see and say what, by the route that API Gateway matched.
 //!
-//! `GET` and `HEAD` change nothing, however often a mail scanner opens a link. A link's `POST` counts only with the
+//! `GET` and `HEAD` decide nothing, however often a mail scanner opens a link. A link's `POST` counts only with the
 //! nonce of a page that was opened before, and not from another site's page. The command's routes are let through by IAM.
 
-use aws::approvals::Source;
 use domain::approval::token::{check_nonce, nonce, verify};
-use domain::approval::{Approval, ApprovalId, Approver, BadToken, Ballot, Choice, Refusal, Via};
+use domain::approval::{Approval, ApprovalId, Approver, BadToken, Ballot, Choice, Listing, Refusal, Via, Waiting};
 use domain::harmless::harmless;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::answer;
+use crate::answer::{self, Sender};
 use crate::http::{BodyFault, Request, Response};
 use crate::page::{self, Form};
 use crate::{Context, Error};
 
 const NOT_VALID: &str =
     "This link is not valid. Open the one in the newest mail, or ask whoever operates the pipeline.";
+const NOT_ASKED: &str = "the caller is none of the people asked";
+const TOO_LONG: &str = "the answer is too long to be read";
+const UNREADABLE: &str = "the answer cannot be read";
 const FOREIGN: &str = "Open the link from your mail, and answer on the page that it shows.";
 
 const SHOW: &str = "GET /approvals/{id}";
@@ -24,6 +26,10 @@ const SHOW_HEADERS: &str = "HEAD /approvals/{id}";
 const ANSWER: &str = "POST /approvals/{id}";
 const ANSWER_BY_COMMAND: &str = "POST /approvals/{id}/ballots";
 const LIST: &str = "GET /approvals";
+
+/// How many approvals are listed. With everybody asked in each of them, that is still less than the 6 MB that a function
+/// may answer.
+const LISTED: usize = 200;
 
 /// Answers a person's request. Whatever goes wrong has a page, or a sentence for the command.
 pub async fn respond(context: &Context, request: &Request, now: Timestamp) -> Response {
@@ -88,6 +94,7 @@ async fn reader(context: &Context, request: &Request, token: &str, now: Timestam
         return Ok(None);
     };
     let Some(approval) = context.ledger.approval(&id).await? else {
+        unknown(&id);
         return Ok(None);
     };
     let mut verified = verify(&context.keys.keys(now).await?, &approval, token, now);
@@ -102,16 +109,24 @@ async fn reader(context: &Context, request: &Request, token: &str, now: Timestam
             via: Some(Via::Link { key }),
         })),
         // It still shows its holder what was decided.
-        Err(BadToken::Expired(me)) => Ok(Some(Reader {
-            approval,
-            me,
-            via: None,
-        })),
+        Err(BadToken::Expired(me)) => {
+            answer::audit(context, &id, "the link has expired", Sender::Link(Some(&me)), now).await;
+            Ok(Some(Reader {
+                approval,
+                me,
+                via: None,
+            }))
+        }
         Err(BadToken::Wrong) => {
-            answer::audit(context, &id, "the link's token is not valid", None, Source::Link, now).await;
+            answer::audit(context, &id, "the link's token is not valid", Sender::Link(None), now).await;
             Ok(None)
         }
     }
+}
+
+/// Nothing is kept of what nobody is asked about, as anybody can make up such a name.
+fn unknown(id: &ApprovalId) {
+    tracing::warn!(approval.id = %id, "a link or an answer names no approval");
 }
 
 async fn show(context: &Context, request: &Request, now: Timestamp) -> Result<Response, Error> {
@@ -198,14 +213,17 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
     let body = match request.text() {
         Ok(body) => body,
         Err(BodyFault::TooLarge) => {
-            audit_unread(context, request, Source::Link, now).await?;
+            audit_unread(context, request, TOO_LONG, Sender::Link(None), now).await?;
             return Ok(page::notice(
                 413,
                 "That is too long",
                 "Nothing was recorded. A comment may have 2,000 characters; go back and shorten it.",
             ));
         }
-        Err(BodyFault::Malformed) => return Ok(page::notice(400, "That cannot be read", "Nothing was recorded.")),
+        Err(BodyFault::Malformed) => {
+            audit_unread(context, request, UNREADABLE, Sender::Link(None), now).await?;
+            return Ok(page::notice(400, "That cannot be read", "Nothing was recorded."));
+        }
     };
     let given = fields(&body);
     let Some(reader) = reader(context, request, &given.token, now).await? else {
@@ -214,10 +232,12 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
     let (approval, me) = (&reader.approval, &reader.me);
     if is_foreign(request, &context.pages) || !is_from_page(context, &reader, &given.nonce, now).await? {
         let why = "the answer did not come from the page";
-        answer::audit(context, &approval.id, why, Some(me), Source::Link, now).await;
+        answer::audit(context, &approval.id, why, Sender::Link(Some(me)), now).await;
         return Ok(page::notice(403, "Not recorded", FOREIGN));
     }
     let Some(decision) = given.decision else {
+        let why = "the answer neither accepts nor rejects";
+        answer::audit(context, &approval.id, why, Sender::Link(Some(me)), now).await;
         return Ok(page::notice(
             400,
             "That cannot be read",
@@ -225,15 +245,6 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
         ));
     };
     let Some(via) = reader.via.clone() else {
-        answer::audit(
-            context,
-            &approval.id,
-            "the link has expired",
-            Some(me),
-            Source::Link,
-            now,
-        )
-        .await;
         let refusal = approval.may_answer(me, now).err().unwrap_or(Refusal::TooLate);
         return Ok(not_recorded(approval, me, &refusal, now));
     };
@@ -293,12 +304,19 @@ async fn is_from_page(context: &Context, reader: &Reader, nonce: &str, now: Time
     Ok(check_nonce(&context.keys.newest(now).await?, id, me, nonce, now).is_ok())
 }
 
-/// Keeps that somebody sent more than is read, where that was to an approval of ours.
-async fn audit_unread(context: &Context, request: &Request, source: Source, now: Timestamp) -> Result<(), Error> {
-    if let Ok(id) = request.approval().parse::<ApprovalId>()
-        && context.ledger.approval(&id).await?.is_some()
-    {
-        answer::audit(context, &id, "the answer is too long to be read", None, source, now).await;
+/// Keeps that somebody sent what is not read, where that was to an approval of ours.
+async fn audit_unread(
+    context: &Context,
+    request: &Request,
+    why: &str,
+    sender: Sender<'_>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if let Ok(id) = request.approval().parse::<ApprovalId>() {
+        match context.ledger.approval(&id).await? {
+            Some(_) => answer::audit(context, &id, why, sender, now).await,
+            None => unknown(&id),
+        }
     }
     Ok(())
 }
@@ -351,12 +369,13 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
     let said = match request.text() {
         Ok(body) => serde_json::from_str::<SaidByCommand>(&body).ok(),
         Err(BodyFault::TooLarge) => {
-            audit_unread(context, request, Source::Command, now).await?;
+            audit_unread(context, request, TOO_LONG, Sender::Command(None, arn), now).await?;
             return Ok(tell(413, "refused", "the comment is too long", None));
         }
         Err(BodyFault::Malformed) => None,
     };
     let Some(said) = said else {
+        audit_unread(context, request, UNREADABLE, Sender::Command(None, arn), now).await?;
         return Ok(tell(
             400,
             "refused",
@@ -364,17 +383,21 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
             None,
         ));
     };
-    let approval = match request.approval().parse::<ApprovalId>() {
-        Ok(id) => context.ledger.approval(&id).await?,
+    let id = request.approval().parse::<ApprovalId>();
+    let approval = match &id {
+        Ok(id) => context.ledger.approval(id).await?,
         Err(_) => None,
     };
     let Some(approval) = approval else {
+        if let Ok(id) = &id {
+            unknown(id);
+        }
         return Ok(tell(404, "unknown", "nobody is asked about this deployment", None));
     };
     let person = approval.policy.person_of_arn(arn);
     let (Some(person), Ok(principal)) = (person, arn.parse()) else {
         let sentence = format!("{} is none of the people asked", harmless(arn, 200));
-        answer::audit(context, &approval.id, &sentence, None, Source::Command, now).await;
+        answer::audit(context, &approval.id, NOT_ASKED, Sender::Command(None, arn), now).await;
         return Ok(tell(403, "refused", sentence, None));
     };
     let ballot = Ballot {
@@ -388,6 +411,11 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
     let answered = answer::take(context, &approval, ballot, now).await?;
     Ok(match answered.refused {
         None => tell(200, "counted", "your answer counts", Some(answered.approval)),
+        // There is no page that shows how it ended.
+        Some(refusal @ Refusal::Over(_)) => {
+            let sentence = format!("{refusal}: {}", answered.approval.cause());
+            tell(409, "refused", sentence, Some(answered.approval))
+        }
         Some(refusal) => tell(409, "refused", refusal.to_string(), Some(answered.approval)),
     })
 }
@@ -397,7 +425,7 @@ async fn list(context: &Context, request: &Request, now: Timestamp) -> Result<Re
     if request.caller().is_none() {
         return Ok(tell(403, "refused", "IAM names no caller", None));
     }
-    let mut waiting = context.ledger.waiting_approvals(now).await?;
-    waiting.sort_by_key(|approval| approval.asked_at);
-    Ok(Response::json(200, &waiting))
+    let (waiting, more) = context.ledger.waiting_approvals(LISTED, now).await?;
+    let waiting = waiting.iter().map(Waiting::from).collect();
+    Ok(Response::json(200, &Listing { waiting, more }))
 }

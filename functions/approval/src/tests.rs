@@ -370,6 +370,18 @@ impl Site {
             .collect()
     }
 
+    /// Who gave those of them that came by the command.
+    fn callers(&self) -> Vec<String> {
+        let state = self.aws.state();
+        let refused = state
+            .table
+            .items
+            .iter()
+            .filter(|((_, sk), _)| sk.starts_with("refused#"));
+        let caller = |item: &Item| item["caller"]["S"].as_str().map(str::to_owned);
+        refused.filter_map(|(_, item)| caller(item)).collect()
+    }
+
     /// All that is kept, but for what is kept of refused answers.
     fn kept(&self) -> BTreeMap<(String, String), Item> {
         let mut items = self.aws.state().table.items.clone();

@@ -28,7 +28,7 @@ export class OperatorAlarm extends cloudwatch.Alarm {
       evaluationPeriods: 1,
       comparisonOperator: props.comparison ?? cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: props.missing ?? cloudwatch.TreatMissingData.NOT_BREACHING,
-      alarmDescription: [props.happened, `What to do: ${runbookUrl(props.runbook, props.notifications.runbook)}`, `Where to look: ${props.link}`].join('\n\n'),
+      alarmDescription: [props.happened, `What to do: ${runbookUrl(props.runbook, props.notifications?.runbook)}`, `Where to look: ${props.link}`].join('\n\n'),
     });
     if (props.notifications) {
       this.addAlarmAction(new actions.SnsAction(props.notifications.topic));

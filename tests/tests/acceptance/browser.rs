@@ -21,9 +21,19 @@ struct Seen {
     afterwards: String,
     statuses: [u16; 3],
     headers: BTreeMap<String, String>,
+    complaint: Complaint,
+    /// The statuses of each state of the page that axe looked at.
+    inspected: BTreeMap<String, Vec<u16>>,
     requests: Vec<String>,
     buttons_afterwards: usize,
     faults: Vec<String>,
+}
+
+/// What the page says about a comment that is missing.
+#[derive(Debug, Deserialize)]
+struct Complaint {
+    invalid: String,
+    text: String,
 }
 
 /// Where pictures of the page go: into the documentation where somebody asks for that, so that a test changes no files.
@@ -81,6 +91,16 @@ fn a_person_reads_ticks_and_accepts_in_a_browser_without_javascript_and_axe_find
             (seen.answered.as_str(), seen.afterwards.as_str()),
             ("Thank you: you accepted", "You accepted")
         );
+        assert_eq!(seen.complaint.invalid, "true");
+        assert!(seen.complaint.text.contains("a rejection needs a comment"), "{seen:#?}");
+        let inspected = [
+            ("answered", 200),
+            ("comment-missing", 422),
+            ("not-valid", 403),
+            ("question", 200),
+        ];
+        let inspected = inspected.map(|(state, status)| (state.to_owned(), vec![status]));
+        assert_eq!(seen.inspected, BTreeMap::from(inspected));
         let page = link.split_once('?').expect("a link has a token").0;
         assert_eq!(
             seen.requests,

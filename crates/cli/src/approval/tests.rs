@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
 use clap::Parser as _;
-use domain::approval::{Ballot, Question, Via};
+use domain::approval::{Approval, Ballot, Question, Via};
 use domain::names::Digest;
 use fake_aws::sample;
 use jiff::SignedDuration;
@@ -43,6 +43,7 @@ fn waiting(number: u8, reference: &str) -> Approval {
         .unwrap(),
         checklist: vec![],
         unconfirmed: vec![],
+        waits_since: asked_at(),
     };
     Approval::ask(&deployment, question, asked_at())
 }
@@ -68,20 +69,27 @@ fn what_waits_is_listed_with_whose_answers_are_needed_since_when_and_until_when(
     half.unconfirmed = vec![LEAD.parse().unwrap()];
     let overdue = waiting(2, "v1.4.0-rc.2\u{1b}[2J\n\u{202e}done");
     let now = asked_at() + SignedDuration::from_mins(150);
+    let [half, overdue] = [&half, &overdue].map(Waiting::from);
     let mut soon = table(&[half, overdue.clone()], now);
     insta::assert_snapshot!(soon.set_width(130).trim_fmt());
     let late = now + SignedDuration::from_hours(24);
-    let listing = listed(&[overdue], late);
+    let of = |waiting, more| listed(&Listing { waiting, more }, late);
+    let listing = of(vec![overdue.clone()], 0);
     assert!(listing.lines().any(|line| line.ends_with(" over")), "{listing}");
-    assert_eq!(listed(&[], now), "Nothing waits for anybody.");
+    let part = of(vec![overdue], 7);
+    assert!(part.ends_with("\nand 7 more, which have not waited as long"), "{part}");
+    assert_eq!(of(vec![], 0), "Nothing waits for anybody.");
 }
 
 #[test]
-fn programs_get_the_whole_record_and_nothing_that_answers_for_anybody() {
-    let printed = table::Output::Json.print(&[waiting(1, "v1.4.0-rc.1")], String::new);
+fn programs_get_what_is_listed_and_nothing_that_answers_for_anybody() {
+    let mut half = waiting(1, "v1.4.0-rc.1");
+    accepts(&mut half, QA);
+    half.unconfirmed = vec![LEAD.parse().unwrap()];
+    let printed = table::Output::Json.print(&[Waiting::from(&half)], String::new);
     let printed: Value = serde_json::from_str(&printed).unwrap();
     insta::assert_json_snapshot!(printed);
-    assert_eq!(table::Output::Json.print(&Vec::<Approval>::new(), String::new), "[]");
+    assert_eq!(table::Output::Json.print(&Vec::<Waiting>::new(), String::new), "[]");
 }
 
 #[test]

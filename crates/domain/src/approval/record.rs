@@ -83,7 +83,7 @@ pub struct Approval {
     pub remind_at: Timestamp,
     /// From here on no answer counts.
     pub deadline: Timestamp,
-    /// Those whose mail address did not confirm that it wants our mail.
+    /// Those whose mail address does not want our mail: it was never confirmed, or unsubscribed since.
     pub unconfirmed: Vec<Approver>,
     /// Whether operators were told of these.
     #[serde(default)]
@@ -109,8 +109,10 @@ pub struct Question {
     pub facts: Facts,
     /// What they are to try.
     pub checklist: Vec<ChecklistItem>,
-    /// Those whose mail address did not confirm that it wants our mail.
+    /// Those whose mail address does not want our mail.
     pub unconfirmed: Vec<Approver>,
+    /// Since when the deployment waits for it. People's time counts from there on, as that of the state that waits does.
+    pub waits_since: Timestamp,
 }
 
 /// What the people who are asked are shown.
@@ -118,9 +120,15 @@ pub struct Question {
 pub struct Facts {
     /// The commit that is stable in the environment.
     pub since: Option<CommitSha>,
+    /// Which commits are counted.
+    #[serde(default)]
+    pub counted: Counted,
     /// Where GitHub shows the difference.
     pub compare_url: Option<String>,
-    /// The commits since then, newest first.
+    /// Who wrote the commit that the release was built from, harmless; empty, where nobody knows.
+    #[serde(default)]
+    pub author: String,
+    /// The commits, newest first.
     pub commits: Vec<CommitLine>,
     /// How many more there are.
     pub more_commits: u32,
@@ -136,6 +144,33 @@ pub struct Facts {
     pub smoke_tests: Option<Report>,
     /// How the integration tests went; nothing where the release has none.
     pub integration_tests: Option<IntegrationFacts>,
+    /// What there was no room for, beside commits and losses, which are counted where they are listed.
+    #[serde(default)]
+    pub unlisted: Unlisted,
+}
+
+/// Which commits are counted as those of a release: whoever wrote one of them may not accept it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counted {
+    /// Those since the one that is stable in the environment.
+    #[default]
+    SinceAccepted,
+    /// All that lead to the release's own: GitHub finds nothing in common with the one that is stable.
+    All,
+    /// The release's own, as nothing was accepted in the environment before.
+    Own,
+}
+
+/// How much of the facts there was no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Unlisted {
+    /// Smoke tests' checks.
+    pub checks: u32,
+    /// Stacks.
+    pub stacks: u32,
+    /// Resources of these stacks whose data is gone, or may be.
+    pub data_lost: u32,
 }
 
 /// One commit, in a line.
@@ -313,11 +348,7 @@ impl Approval {
     /// Asks, from now on. Texts are made harmless, and the record is kept small enough for one item of the ledger.
     pub fn ask(deployment: &Deployment, question: Question, now: Timestamp) -> Self {
         let policy = question.policy;
-        let after = |seconds: u64| {
-            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-            // Whole seconds, as tokens have them.
-            Timestamp::from_second(now.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
-        };
+        let since = question.waits_since;
         Self {
             id: ApprovalId::of(&deployment.id, policy.when),
             deployment: deployment.id.clone(),
@@ -334,8 +365,8 @@ impl Approval {
             facts: question.facts.fit(),
             checklist: question.checklist,
             asked_at: now,
-            remind_at: after(policy.within_seconds / 2),
-            deadline: after(policy.within_seconds),
+            remind_at: after(since, policy.within_seconds / 2),
+            deadline: Self::deadline_of(&policy, since),
             unconfirmed: question.unconfirmed,
             operators_told: false,
             mails: BTreeMap::new(),
@@ -343,6 +374,28 @@ impl Approval {
             outcome: None,
             policy,
         }
+    }
+
+    /// From when on no answer counts to what waits since then.
+    pub fn deadline_of(policy: &ApprovalPolicy, since: Timestamp) -> Timestamp {
+        after(since, policy.within_seconds)
+    }
+
+    /// Of the people whom a policy asks, those whose mail address is not among these, which want our mail.
+    pub fn without_mail(policy: &ApprovalPolicy, confirmed: &BTreeSet<String>) -> Vec<Approver> {
+        let people = policy.people.iter().map(|person| &person.name);
+        people
+            .filter(|name| name.mail().is_some_and(|mail| !confirmed.contains(mail)))
+            .cloned()
+            .collect()
+    }
+
+    /// Who wrote the commit that the release was built from.
+    pub fn author(&self) -> Option<&str> {
+        let facts = &self.facts;
+        let line = facts.commits.iter().find(|line| line.commit == self.commit);
+        let names = [Some(facts.author.as_str()), line.map(|line| line.author.as_str())];
+        names.into_iter().flatten().find(|name| !name.is_empty())
     }
 
     /// Whether this approver's answer would count now.
@@ -497,16 +550,25 @@ impl Approval {
         self.mails.insert(approver.clone(), next);
     }
 
-    /// Remembers which addresses want our mail by now, and says whether that is news.
-    pub fn note_confirmed(&mut self, confirmed: &BTreeSet<Approver>) -> bool {
-        let before = self.unconfirmed.len();
-        self.unconfirmed.retain(|approver| !confirmed.contains(approver));
-        self.unconfirmed.len() < before
+    /// Remembers which addresses want our mail now. Of somebody whom none reaches any more, operators are told anew.
+    pub fn note_confirmed(&mut self, confirmed: &BTreeSet<String>) {
+        let before = self.unreached();
+        self.unconfirmed = Self::without_mail(&self.policy, confirmed);
+        if self.unreached().iter().any(|approver| !before.contains(approver)) {
+            self.operators_told = false;
+        }
     }
 
-    /// Whether operators are still to be told that no mail reaches some of those who are asked.
+    /// Those whose answer is awaited and whom no mail reaches.
+    pub fn unreached(&self) -> Vec<Approver> {
+        let mut awaited = self.awaited();
+        awaited.retain(|approver| self.unconfirmed.contains(approver));
+        awaited
+    }
+
+    /// Whether operators are still to be told that no mail reaches some of those whose answer is awaited.
     pub fn owes_operators(&self) -> bool {
-        self.outcome.is_none() && !self.unconfirmed.is_empty() && !self.operators_told
+        !self.operators_told && !self.unreached().is_empty()
     }
 
     /// When to look again: something may be due then, or half done.
@@ -622,6 +684,7 @@ impl Facts {
             commit.title = harmless(&commit.title, 100);
             commit.author = harmless(&commit.author, 100);
         }
+        self.author = harmless(&self.author, 100);
         self.compare_url = self.compare_url.filter(|url| url.len() <= 1000);
         self.keep_commits(Self::COMMITS_LIMIT);
         while serde_json::to_vec(&self).is_ok_and(|json| json.len() > Self::SIZE_LIMIT) && self.drop_some() {}
@@ -631,9 +694,15 @@ impl Facts {
     fn keep_commits(&mut self, most: usize) {
         let over = self.commits.len().saturating_sub(most);
         self.commits.truncate(most);
-        self.more_commits = self
-            .more_commits
-            .saturating_add(u32::try_from(over).unwrap_or(u32::MAX));
+        self.more_commits = add(self.more_commits, over);
+    }
+
+    /// How many resources' data is gone, or may be.
+    pub fn data_lost(&self) -> u32 {
+        let summaries = self.stacks.iter().filter_map(|stack| stack.summary.as_ref());
+        summaries.fold(self.unlisted.data_lost, |sum, summary| {
+            sum.saturating_add(summary.data_lost)
+        })
     }
 
     /// Leaves out what is missed least, and says whether there was anything left to leave out.
@@ -651,9 +720,14 @@ impl Facts {
         } else if !self.commits.is_empty() {
             self.keep_commits(0);
         } else if let Some(report) = self.smoke_tests.as_mut().filter(|report| !report.checks.is_empty()) {
+            self.unlisted.checks = add(self.unlisted.checks, report.checks.len());
             report.checks.clear();
         } else {
-            self.stacks.truncate(self.stacks.len() / 2);
+            let dropped = self.stacks.split_off(self.stacks.len() / 2);
+            self.unlisted.stacks = add(self.unlisted.stacks, dropped.len());
+            for summary in dropped.iter().filter_map(|stack| stack.summary.as_ref()) {
+                self.unlisted.data_lost = self.unlisted.data_lost.saturating_add(summary.data_lost);
+            }
             return !self.stacks.is_empty();
         }
         true
@@ -662,6 +736,16 @@ impl Facts {
     fn summaries(&mut self) -> impl Iterator<Item = &mut Summary> {
         self.stacks.iter_mut().filter_map(|stack| stack.summary.as_mut())
     }
+}
+
+fn add(count: u32, more: usize) -> u32 {
+    count.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
+}
+
+/// So many seconds later, in whole seconds, as tokens have them.
+fn after(since: Timestamp, seconds: u64) -> Timestamp {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    Timestamp::from_second(since.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 /// Of those who had a part in a release, the ones who are asked: one for each person and part, so that the list is short

@@ -104,6 +104,7 @@ fn question(policy: ApprovalPolicy) -> Question {
         facts: Facts::default(),
         checklist: checklist::read("- [ ] a\n- [ ] b\n- [ ] c").unwrap(),
         unconfirmed: vec![],
+        waits_since: at(0),
     }
 }
 
@@ -385,10 +386,16 @@ fn the_deadline_and_the_reminder_are_whole_seconds_that_always_exist() {
             within_seconds,
             ..policy(&[(1, "qa")])
         };
-        Approval::ask(&deployment(), question(policy), now)
+        let question = Question {
+            waits_since: now,
+            ..question(policy)
+        };
+        // Whatever kept it from being asked at once.
+        Approval::ask(&deployment(), question, now + SignedDuration::from_secs(20))
     };
     let usual = ask(61);
-    assert_eq!((usual.asked_at, usual.remind_at, usual.deadline), (now, at(30), at(61)));
+    assert_eq!((usual.remind_at, usual.deadline), (at(30), at(61)));
+    assert_eq!(usual.asked_at, now + SignedDuration::from_secs(20));
     assert!(ask(u64::MAX).deadline > at(1_000_000));
 }
 
@@ -578,8 +585,7 @@ fn mail_goes_to_those_who_may_still_answer_and_twice_at_most() {
     approval.vote(accept("lead", 499)).unwrap();
     assert_eq!(approval.next_act(None, at(500)), mail("", "qa"));
     // An address that is confirmed late is asked, and need not be reminded at once.
-    assert!(!approval.note_confirmed(&people("qa lead").into_iter().collect()));
-    assert!(approval.note_confirmed(&people("qa tess").into_iter().collect()));
+    approval.note_confirmed(&mails("qa tess lead"));
     assert_eq!(approval.next_act(None, at(501)), mail("tess", "qa"));
     approval.note_mailed(&who("tess"), at(501));
     approval.note_mailed(&who("qa"), at(501));
@@ -594,6 +600,41 @@ fn mail_goes_to_those_who_may_still_answer_and_twice_at_most() {
     );
     approval.vote(accept("qa", 503)).unwrap();
     assert_eq!(approval.look_at(at(503)), at(623), "what follows may be half done");
+}
+
+fn mails(names: &str) -> BTreeSet<String> {
+    people(names).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn f43_who_ends_a_subscription_gets_no_reminder_and_operators_are_told_anew() {
+    let mut approval = asked(&[(2, "qa lead tess")]);
+    for name in ["qa", "lead", "tess"] {
+        approval.note_mailed(&who(name), at(1));
+    }
+    approval.note_confirmed(&mails("qa lead tess"));
+    assert!(!approval.owes_operators());
+    approval.note_confirmed(&mails("qa tess"));
+    assert!(approval.owes_operators());
+    assert_eq!(approval.unreached(), people("lead"));
+    approval.operators_told = true;
+    approval.note_confirmed(&mails("qa tess"));
+    assert!(!approval.owes_operators(), "it is no news");
+    let remind = |names| Act::Mail {
+        ask: vec![],
+        remind: people(names),
+    };
+    assert_eq!(approval.next_act(None, at(500)), remind("qa tess"));
+    // Who has answered needs no mail.
+    approval.vote(accept("tess", 501)).unwrap();
+    approval.note_confirmed(&mails("qa"));
+    assert!(!approval.owes_operators());
+    approval.note_confirmed(&mails(""));
+    assert!(approval.owes_operators());
+    assert_eq!(approval.unreached(), people("lead qa"));
+    // Who subscribes again is reminded after all.
+    approval.note_confirmed(&mails("lead"));
+    assert_eq!(approval.next_act(None, at(502)), remind("lead"));
 }
 
 #[test]
@@ -796,9 +837,9 @@ fn the_largest_approval_fits_into_a_ledger_item() {
         stacks: vec![
             StackFacts {
                 stack: "s".repeat(128).parse().unwrap(),
-                summary: Some(large),
+                summary: Some(Summary { data_lost: 3, ..large }),
             };
-            200
+            600
         ],
         smoke_tests: Some(Report::new(vec![check; 100])),
         ..Facts::default()
@@ -817,6 +858,11 @@ fn the_largest_approval_fits_into_a_ledger_item() {
         approval.facts.commits.len() as u64 + u64::from(approval.facts.more_commits),
         5000
     );
+    // What there is no room for is counted.
+    let unlisted = approval.facts.unlisted;
+    assert_eq!((unlisted.checks, approval.facts.data_lost()), (100, 1800));
+    assert!(unlisted.stacks > 0 && unlisted.data_lost > 0);
+    assert_eq!(approval.facts.stacks.len() as u64 + u64::from(unlisted.stacks), 600);
     for (place, name) in names.iter().enumerate() {
         let last = place + 1 == names.len();
         let answer = Ballot {
@@ -1169,4 +1215,36 @@ proptest! {
         }
         prop_assert!(approval.look_at(at(second)) <= at(second) + SignedDuration::from_mins(5));
     }
+}
+
+#[test]
+fn who_wrote_it_is_known_from_its_commit_whatever_is_listed() {
+    let mut approval = asked(&[(1, "qa")]);
+    assert_eq!(approval.author(), None);
+    approval.facts.commits = vec![CommitLine {
+        commit: approval.commit.clone(),
+        title: "Add prices".to_owned(),
+        author: "Ben".to_owned(),
+    }];
+    assert_eq!(approval.author(), Some("Ben"));
+    approval.facts.author = "Ada".to_owned();
+    approval.facts.commits.clear();
+    assert_eq!(approval.author(), Some("Ada"));
+}
+
+#[test]
+fn what_is_listed_of_one_that_waits_is_small_and_says_for_whom() {
+    let names: Vec<String> = (0..ApprovalPolicy::MOST_PEOPLE)
+        .map(|n| format!("p{n}-{}", "x".repeat(230)))
+        .collect();
+    let mut approval = asked(&[(20, &names.join(" "))]);
+    approval.version = "\u{1f375}".repeat(255);
+    approval.vote(accept(&names[0], 1)).unwrap();
+    let waiting = Waiting::from(&approval);
+    assert_eq!((waiting.accepted.len(), waiting.awaited.len()), (1, 19));
+    // 200 of them are an answer of 6 MB at most.
+    let size = serde_json::to_vec(&waiting).unwrap().len();
+    assert!(size < 30_000, "{size}");
+    let read: Waiting = serde_json::from_value(json!(waiting)).unwrap();
+    assert_eq!(read, waiting);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Message, minute, smoke_tests};
-use crate::approval::{Approval, Approver, Choice, Duty, Role, StackFacts};
+use crate::approval::{Approval, Approver, Choice, Counted, Duty, Facts, StackFacts};
 use crate::change_set::{How, Loss};
 use crate::harmless::harmless;
 
@@ -42,15 +42,15 @@ pub fn reminder(approval: &Approval, to: &Approver, link: &str) -> Message {
 
 /// Operators are told whom no mail reaches.
 pub fn unconfirmed(approval: &Approval) -> Message {
-    let people: Vec<&str> = approval.unconfirmed.iter().map(Approver::as_str).collect();
+    let people: Vec<String> = approval.unreached().iter().map(ToString::to_string).collect();
     let people = people.join("\n  ");
     let body = format!(
         "{} {} waits to be accepted in {}, and no mail about it reaches these people, because they have not confirmed \
-         that their address wants mail from Lockgate:\n\n\
+         that their address wants mail from Lockgate, or have unsubscribed it:\n\n\
          \x20 {people}\n\n\
-         What to do: have them click the link in the mail \"AWS Notification - Subscription Confirmation\". Where it is \
-         lost, request it once more for their subscription in the Amazon SNS console. The question reaches them when they \
-         have confirmed.\n\
+         What to do: have them click the link in the mail \"AWS Notification - Subscription Confirmation\". It works for \
+         two days, and then Amazon SNS forgets the subscription: docs/OPERATIONS.md, \"An approver gets no mail\", has \
+         the command `aws sns subscribe` that sends it anew. The question reaches them when they have confirmed.\n\
          Those who have an AWS identity in lockgate.toml can answer without mail: lockgate approve {}\n\n\
          {}",
         approval.application,
@@ -100,23 +100,13 @@ fn question(approval: &Approval, to: &Approver, first: &str, link: &str) -> Stri
 
 fn what(approval: &Approval) -> String {
     let title = format!("{} {}", approval.commit.short(), approval.title);
-    let written = approval
-        .facts
-        .commits
-        .iter()
-        .find(|line| line.commit == approval.commit)
-        .map(|line| line.author.as_str());
-    let author = written.or_else(|| {
-        let author = approval.contributors.iter().find(|one| one.role == Role::Author);
-        author.map(|one| one.name.as_str())
-    });
     format!(
         "Application  {}\nVersion      {}\nCommit       {}\nAuthor       {}\nAsked by     {}\nRelease      {}\n\
          Environment  {} (account {}, {})\nDeployment   {}\nDeadline     {}\n",
         approval.application,
         approval.version,
         title.trim_end(),
-        author.filter(|name| !name.is_empty()).unwrap_or("not known"),
+        author(approval),
         approval.requested_by,
         approval.release,
         approval.environment,
@@ -127,12 +117,31 @@ fn what(approval: &Approval) -> String {
     )
 }
 
+/// Who wrote the commit that a release was built from, as people read it.
+pub fn author(approval: &Approval) -> &str {
+    approval.author().unwrap_or("not known")
+}
+
+/// Which commits are listed, and whose authors therefore may not answer.
+pub fn counted(facts: &Facts) -> String {
+    match (&facts.since, facts.counted) {
+        (Some(since), Counted::SinceAccepted) => {
+            format!("Commits since {}, which was accepted here last", since.short())
+        }
+        (Some(since), Counted::All) => format!(
+            "All commits: GitHub finds nothing in common with {}, which was accepted here last",
+            since.short()
+        ),
+        (_, Counted::Own) | (None, _) => {
+            "The release's own commit: nothing was accepted here before, and who wrote earlier ones may answer"
+                .to_owned()
+        }
+    }
+}
+
 fn commits(approval: &Approval) -> String {
     let facts = &approval.facts;
-    let mut text = match &facts.since {
-        Some(since) => format!("Commits since {}, which was accepted here last\n", since.short()),
-        None => "Commits; nothing was accepted here before\n".to_owned(),
-    };
+    let mut text = format!("{}\n", counted(facts));
     for line in facts.commits.iter().take(COMMITS) {
         let _ = match line.author.as_str() {
             "" => writeln!(text, "  {} {}", line.commit.short(), line.title),
@@ -166,10 +175,15 @@ fn stacks(approval: &Approval) -> String {
         .filter(|(_, loss)| loss.stateful)
         .collect();
     data.sort_by_key(|(_, loss)| (loss.kept, loss.how));
-    if !data.is_empty() {
+    let lost = data.iter().filter(|(_, loss)| !loss.kept).count();
+    let more_lost = (approval.facts.data_lost() as usize).saturating_sub(lost);
+    if !data.is_empty() || more_lost > 0 {
         text.push_str("RESOURCES WITH DATA that are no longer what they were\n");
         for (stack, loss) in data {
             let _ = writeln!(text, "  {stack}: {}; {}", gone(loss), fate(loss));
+        }
+        if more_lost > 0 {
+            let _ = writeln!(text, "  and {more_lost} more whose data is gone, or may be");
         }
         text.push('\n');
     }
@@ -230,8 +244,12 @@ fn stacks(approval: &Approval) -> String {
             let _ = writeln!(text, "    and {} more", summary.more_changes());
         }
     }
-    if approval.facts.stacks.is_empty() {
-        text.push_str("  none\n");
+    match approval.facts.unlisted.stacks {
+        0 if approval.facts.stacks.is_empty() => text.push_str("  none\n"),
+        0 => {}
+        more => {
+            let _ = writeln!(text, "  and in {more} more stacks");
+        }
     }
     text
 }
@@ -255,7 +273,7 @@ fn fate(loss: &Loss) -> &'static str {
 
 fn tests(approval: &Approval) -> String {
     let smoke = match &approval.facts.smoke_tests {
-        Some(report) => smoke_tests(report),
+        Some(report) => smoke_tests(report, approval.facts.unlisted.checks),
         None => "no smoke tests".to_owned(),
     };
     let integration = match &approval.facts.integration_tests {

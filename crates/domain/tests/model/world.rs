@@ -545,6 +545,7 @@ impl Given {
                 facts: Facts::default(),
                 checklist: Vec::new(),
                 unconfirmed: Vec::new(),
+                waits_since: NOW,
             };
             Some(Approval::ask(deployment, question, NOW))
         });

@@ -1,5 +1,6 @@
 //! A candidate asks.
 
+use domain::approval::Counted;
 use domain::failure::Class;
 
 use super::*;
@@ -195,11 +196,65 @@ async fn who_has_not_confirmed_is_found_said_to_operators_once_and_asked_when_th
 }
 
 #[tokio::test]
+async fn f43_operators_are_told_before_anybody_is_asked_and_anew_of_who_unsubscribes() {
+    let site = Site::asking(policy(2, &[QA, LEAD, "tess@acme.example"])).await;
+    site.aws.state().subscriptions[1].confirmed = false;
+    site.ask().await.unwrap();
+    let topics: Vec<String> = site.aws.state().mails.iter().map(|mail| mail.topic.clone()).collect();
+    assert_eq!(topics, [OPERATORS, APPROVERS, APPROVERS]);
+    site.aws.state().subscriptions[2].confirmed = false;
+    assert_eq!(
+        site.wake(WITHIN / 2).await.unwrap(),
+        Output::Task(TaskOutput::Woken { answered: 0 })
+    );
+    let [_, told] = &site.mails_to_operators()[..] else {
+        panic!("operators were not told anew");
+    };
+    assert!(
+        told.body.contains("\n  lead@acme.example\n  tess@acme.example\n"),
+        "{}",
+        told.body
+    );
+    assert!(told.body.contains("aws sns subscribe"), "{}", told.body);
+    let reminded = [QA, LEAD, "tess@acme.example"].map(|approver| site.mails_to(approver).len());
+    assert_eq!(reminded, [2, 0, 1], "what nobody gets is not noted as sent");
+    site.aws.state().subscriptions[2].confirmed = true;
+    site.wake(WITHIN / 2 + 5).await.unwrap();
+    assert_eq!(
+        (
+            site.mails_to("tess@acme.example").len(),
+            site.mails_to_operators().len()
+        ),
+        (2, 2)
+    );
+}
+
+#[tokio::test]
+async fn f43_a_mail_that_is_delivered_twice_is_one_link_and_one_answer() {
+    let site = Site::asking(policy(2, &[QA, LEAD])).await;
+    // Nobody knows that the first was sent.
+    site.aws
+        .fates("Publish", std::iter::repeat_with(|| Fate::Unanswered).take(1));
+    site.ask().await.unwrap();
+    site.wake(2).await.unwrap();
+    let mails = site.mails_to(QA);
+    assert!(
+        mails.len() > 1 && mails.iter().all(|mail| mail.body == mails[0].body),
+        "{mails:?}"
+    );
+    let token = site.link(QA);
+    let form = Form::new(&token, &site.nonce(&token, 3).await, Choice::Accept);
+    assert_eq!(site.send(&form, 3).await.status_code, 200);
+    assert_eq!(site.send(&form, 4).await.status_code, 410);
+    assert_eq!(site.approval().await.ballots.len(), 1);
+    assert!(site.told().is_empty());
+}
+
+#[tokio::test]
 async fn operators_who_could_not_be_told_are_told_later_and_nobody_waits_for_that() {
     let site = Site::new().await;
     site.aws.state().subscriptions[1].confirmed = false;
-    site.aws
-        .fates("Publish", [Fate::Done, Fate::Refused("KMSAccessDenied")]);
+    site.aws.fates("Publish", [Fate::Refused("KMSAccessDenied")]);
     assert_eq!(site.ask().await.unwrap(), Output::Task(TaskOutput::Parked));
     assert_eq!((site.mails_to(QA).len(), site.mails_to_operators().len()), (1, 0));
     site.wake(2).await.unwrap();
@@ -280,20 +335,56 @@ async fn where_no_commit_is_new_the_release_is_still_somebodys_work() {
 }
 
 #[tokio::test]
-async fn commits_beyond_those_that_are_looked_at_are_counted() {
+async fn where_more_is_new_than_is_read_nobody_is_asked() {
     let site = Site::new().await;
-    site.hub.state().total = Some(43);
+    site.hub.state().total = Some(2001);
     site.ask().await.unwrap();
-    assert_eq!(site.approval().await.facts.more_commits, 42);
+    let (error, cause) = failure(&site).await;
+    assert_eq!(error, "Rejected.TooMuchToRead");
+    assert!(
+        cause.starts_with("more than 2000 commits would have to be read"),
+        "{cause}"
+    );
+    assert_eq!((site.found().await, site.aws.state().mails.len()), (None, 0));
 }
 
 #[tokio::test]
-async fn without_a_stable_release_everything_is_new() {
-    let site = Site::new().await;
+async fn without_a_stable_release_the_commit_itself_counts_and_that_is_said() {
+    let site = Site::asking(policy(1, &[QA, LEAD, ADA])).await;
     site.change_environment(|state| state.stable = None).await;
     site.ask().await.unwrap();
-    let facts = site.approval().await.facts;
-    assert_eq!((facts.since, facts.compare_url, facts.commits.len()), (None, None, 1));
+    let approval = site.approval().await;
+    let facts = &approval.facts;
+    assert_eq!(
+        (&facts.since, &facts.compare_url, facts.counted),
+        (&None, &None, Counted::Own)
+    );
+    assert_eq!((facts.commits.len(), facts.author.as_str()), (1, "Ada"));
+    assert_eq!(approval.excluded(), [who(LEAD), who(ADA)]);
+    let asked = std::mem::take(&mut site.hub.state().asked);
+    assert_eq!(asked.len(), 1, "nobody is left out for what is older: {asked:?}");
+    let said = "nothing was accepted here before";
+    assert!(site.mails_to(QA)[0].body.contains(said));
+    assert!(site.open(&site.link(QA), 1).await.body.contains(said));
+}
+
+#[tokio::test]
+async fn where_history_was_rewritten_all_of_it_counts_and_what_was_accepted_is_still_known() {
+    let site = Site::asking(policy(1, &[QA, LEAD, ADA])).await;
+    site.hub.state().unrelated = true;
+    site.ask().await.unwrap();
+    let approval = site.approval().await;
+    let facts = &approval.facts;
+    assert_eq!((&facts.since, facts.counted), (&Some(sha(9)), Counted::All));
+    assert_eq!(facts.compare_url, None);
+    assert_eq!(approval.excluded(), [who(ADA)]);
+    let said = "GitHub finds nothing in common with 090909090909, which was accepted here last";
+    let mail = &site.mails_to(QA)[0].body;
+    assert!(
+        mail.contains(said) && !mail.contains("nothing was accepted here before"),
+        "{mail}"
+    );
+    assert!(site.open(&site.link(QA), 1).await.body.contains(said));
 }
 
 #[tokio::test]
@@ -327,9 +418,9 @@ async fn while_github_is_down_it_waits_and_asks_again() {
     site.hub.state().refuses = None;
     site.wake(20).await.unwrap();
     assert_eq!(
-        site.approval().await.deadline,
-        after(20 + WITHIN),
-        "they have all the time they are given"
+        (site.approval().await.asked_at, site.approval().await.deadline),
+        (after(20), after(WITHIN)),
+        "their time counts from when it waits, as the state's does"
     );
     assert_eq!(site.mails_to(QA).len(), 1);
 }
@@ -339,7 +430,12 @@ async fn where_github_stays_down_until_the_deadline_nobody_was_asked_in_time() {
     let site = Site::new().await;
     site.hub.state().refuses = Some((502, "Bad gateway"));
     site.ask().await.unwrap();
-    site.wake(WITHIN - 1).await.unwrap();
+    site.wake(29).await.unwrap();
+    // Operators hear of it by the function's alarm.
+    for minutes in [30, WITHIN - 1] {
+        let error = site.wake(minutes).await.unwrap_err();
+        assert!(error.to_string().contains("502"), "{error}");
+    }
     assert!(site.told().is_empty());
     assert_eq!(
         site.wake(WITHIN).await.unwrap(),

@@ -59,10 +59,19 @@ async fn whoever_is_not_asked_is_refused_and_that_is_kept() {
         let sentence = json_of(&told)["sentence"].as_str().unwrap().to_owned();
         assert!(sentence.ends_with("is none of the people asked"), "{sentence}");
         assert!(!sentence.contains(['\r', '\n', '\u{202e}']));
-        let (why, by, source) = site.audit().pop().unwrap();
-        assert_eq!((why, by, source.as_str()), (sentence, None, "command"));
     }
-    assert_eq!(site.audit().len(), 7);
+    let refused = (
+        "the caller is none of the people asked".to_owned(),
+        None,
+        "command".to_owned(),
+    );
+    assert_eq!(site.audit(), vec![refused; 7], "one for each caller");
+    let callers = site.callers();
+    assert!(
+        callers.contains(&"arn:aws:iam::111111111111:root".to_owned()),
+        "{callers:?}"
+    );
+    assert!(callers.contains(&"<b> mallory".to_owned()), "{callers:?}");
     assert_eq!(site.kept(), before);
 }
 
@@ -104,6 +113,26 @@ async fn whoever_wrote_it_is_refused_under_their_aws_identity_too() {
 }
 
 #[tokio::test]
+async fn a_rejection_with_its_reason_ends_it_and_whoever_comes_later_is_told_why() {
+    let site = asked(2).await;
+    let reject = json!({ "decision": "reject", "comment": "the total is wrong" });
+    let told = json_of(&site.says(QA_SESSION, &reject, 1).await);
+    assert_eq!(
+        (&told["outcome"], &told["approval"]["outcome"]["outcome"]),
+        (&json!("counted"), &json!("rejected"))
+    );
+    let cause = "qa@acme.example rejected it: the total is wrong";
+    assert_eq!(site.told(), [json!({ "outcome": "rejected", "cause": cause })]);
+    let late = site.says(OPS, &json!({ "decision": "accept" }), 2).await;
+    assert_eq!(late.status_code, 409);
+    assert_eq!(
+        json_of(&late)["sentence"],
+        format!("it has been decided already: {cause}")
+    );
+    assert_eq!(site.callers(), [OPS]);
+}
+
+#[tokio::test]
 async fn one_person_counts_once_by_link_and_by_command() {
     let site = asked(2).await;
     site.answers(QA, Choice::Accept, 1).await;
@@ -138,6 +167,18 @@ async fn what_is_not_an_answer_is_refused_in_a_sentence() {
         assert_eq!(told.status_code, status);
         assert_eq!(json_of(&told)["outcome"], "refused");
     }
+    let kept: Vec<String> = site.audit().into_iter().map(|(why, ..)| why).collect();
+    let mut expected = [
+        "a rejection needs a comment that says why",
+        "the answer cannot be read",
+        "the answer is too long to be read",
+        "the comment is longer than 2000 characters",
+    ];
+    expected.sort_unstable();
+    let mut kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, expected);
+    assert!(site.callers().iter().all(|caller| caller == QA_SESSION));
     let mut unknown = said(&site.id(), arn, &json!({ "decision": "accept" }).to_string());
     for id in ["0".repeat(32), "x".to_owned()] {
         unknown["pathParameters"]["id"] = json!(id);
@@ -157,8 +198,10 @@ async fn what_waits_is_listed_oldest_first_until_it_is_decided() {
     let listed = async |minutes| {
         let response = site.request(list.clone(), after(minutes)).await;
         assert_eq!(response.status_code, 200);
-        let waiting: Vec<Approval> = serde_json::from_value(json_of(&response)).unwrap();
-        waiting
+        let listing: domain::approval::Listing = serde_json::from_value(json_of(&response)).unwrap();
+        assert_eq!(listing.more, 0);
+        listing
+            .waiting
             .into_iter()
             .map(|approval| approval.deployment.to_string())
             .collect::<Vec<_>>()
@@ -179,10 +222,16 @@ async fn what_waits_is_listed_oldest_first_until_it_is_decided() {
         older.deployment.clone(),
         waits_for,
         "other-token".to_owned().into(),
-        after(1),
+        after(-60),
     );
     site.context.ledger.park(&parked).await.unwrap();
     assert_eq!(listed(2).await, ["shop-test-0", "shop-test-1"]);
+    let (first, more) = site.context.ledger.waiting_approvals(1, after(2)).await.unwrap();
+    assert_eq!(
+        (first[0].deployment.as_str(), more),
+        ("shop-test-0", 1),
+        "only so many are read"
+    );
     site.answers(LEAD, Choice::Reject, 3).await;
     assert_eq!(listed(4).await, ["shop-test-0"]);
 }

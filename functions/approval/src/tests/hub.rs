@@ -26,6 +26,8 @@ pub struct State {
     pub commits: Vec<Value>,
     /// How many there are in all, where it is more than those.
     pub total: Option<usize>,
+    /// Whether it finds nothing in common with the base.
+    pub unrelated: bool,
     /// What it answers to everything instead.
     pub refuses: Option<(u16, &'static str)>,
     /// The path of every question, and who asked.
@@ -41,6 +43,7 @@ impl Default for State {
                 ("Ada", "ada@acme.example", "ada"),
             )],
             total: None,
+            unrelated: false,
             refuses: None,
             asked: Vec::new(),
         }
@@ -58,6 +61,7 @@ pub fn commit(sha: &CommitSha, message: &str, (name, mail, login): (&str, &str, 
         },
         "author": { "login": login },
         "committer": { "login": "web-flow" },
+        "parents": [],
     })
 }
 
@@ -73,10 +77,15 @@ impl Hub {
         }
         let (path, _) = path.split_once('?').unwrap_or((path, ""));
         match path.strip_prefix("/repos/acme/shop/").unwrap_or_default() {
+            compare if compare.starts_with("compare/") && state.unrelated => {
+                (404, json!({ "message": "No common ancestor" }))
+            }
             compare if compare.starts_with("compare/") => {
                 let total = state.total.unwrap_or(state.commits.len());
-                let oldest_first: Vec<&Value> = state.commits.iter().rev().collect();
-                (200, json!({ "total_commits": total, "commits": oldest_first }))
+                (
+                    200,
+                    json!({ "total_commits": total, "merge_base_commit": { "sha": super::sha(9) }, "commits": [] }),
+                )
             }
             "commits" => (200, json!(state.commits)),
             other => {

@@ -140,11 +140,18 @@ async fn the_policy_lets_in_the_style_and_nothing_else() {
 async fn a_page_says_what_there_is_to_know() {
     let site = Site::asking(policy(1, &[QA, LEAD, "ada@acme.example"])).await;
     site.aws.state().subscriptions[1].confirmed = false;
+    let second = hub::commit(&sha(2), "Weigh tea", ("Ben", "ben@acme.example", "ben"));
+    site.hub.state().commits.push(second);
     site.ask().await.unwrap();
+    let release = site.approval().await.release;
     let markup = Markup::of(&site.open(&site.link(QA), 60).await.body);
     for text in [
         "v1.2.0-rc.1",
-        "Sell tea by the pound",
+        "What changed since the last accepted release",
+        "Sell tea by the pound Ada, 010101010101",
+        "Weigh tea Ben, 020202020202",
+        "Author Ada",
+        release.as_str(),
         "acme/shop",
         "account 333333333333, eu-west-1",
         "2 added, 1 changed",
@@ -170,6 +177,30 @@ async fn a_page_says_what_there_is_to_know() {
         .collect();
     let compare = format!("https://github.com/acme/shop/compare/{}...{}", sha(9), sha(1));
     assert_eq!(links, ["https://logs.test/b:1".to_owned(), compare]);
+}
+
+#[tokio::test]
+async fn what_there_was_no_room_for_is_said_and_lost_data_before_everything_else() {
+    let site = Site::new().await;
+    site.ask().await.unwrap();
+    let cut = |approval: &mut Approval| {
+        let facts = &mut approval.facts;
+        facts.smoke_tests.as_mut().unwrap().checks.clear();
+        facts.stacks[0].summary.as_mut().unwrap().losses.clear();
+        facts.unlisted.checks = 40;
+        facts.unlisted.stacks = 7;
+        facts.unlisted.data_lost = 2;
+    };
+    site.context.ledger.change_approval(&site.id(), cut).await.unwrap();
+    let markup = Markup::of(&site.open(&site.link(QA), 1).await.body);
+    for text in [
+        "This release costs data",
+        "3 that hold data and are not listed here",
+        "Smoke tests passed : 40 that are not listed here",
+        "and in 7 more stacks",
+    ] {
+        assert!(markup.text.contains(text), "{text} is not in {}", markup.text);
+    }
 }
 
 #[tokio::test]

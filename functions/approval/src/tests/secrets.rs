@@ -50,7 +50,9 @@ async fn everything_happens() -> (Site, Vec<Response>, Vec<String>) {
     site.hub.state().refuses = Some((502, "Bad gateway"));
     site.ask().await.unwrap();
     site.hub.state().refuses = None;
-    site.aws.fates("Publish", [Fate::Refused("KMSAccessDenied")]);
+    // Operators are told first.
+    site.aws
+        .fates("Publish", [Fate::Done, Fate::Refused("KMSAccessDenied")]);
     let _ = site.wake(1).await;
     site.aws.state().subscriptions[1].confirmed = true;
     site.wake(2).await.unwrap();

@@ -118,8 +118,8 @@ async fn f43_a_mail_that_could_not_be_sent_is_tried_again_and_operators_hear_of_
     assert_eq!(site.wake(4).await.unwrap(), woken(0));
     assert_eq!((site.mails_to(QA).len(), site.mails_to(LEAD).len()), (1, 1));
     // Whoever got no mail could have answered by the command all the same.
-    let waiting = site.context.ledger.waiting_approvals(after(4)).await.unwrap();
-    assert_eq!(waiting.len(), 1);
+    let (waiting, more) = site.context.ledger.waiting_approvals(9, after(4)).await.unwrap();
+    assert_eq!((waiting.len(), more), (1, 0));
 }
 
 #[tokio::test]
@@ -129,8 +129,8 @@ async fn an_approval_whose_state_was_called_again_is_listed_once() {
     let mut again = site.parked().await.pop().unwrap();
     again.token = "again".to_owned().into();
     site.context.ledger.park(&again).await.unwrap();
-    let waiting = site.context.ledger.waiting_approvals(after(4)).await.unwrap();
-    assert_eq!((site.parked().await.len(), waiting.len()), (2, 1));
+    let (waiting, more) = site.context.ledger.waiting_approvals(9, after(4)).await.unwrap();
+    assert_eq!((site.parked().await.len(), waiting.len(), more), (2, 1, 0));
 }
 
 #[tokio::test]
@@ -140,6 +140,18 @@ async fn f43_mail_that_nobody_gets_holds_a_release_no_longer_than_the_deadline()
         .fates("Publish", std::iter::repeat_with(|| Fate::Refused("Throttled")).take(4));
     site.ask().await.unwrap();
     assert!(site.wake(HALF).await.is_err());
+    assert_eq!(site.wake(WITHIN).await.unwrap(), woken(1));
+    assert_eq!(site.told()[0]["outcome"], "expired");
+}
+
+#[tokio::test]
+async fn f43_mail_that_bounces_leaves_it_listed_reminded_and_over_at_the_deadline() {
+    // SNS took the mail, and nobody got it.
+    let site = asked().await;
+    let (waiting, _) = site.context.ledger.waiting_approvals(9, after(1)).await.unwrap();
+    assert_eq!(waiting[0].awaited(), [who(QA), who(LEAD)]);
+    site.wake(HALF).await.unwrap();
+    assert_eq!((site.mails_to(QA).len(), site.mails_to(LEAD).len()), (2, 2));
     assert_eq!(site.wake(WITHIN).await.unwrap(), woken(1));
     assert_eq!(site.told()[0]["outcome"], "expired");
 }
@@ -193,7 +205,7 @@ async fn a_key_of_somebody_else_does_nothing() {
 }
 
 #[tokio::test]
-async fn when_the_execution_is_over_the_question_is_withdrawn() {
+async fn f42_when_the_execution_is_over_the_question_is_withdrawn() {
     for status in ["ABORTED", "TIMED_OUT", "FAILED", "SUCCEEDED", "forgotten"] {
         let site = asked().await;
         site.stands(&site.candidate, status);
@@ -229,6 +241,13 @@ async fn an_answer_after_the_executions_end_does_not_count() {
         };
         assert_eq!(answer.status_code, if by_link { 410 } else { 409 });
         assert!(answer.body.contains("it has been decided already"), "{}", answer.body);
+        assert!(
+            answer
+                .body
+                .contains("the deployment was over before people had decided"),
+            "{}",
+            answer.body
+        );
         let approval = site.approval().await;
         assert!(approval.ballots.is_empty());
         assert_eq!(approval.cause(), "the deployment was over before people had decided");

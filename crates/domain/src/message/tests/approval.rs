@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::approval::{
-    Approval, ApprovalId, ApprovalPolicy, Ballot, CommitLine, Contributor, Duty, Facts, IntegrationFacts, OnReject,
-    Person, Role, StackFacts, Via, When,
+    Approval, ApprovalId, ApprovalPolicy, Ballot, CommitLine, Contributor, Counted, Duty, Facts, IntegrationFacts,
+    OnReject, Person, Role, StackFacts, Unlisted, Via, When,
 };
 use crate::change_set::{Action, Changed, How, Loss, Summary};
 use crate::smoke_test::{CheckResult, Kind};
@@ -97,7 +97,9 @@ fn approval() -> Approval {
         }],
         facts: Facts {
             since: Some("00".repeat(20).parse().unwrap()),
+            counted: Counted::SinceAccepted,
             compare_url: Some("https://github.com/acme/shop/compare/0000...1a2b".to_owned()),
+            author: "Ada".to_owned(),
             commits: (0..22).map(line).collect(),
             more_commits: 11,
             stacks: vec![
@@ -140,6 +142,7 @@ fn approval() -> Approval {
                 passed: true,
                 log: "https://console.example/log".to_owned(),
             }),
+            unlisted: Unlisted::default(),
         },
         checklist: vec![],
         asked_at: at("2026-11-23T12:00:00Z"),
@@ -272,7 +275,7 @@ fn what_people_read_who_are_reminded() {
     Deployment   shop-test-1a2b3c4d-0011223344556677
     Deadline     2026-11-26 12:00 UTC
 
-    Commits; nothing was accepted here before
+    The release's own commit: nothing was accepted here before, and who wrote earlier ones may answer
       none
 
     Resources that changed
@@ -292,15 +295,62 @@ fn what_people_read_who_are_reminded() {
 }
 
 #[test]
+fn what_there_was_no_room_for_is_said() {
+    let approval = || Approval {
+        contributors: vec![],
+        ..approval()
+    };
+    let mut cut = approval();
+    let facts = &mut cut.facts;
+    facts.smoke_tests.as_mut().unwrap().checks.clear();
+    facts.stacks[0].summary.as_mut().unwrap().losses.clear();
+    facts.unlisted = Unlisted {
+        checks: 40,
+        stacks: 7,
+        data_lost: 2,
+    };
+    let body = asked(&cut, &approver("qa@acme.example"), LINK).body;
+    for said in [
+        "RESOURCES WITH DATA that are no longer what they were\n  and 3 more whose data is gone, or may be\n",
+        "smoke tests passed: 40\n",
+        "  and in 7 more stacks\n",
+    ] {
+        assert!(body.contains(said), "{said} is not in {body}");
+    }
+}
+
+#[test]
+fn which_commits_are_counted_is_said() {
+    let since: crate::names::CommitSha = "00".repeat(20).parse().unwrap();
+    let said = |since, counted_as| {
+        counted(&Facts {
+            since,
+            counted: counted_as,
+            ..Facts::default()
+        })
+    };
+    let all = [
+        said(Some(since.clone()), Counted::SinceAccepted),
+        said(Some(since), Counted::All),
+        said(None, Counted::Own),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @"
+    Commits since 000000000000, which was accepted here last
+    All commits: GitHub finds nothing in common with 000000000000, which was accepted here last
+    The release's own commit: nothing was accepted here before, and who wrote earlier ones may answer
+    ");
+}
+
+#[test]
 fn f43_what_operators_read_about_those_whom_no_mail_reaches() {
     insta::assert_snapshot!(shown(&unconfirmed(&approval())), @r#"
     [test] acme/shop v1.2.0-rc.1: not everybody who is asked gets mail
     ----
-    acme/shop v1.2.0-rc.1 waits to be accepted in test, and no mail about it reaches these people, because they have not confirmed that their address wants mail from Lockgate:
+    acme/shop v1.2.0-rc.1 waits to be accepted in test, and no mail about it reaches these people, because they have not confirmed that their address wants mail from Lockgate, or have unsubscribed it:
 
       lead@acme.example
 
-    What to do: have them click the link in the mail "AWS Notification - Subscription Confirmation". Where it is lost, request it once more for their subscription in the Amazon SNS console. The question reaches them when they have confirmed.
+    What to do: have them click the link in the mail "AWS Notification - Subscription Confirmation". It works for two days, and then Amazon SNS forgets the subscription: docs/OPERATIONS.md, "An approver gets no mail", has the command `aws sns subscribe` that sends it anew. The question reaches them when they have confirmed.
     Those who have an AWS identity in lockgate.toml can answer without mail: lockgate approve shop-test-1a2b3c4d-0011223344556677
 
     Application  acme/shop
