@@ -1,9 +1,12 @@
 //! One SDK configuration per function, and the ones of roles in other accounts.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use aws_config::sts::AssumeRoleProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self as credentials, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -23,18 +26,31 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads credentials, region and endpoints from the environment, as every AWS SDK does.
+    /// As Lambda says it: credentials, region and, where it is not AWS's own, the endpoint are in the environment.
+    ///
+    /// The SDK's usual way looks for credentials in files, containers, machines and web identities too, and carries all
+    /// of that into every function.
+    pub fn in_lambda() -> Self {
+        let setting = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .credentials_provider(SharedCredentialsProvider::new(
+                EnvironmentVariableCredentialsProvider::new(),
+            ))
+            .region(setting("AWS_REGION").map(aws_config::Region::new))
+            .http_client(http_client())
+            .retry_config(retries())
+            .timeout_config(timeouts());
+        config.set_endpoint_url(setting("AWS_ENDPOINT_URL"));
+        Self { config: config.build() }
+    }
+
+    /// Wherever the SDK finds credentials, region and endpoints: for the operator's command.
     pub async fn from_environment() -> Self {
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client())
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(3))
-                    .operation_attempt_timeout(Duration::from_secs(10))
-                    .operation_timeout(Duration::from_secs(25))
-                    .build(),
-            )
+            .retry_config(retries())
+            .timeout_config(timeouts())
             .load()
             .await;
         Self { config }
@@ -48,13 +64,7 @@ impl Aws {
     /// The same, acting as a role, with credentials that the SDK renews before they end.
     ///
     /// The session is named after the deployment, so that CloudTrail in the target account tells which one it was.
-    pub async fn acting_as(
-        &self,
-        role: &str,
-        deployment: &DeploymentId,
-        region: &Region,
-        external_id: Option<&str>,
-    ) -> Self {
+    pub fn acting_as(&self, role: &str, deployment: &DeploymentId, region: &Region, external_id: Option<&str>) -> Self {
         let session: String = deployment
             .as_str()
             .chars()
@@ -64,19 +74,16 @@ impl Aws {
             .into_iter()
             .rev()
             .collect();
-        let mut provider = AssumeRoleProvider::builder(role)
-            .configure(&self.config)
-            .session_name(session)
-            // Role chaining ends a session after an hour at most (IAM user guide, "Role chaining").
-            .session_length(Duration::from_hours(1));
-        if let Some(id) = external_id {
-            provider = provider.external_id(id);
-        }
-        let credentials = provider.build().await;
+        let credentials = AssumedRole {
+            sts: aws_sdk_sts::Client::new(&self.config),
+            role: role.to_owned(),
+            session,
+            external_id: external_id.map(str::to_owned),
+        };
         let config = self
             .config
             .to_builder()
-            .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(credentials))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             // Cached per credentials provider: a shared cache would hand one role's credentials to another.
             .identity_cache(aws_config::identity::IdentityCache::lazy().build())
             .region(aws_config::Region::new(region.as_str().to_owned()))
@@ -143,6 +150,61 @@ impl Aws {
     /// Systems Manager.
     pub fn ssm(&self) -> aws_sdk_ssm::Client {
         aws_sdk_ssm::Client::new(&self.config)
+    }
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(4)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(25))
+        .build()
+}
+
+/// Credentials of a role. The SDK caches them, and asks again before they end.
+#[derive(Debug)]
+struct AssumedRole {
+    sts: aws_sdk_sts::Client,
+    role: String,
+    session: String,
+    external_id: Option<String>,
+}
+
+impl AssumedRole {
+    async fn assume(&self) -> credentials::Result {
+        let request = self
+            .sts
+            .assume_role()
+            .role_arn(&self.role)
+            .role_session_name(&self.session)
+            .set_external_id(self.external_id.clone())
+            // Role chaining ends a session after an hour at most (IAM user guide, "Role chaining").
+            .duration_seconds(3600);
+        let answer = request.send().await.map_err(CredentialsError::provider_error)?;
+        let given = answer
+            .credentials
+            .ok_or_else(|| CredentialsError::unhandled("STS gave no credentials"))?;
+        let until = SystemTime::try_from(given.expiration).map_err(CredentialsError::unhandled)?;
+        Ok(Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            Some(given.session_token),
+            Some(until),
+            "AssumeRole",
+        ))
+    }
+}
+
+impl ProvideCredentials for AssumedRole {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.assume())
     }
 }
 

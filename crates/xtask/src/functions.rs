@@ -134,18 +134,6 @@ fn library_is_there(target: &str) -> Result<bool, String> {
 /// The most a function may weigh, zipped, in bytes: beyond that, cold starts and uploads are felt.
 const WEIGHT_LIMIT: u64 = 4_000_000;
 
-/// Functions that are above the limit, or may be, each with what it may weigh until it is brought below: none may grow
-/// without bound meanwhile. Most carry S3, whose client is the heaviest of the SDK; deploy carries CloudFormation,
-/// smoke-test a second HTTP client, approval and webhook what they ask GitHub with.
-const ABOVE_THE_LIMIT: [(&str, u64); 6] = [
-    ("lockgate-webhook", 4_600_000),
-    ("lockgate-gate", 4_400_000),
-    ("lockgate-build", 5_000_000),
-    ("lockgate-deploy", 5_900_000),
-    ("lockgate-smoke-test", 5_300_000),
-    ("lockgate-approval", 5_900_000),
-];
-
 /// Builds as for AWS, with this machine's own architecture, weighs what would be uploaded, measures how its webhook takes
 /// deliveries in, and keeps the figures for [`FIGURES`].
 pub fn weigh(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
@@ -174,17 +162,12 @@ pub fn weigh(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
         let weight = fs::metadata(&zip)
             .map_err(|error| format!("{} cannot be read: {error}.", zip.display()))?
             .len();
-        let excepted = ABOVE_THE_LIMIT
-            .iter()
-            .find(|(name, _)| *name == function)
-            .map(|(_, limit)| *limit);
-        let limit = excepted.unwrap_or(WEIGHT_LIMIT);
         progress.say(&format!(
             "  {function:<20} {:>5} kB zipped, at most {}",
             weight / 1000,
-            limit / 1000
+            WEIGHT_LIMIT / 1000
         ));
-        if weight > limit {
+        if weight > WEIGHT_LIMIT {
             heavy.push(function);
         }
         weights.insert(function.to_owned(), json!({ "zipped_bytes": weight }));

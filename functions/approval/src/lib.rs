@@ -194,8 +194,8 @@ pub struct Context {
 
 impl Context {
     /// Reads the function's settings.
-    pub async fn from_environment() -> Result<Self, lambda::StartError> {
-        let aws = Aws::from_environment().await;
+    pub fn from_environment() -> Result<Self, lambda::StartError> {
+        let aws = Aws::in_lambda();
         let parameters = Parameters::new(aws.ssm());
         let github_api = lambda::setting("LOCKGATE_GITHUB_API")?;
         let patience = Patience {

@@ -55,7 +55,7 @@ pub(crate) async fn create_change_set(
         deployment,
         change: &change,
         parked: &parked,
-        target: context.target(&deployment.id, &change).await,
+        target: context.target(&deployment.id, &change),
         left_over: None,
     };
     if let Err(error) = comparison.discard_left_over().await {
@@ -83,7 +83,7 @@ pub(crate) async fn wake(
         deployment,
         change,
         parked,
-        target: context.target(&deployment.id, change).await,
+        target: context.target(&deployment.id, change),
         left_over: None,
     };
     match comparison.carry_on().await {
@@ -105,7 +105,7 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
         .await?;
     let begun = state.operation.filter(|operation| operation.deployment == *id);
     if begun.is_some_and(|begun| begun.stacks.get(&change.stack).is_some_and(|begun| own.contains(begun))) {
-        let target = context.target(id, change).await;
+        let target = context.target(id, change);
         let stack = target.stacks.look(change.stack.as_str()).await?;
         if stack.is_some_and(|stack| stack.status.in_progress()) {
             return context.look_again(parked).await;
@@ -116,7 +116,7 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
     let head = context.ledger.head(id).await?;
     // While the deployment goes on, the change set may be what its next state is about to execute.
     if head.is_some_and(|head| head.status.ending.is_some()) {
-        let target = context.target(id, change).await;
+        let target = context.target(id, change);
         target
             .stacks
             .delete_change_set(&change.change_set, &change.stack)

@@ -68,7 +68,7 @@ async fn begin(context: &Context, deployment: &DeploymentId, change: &StackChang
         change_set: change.change_set.clone(),
     };
     match ledger.record(deployment, executing, Timestamp::now()).await {
-        Ok(_) => Ok(context.target(deployment, change).await),
+        Ok(_) => Ok(context.target(deployment, change)),
         Err(error) if error.is(Kind::Conflict) => {
             context.finish(deployment, change, &[&change.change_set]).await?;
             Err(Error::new(Name::LostLock, "the deployment is over"))

@@ -295,8 +295,8 @@ pub struct Context {
 
 impl Context {
     /// From the function's environment.
-    pub async fn from_environment() -> Result<Self, lambda::StartError> {
-        let aws = Aws::from_environment().await;
+    pub fn from_environment() -> Result<Self, lambda::StartError> {
+        let aws = Aws::in_lambda();
         Ok(Self {
             ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
             artifacts: Artifacts::new(&aws, lambda::setting("LOCKGATE_ARTIFACTS")?),
@@ -310,9 +310,9 @@ impl Context {
     /// The environment's account, acting as the CDK bootstrap's deploy role.
     ///
     /// Account, region and bootstrap are the environment's own: what an assembly says of roles is a commit's wish.
-    pub(crate) async fn target(&self, deployment: &DeploymentId, change: &StackChange) -> Target {
+    pub(crate) fn target(&self, deployment: &DeploymentId, change: &StackChange) -> Target {
         let role = deploy_role(&change.account, &change.region, &change.qualifier);
-        let aws = self.aws.acting_as(&role, deployment, &change.region, None).await;
+        let aws = self.aws.acting_as(&role, deployment, &change.region, None);
         Target {
             stacks: Stacks::new(&aws, &change.region),
             execution_role: execution_role(&change.account, &change.region, &change.qualifier),

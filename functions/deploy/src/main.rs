@@ -5,6 +5,6 @@ use lockgate_deploy::{Context, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda::StartError> {
     lambda::start_logging();
-    let context = Context::from_environment().await?;
+    let context = Context::from_environment()?;
     lambda::run(|input| handle(&context, input)).await
 }

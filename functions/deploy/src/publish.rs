@@ -32,8 +32,7 @@ pub(crate) async fn publish(
     let role = publisher_role(&environment.account, &environment.region);
     let publisher = context
         .aws
-        .acting_as(&role, &deployment.id, &environment.region, Some(&context.external_id))
-        .await;
+        .acting_as(&role, &deployment.id, &environment.region, Some(&context.external_id));
 
     let buckets: BTreeSet<&str> = publications
         .iter()

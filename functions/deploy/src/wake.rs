@@ -81,7 +81,7 @@ async fn look(context: &Context, parked: &Parked, waits: Delivered, by_event: bo
                 context,
                 parked,
                 change,
-                target: context.target(&parked.deployment, change).await,
+                target: context.target(&parked.deployment, change),
             };
             update.settle(waits, by_event).await
         }

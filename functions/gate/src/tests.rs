@@ -49,8 +49,12 @@ impl Gate {
 
     /// An execution runs, and asks for the lock with a token `token-<number>`.
     async fn admit(&self, deployment: &Deployment) -> Result<Output, Error> {
+        self.admit_as(deployment, &token(&deployment.id)).await
+    }
+
+    /// The same with a token of another call's.
+    async fn admit_as(&self, deployment: &Deployment, token: &str) -> Result<Output, Error> {
         self.stands(deployment, "RUNNING");
-        let token = token(&deployment.id);
         self.ask(json!({ "do": "admit", "deployment": deployment, "token": token }))
             .await
     }

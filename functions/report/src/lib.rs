@@ -77,8 +77,8 @@ pub struct Context {
 
 impl Context {
     /// Reads the function's settings.
-    pub async fn from_environment() -> Result<Self, lambda::StartError> {
-        let aws = Aws::from_environment().await;
+    pub fn from_environment() -> Result<Self, lambda::StartError> {
+        let aws = Aws::in_lambda();
         Ok(Self {
             ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
             notifications: Notifications::new(aws.sns(), lambda::setting("LOCKGATE_TOPIC")?),

@@ -125,10 +125,10 @@ pub struct Context {
 
 impl Context {
     /// Reads the function's settings.
-    pub async fn from_environment() -> Result<Self, lambda::StartError> {
+    pub fn from_environment() -> Result<Self, lambda::StartError> {
         // Not `lambda::setting`: the usual value is empty, which allows public addresses only.
         let allowed: Allowed = std::env::var("LOCKGATE_SMOKE_ALLOW").unwrap_or_default().parse()?;
-        let aws = Aws::from_environment().await;
+        let aws = Aws::in_lambda();
         Ok(Self {
             ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
             artifacts: Artifacts::new(&aws, lambda::setting("LOCKGATE_ARTIFACTS")?),
@@ -147,7 +147,7 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
         release,
         leg,
     } = input;
-    let target = target(context, &deployment).await;
+    let target = target(context, &deployment);
     let index = context.artifacts.read_index(&release).await?;
     let report = match smoke_tests(&context.artifacts, &index).await? {
         Some(tests) => ask(context, &deployment.environment.name, target.clone(), &tests).await?,
@@ -201,13 +201,12 @@ async fn smoke_tests(artifacts: &Artifacts, index: &Index) -> Result<Option<Smok
 }
 
 /// The environment's account, with the tester's role.
-async fn target(context: &Context, deployment: &Deployment) -> Target {
+fn target(context: &Context, deployment: &Deployment) -> Target {
     let environment = &deployment.environment;
     let role = tester_role(&environment.account, &environment.region);
     let tester = context
         .aws
-        .acting_as(&role, &deployment.id, &environment.region, Some(&context.external_id))
-        .await;
+        .acting_as(&role, &deployment.id, &environment.region, Some(&context.external_id));
     Target::new(tester)
 }
 

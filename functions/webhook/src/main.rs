@@ -11,7 +11,7 @@ use lockgate_webhook::{Webhook, applications::Applications, handle, secrets::Sec
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), StartError> {
     lambda::start_logging();
-    let aws = Aws::from_environment().await;
+    let aws = Aws::in_lambda();
     let parameters = Parameters::new(aws.ssm());
     let github = GitHub::new(&setting("LOCKGATE_GITHUB_API")?, None)?.patient(tags::PATIENCE);
     let webhook = Webhook {

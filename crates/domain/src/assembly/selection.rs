@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use globset::GlobBuilder;
+use glob::{MatchOptions, Pattern};
 
 use super::{Assembly, DOCUMENT_LIMIT, Location, Problem, Refusal, Stack};
 use crate::deployment::Environment;
@@ -12,6 +12,7 @@ use crate::release::{Index, IndexedFile, Packaging, RelativePath};
 /// The stacks of an assembly that belong to an environment, with their placeholders resolved.
 pub fn select(assembly: &Assembly, environment: &Environment) -> Result<Vec<Stack>, Refusal> {
     let patterns = patterns(environment)?;
+    let matches = |pattern: &Pattern, name: &str| pattern.matches_with(name, INSIDE_ONE_LEVEL);
     let place = Place::of(environment);
     let mut problems = Vec::new();
     let mut selected: BTreeMap<StackName, Stack> = BTreeMap::new();
@@ -24,7 +25,7 @@ pub fn select(assembly: &Assembly, environment: &Environment) -> Result<Vec<Stac
         let named = patterns.is_empty()
             || patterns
                 .iter()
-                .any(|pattern| pattern.is_match(stack.name.as_str()) || pattern.is_match(&stack.display));
+                .any(|pattern| matches(pattern, stack.name.as_str()) || matches(pattern, &stack.display));
         if !(fits && named) {
             continue;
         }
@@ -62,21 +63,23 @@ pub fn select(assembly: &Assembly, environment: &Environment) -> Result<Vec<Stac
     }
 }
 
-fn patterns(environment: &Environment) -> Result<Vec<globset::GlobMatcher>, Refusal> {
+/// As the CDK CLI selects stacks: `*` stays inside one level of the construct tree, `**` does not.
+const INSIDE_ONE_LEVEL: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+fn patterns(environment: &Environment) -> Result<Vec<Pattern>, Refusal> {
     let compiled = environment.stacks.iter().map(|pattern| {
-        // As the CDK CLI selects stacks: `*` stays inside one level of the construct tree, `**` does not.
-        GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .build()
-            .map(|glob| glob.compile_matcher())
-            .map_err(|error| {
-                Problem::Pattern {
-                    environment: environment.name.to_string(),
-                    pattern: pattern.clone(),
-                    detail: error.kind().to_string(),
-                }
-                .into()
-            })
+        Pattern::new(pattern).map_err(|error| {
+            Problem::Pattern {
+                environment: environment.name.to_string(),
+                pattern: pattern.clone(),
+                detail: error.msg.to_owned(),
+            }
+            .into()
+        })
     });
     compiled.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use globset::Glob;
+use glob::Pattern;
 use strum::VariantNames as _;
 use toml::de::DeTable;
 
@@ -289,7 +289,8 @@ impl<'d> EnvironmentDraft<'d> {
         let queue = queue.and_then(|text| findings.choose(&section.path_of("queue"), &text, QueuePolicy::VARIANTS));
         let stacks = findings.texts(&section, "stacks");
         for At { value, offset } in &stacks {
-            if value.is_empty() || Glob::new(value).is_err() {
+            // Alternatives in braces are no pattern here, and would be taken for a name.
+            if value.is_empty() || value.contains(['{', '}']) || Pattern::new(value).is_err() {
                 let message = format!("{value:?} is not a pattern of stack names; write such as \"shop-*\"");
                 findings.problem(*offset, &section.path_of("stacks"), message);
             }
@@ -503,8 +504,7 @@ fn check_shared_stacks(findings: &mut Findings<'_>, drafts: &[ApplicationDraft<'
 
 /// Whether a stack may match both patterns, as far as can be told without knowing the stacks.
 fn overlap(a: &str, b: &str) -> bool {
-    let matches =
-        |pattern: &str, name: &str| Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name));
+    let matches = |pattern: &str, name: &str| Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name));
     a == b || (is_plain(a) && matches(b, a)) || (is_plain(b) && matches(a, b))
 }
 

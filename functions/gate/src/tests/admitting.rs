@@ -272,8 +272,8 @@ async fn what_has_ended_is_not_begun_again_when_step_functions_has_forgotten_its
     gate.context.ledger.report_given(&deployment(1).id).await.unwrap();
     let (environment, story) = (gate.environment().await, gate.story(&deployment(1)).await);
 
-    assert_eq!(gate.admit(&deployment(1)).await.unwrap(), Output::Parked);
-    assert_eq!(gate.aws.answers(), [admitted(1, 1), superseded(1, 1)]);
+    assert_eq!(gate.admit_as(&deployment(1), "token-9").await.unwrap(), Output::Parked);
+    assert_eq!(gate.aws.answers(), [admitted(1, 1), superseded(9, 1)]);
     assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::Deployed);
     assert_eq!((gate.parked(&deployment(1)).await, gate.owed()), (vec![], vec![]));
     assert_eq!(
@@ -290,8 +290,8 @@ async fn what_ended_half_way_is_left_to_its_operator_however_often_it_is_asked_f
         .await
         .unwrap();
     let (environment, story) = (gate.environment().await, gate.story(&deployment(1)).await);
-    gate.admit(&deployment(1)).await.unwrap();
-    assert_eq!(gate.aws.answers(), [admitted(1, 1), superseded(1, 1)]);
+    gate.admit_as(&deployment(1), "token-9").await.unwrap();
+    assert_eq!(gate.aws.answers(), [admitted(1, 1), superseded(9, 1)]);
     assert_eq!(
         gate.close(&deployment(1), "none").await.unwrap(),
         Output::OperatorNeeded
