@@ -64,6 +64,7 @@ impl Aws {
     /// The same, acting as a role, with credentials that the SDK renews before they end.
     ///
     /// The session is named after the deployment, so that CloudTrail in the target account tells which one it was.
+    #[must_use]
     pub fn acting_as(&self, role: &str, deployment: &DeploymentId, region: &Region, external_id: Option<&str>) -> Self {
         let session: String = deployment
             .as_str()
