@@ -313,7 +313,7 @@ fn stacks_are_chosen_by_account_region_and_pattern() {
     no stack for dev (222222222222/us-east-1); the release holds shop-dev-data (222222222222/eu-west-1), shop-dev-web (222222222222/eu-west-1)
     no stack for dev (333333333333/eu-west-1); the release holds shop-dev-data (222222222222/eu-west-1), shop-dev-web (222222222222/eu-west-1)
     no stack for dev (222222222222/eu-west-1) named dev, Web; the release holds shop-dev-data (222222222222/eu-west-1), shop-dev-web (222222222222/eu-west-1)
-    the pattern "shop-[a" of dev is not valid: unclosed character class; missing ']'
+    the pattern "shop-[a" of dev is not valid: invalid range pattern
     "#);
 }
 
