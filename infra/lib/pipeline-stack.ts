@@ -35,6 +35,9 @@ export interface PipelineStackProps extends StackProps {
   readonly logRetention?: logs.RetentionDays;
 }
 
+/** Some three thousand characters: two statements fit into a managed policy. */
+const ROLES_OF_A_STATEMENT = 20;
+
 /** Everything in the tools account. */
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
@@ -196,13 +199,14 @@ export class PipelineStack extends Stack {
 
   /** Exactly these roles: who assumes a deploy role administers the account. */
   private grantAssume(grantee: RustFunction, roles: readonly (readonly [account: string, role: string])[]): void {
-    if (roles.length === 0) {
-      return;
+    // A policy has a length (IAM user guide, "IAM and AWS STS quotas"), and the CDK moves what is too much into further
+    // ones by whole statements.
+    for (let from = 0; from < roles.length; from += ROLES_OF_A_STATEMENT) {
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['sts:AssumeRole', 'sts:TagSession'],
+        resourceArns: roles.slice(from, from + ROLES_OF_A_STATEMENT).map(([account, role]) => roleArn(this.partition, account, role)),
+      });
     }
-    iam.Grant.addToPrincipal({
-      grantee,
-      actions: ['sts:AssumeRole', 'sts:TagSession'],
-      resourceArns: roles.map(([account, role]) => roleArn(this.partition, account, role)),
-    });
   }
 }

@@ -421,6 +421,10 @@ test('with 250 target accounts, no policy and no pattern is longer than AWS take
   assert.ok(longest('AWS::KMS::Key', 'KeyPolicy') < 32_768);
   assert.ok(longest('AWS::Events::EventBusPolicy', 'Statement') < 10_240);
   assert.ok(longest('AWS::Events::Rule', 'EventPattern') < 2_048);
+  // IAM user guide, "IAM and AWS STS quotas": all inline policies of a role together, a managed one, and managed ones of a role.
+  assert.ok(longest('AWS::IAM::Policy', 'PolicyDocument') < 10_240);
+  assert.ok(longest('AWS::IAM::ManagedPolicy', 'PolicyDocument') < 6_144);
+  assert.ok(resources.filter(({ Type }) => Type === 'AWS::IAM::Role').every(({ Properties }) => (Properties['ManagedPolicyArns'] ?? []).length <= 10));
 });
 
 test('every event becomes the input that its function knows', () => {

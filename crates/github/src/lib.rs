@@ -191,9 +191,9 @@ impl GitHub {
         let mut listed = Vec::new();
         for page in 1..=at_most.div_ceil(PAGE) {
             let is_more = self.list(&asking, repository, head, page, &mut listed).await?;
-            let new = not_leading_to(&comparison.merge_base_commit.sha, &listed);
-            if new.len() >= comparison.total_commits {
-                return Ok(Between::Commits(new.into_iter().cloned().collect()));
+            let new = New::of(&comparison.merge_base_commit.sha, &listed);
+            if new.is_whole && new.commits.len() >= comparison.total_commits {
+                return Ok(Between::Commits(new.commits.into_iter().cloned().collect()));
             }
             if !is_more {
                 return Err(asking.unavailable("it counts more commits than it lists", None));
@@ -259,20 +259,35 @@ impl GitHub {
     }
 }
 
-/// Of the commits listed, those that neither are this one nor lead to it, as far as the list shows that. GitHub lists a
-/// commit after one that comes right after it, and otherwise by date.
-fn not_leading_to<'a>(base: &CommitSha, listed: &'a [Commit]) -> Vec<&'a Commit> {
-    let known: HashMap<&CommitSha, &Commit> = listed.iter().map(|commit| (&commit.sha, commit)).collect();
-    let mut leading = HashSet::new();
-    let mut open = vec![base];
-    while let Some(sha) = open.pop() {
-        if leading.insert(sha)
-            && let Some(commit) = known.get(sha)
-        {
-            open.extend(&commit.parents);
+/// Commits that do not lead to a base.
+struct New<'a> {
+    commits: Vec<&'a Commit>,
+    /// Whether the list goes on to the base on all their sides. Only then none of them is missing: where two histories
+    /// were merged both ways, commits of the other side may count as new, and make up for those that are not listed yet.
+    is_whole: bool,
+}
+
+impl<'a> New<'a> {
+    /// Of the commits listed, those that neither are the base nor lead to it, as far as the list shows that. GitHub lists
+    /// a commit after one that comes right after it, and otherwise by date.
+    fn of(base: &CommitSha, listed: &'a [Commit]) -> Self {
+        let known: HashMap<&CommitSha, &Commit> = listed.iter().map(|commit| (&commit.sha, commit)).collect();
+        let mut leading = HashSet::new();
+        let mut open = vec![base];
+        while let Some(sha) = open.pop() {
+            if leading.insert(sha)
+                && let Some(commit) = known.get(sha)
+            {
+                open.extend(&commit.parents);
+            }
+        }
+        let commits: Vec<&Commit> = listed.iter().filter(|commit| !leading.contains(&commit.sha)).collect();
+        let parents = || commits.iter().flat_map(|commit| &commit.parents);
+        Self {
+            is_whole: parents().all(|parent| known.contains_key(parent) || leading.contains(parent)),
+            commits,
         }
     }
-    listed.iter().filter(|commit| !leading.contains(&commit.sha)).collect()
 }
 
 impl Asking {

@@ -493,6 +493,22 @@ async fn what_was_merged_is_new_though_it_is_older_than_the_base() {
 }
 
 #[tokio::test]
+async fn where_two_histories_part_twice_nothing_new_is_taken_for_listed() {
+    // GitHub names 500. Through the other place, which it does not name, 801 to 950 are in what was accepted as well, and
+    // are more than it counts before 10 and 9 come.
+    let mut listed = vec![after(HEAD, &[950, 10])];
+    listed.extend((802..=950).rev().map(commit));
+    listed.extend([after(801, &[500]), after(10, &[9]), after(9, &[500]), commit(500)]);
+    let server = history(listed, Some((500, 3))).await;
+    let Ok(Between::Commits(commits)) = between(&server, 500, 300).await else {
+        panic!("they are not found");
+    };
+    for new in [HEAD, 10, 9] {
+        assert!(commits.iter().any(|commit| commit.sha == sha(new)), "{new}");
+    }
+}
+
+#[tokio::test]
 async fn where_nothing_is_in_common_all_that_lead_to_the_head_can_be_listed() {
     for (total, at_most, pages, is_whole) in [
         (0, 100, 1, true),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::Error;
 
-/// GitHub wants our answer within ten seconds, and is asked two questions meanwhile.
+/// GitHub wants our answer within ten seconds, and may be asked several questions meanwhile.
 pub const PATIENCE: Patience = Patience {
     call: Duration::from_secs(3),
     question: Duration::from_secs(3),
