@@ -146,6 +146,7 @@ async fn a_long_record_is_told_to_its_end() {
     let ended = Event::Ended(failed(Name::BuildFailed));
     desk.record([Event::Admitted { fence: 1 }].into_iter().chain(builds).chain([ended]))
         .await;
+    desk.owe().await;
     desk.aws.state().table.page = Some(2);
     desk.ended().await.unwrap();
     let body = desk.aws.state().mails[0].body.clone();
