@@ -69,6 +69,7 @@ impl FakeGitHub {
         let document = json!({
             "sha": commit,
             "commit": { "message": "Add prices\n\nin euros" },
+            "parents": [],
             "author": null,
             "committer": null,
         });
