@@ -574,6 +574,7 @@ async fn all_questions_together_have_the_time_that_they_are_given() {
     ] {
         assert!(error.to_string().ends_with("it did not answer in time"), "{error}");
     }
+    assert_eq!(server.count(), 0, "nothing is asked that nobody waits for");
     let commit = server.github().commit(&repository(), &sha(HEAD)).await;
     assert_eq!(commit.unwrap_err().name(), Name::GitHubDenied, "others have theirs");
 }
