@@ -8,8 +8,8 @@ use domain::parking::WaitsFor;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::error::{Error, Kind, during};
-use crate::ledger::{Condition, Ledger, instant, item};
+use crate::error::{Error, Kind};
+use crate::ledger::{Condition, Ledger, PUT, instant, item};
 
 const RECORD: &str = "approval";
 
@@ -79,18 +79,8 @@ impl Ledger {
     /// Whoever knows a deployment can send made-up links as often as they like, and what is kept is kept for good: of
     /// what is refused to the same person in the same words within an hour, the first is kept.
     pub async fn record_refused_answer(&self, id: &ApprovalId, refused: &RefusedAnswer) -> Result<(), Error> {
-        let operation = "dynamodb:PutItem";
-        let item = item(&partition(id), &refused.key(), refused, operation)?;
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map_err(during(operation));
-        match put {
+        let item = item(&partition(id), &refused.key(), refused, PUT)?;
+        match self.put_new(item).await {
             Err(error) if !error.is(Kind::Conflict) => Err(error),
             _ => Ok(()),
         }

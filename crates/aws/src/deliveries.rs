@@ -5,7 +5,7 @@ use domain::intake::{Delivery, DeliveryId};
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind, during};
-use crate::ledger::{Item, Ledger, item, mark_due, read};
+use crate::ledger::{Item, Ledger, PUT, item, mark_due, read};
 
 /// The index's name for deliveries that were claimed and not yet started.
 const RECEIVED: &str = "delivery";
@@ -22,28 +22,15 @@ pub enum Claim {
 impl Ledger {
     /// Records a delivery unless it is recorded already. Of any number of copies exactly one gets [`Claim::New`].
     pub async fn claim_delivery(&self, delivery: &Delivery) -> Result<Claim, Error> {
-        let operation = "dynamodb:PutItem";
-        let mut item = item(&partition(&delivery.id), RECEIVED, delivery, operation)?;
+        let mut item = item(&partition(&delivery.id), RECEIVED, delivery, PUT)?;
         if let Some(at) = delivery.look_at() {
             mark_due(&mut item, RECEIVED, at);
         }
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map_err(during(operation));
-        match put {
-            Ok(_) => Ok(Claim::New),
+        match self.put_new(item).await {
+            Ok(()) => Ok(Claim::New),
             Err(error) if error.is(Kind::Conflict) => {
                 let known = self.delivery(&delivery.id).await?.ok_or_else(|| {
-                    Error::unexpected(
-                        operation,
-                        format!("delivery {} is there and cannot be read", delivery.id),
-                    )
+                    Error::unexpected(PUT, format!("delivery {} is there and cannot be read", delivery.id))
                 })?;
                 Ok(Claim::Before(known))
             }

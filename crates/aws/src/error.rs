@@ -136,6 +136,8 @@ where
         | "AccountLimitExceededException"
         | "ExecutionLimitExceeded"
         | "RequestThrottled"
+        | "Throttled"
+        | "KMSThrottlingException"
         | "TransactionInProgressException" => Kind::Throttled,
         "AccessDenied"
         | "AccessDeniedException"

@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use domain::ledger::{Entry, Head};
 use domain::life::Event;
 use domain::names::DeploymentId;
@@ -20,6 +23,12 @@ use crate::error::{Error, Kind, during};
 
 /// An item as DynamoDB has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The call that writes an item, as IAM names it.
+pub(crate) const PUT: &str = "dynamodb:PutItem";
+
+/// The call that writes several items at once, as IAM names it.
+const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
 /// How often a conditional write is tried again when somebody else was faster.
 const ATTEMPTS: u32 = 24;
@@ -118,7 +127,7 @@ impl Ledger {
     }
 
     async fn append(&self, head: &Head, entry: &Entry, next: &Head) -> Result<(), Error> {
-        let operation = "dynamodb:TransactWriteItems";
+        let operation = TRANSACT;
         let pk = partition(&head.deployment);
         let entry = Put::builder()
             .table_name(&self.table)
@@ -150,7 +159,7 @@ impl Ledger {
             .transact_items(built(put)?)
             .send()
             .await
-            .map_err(during(operation))?;
+            .map_err(cancelled)?;
         Ok(())
     }
 
@@ -169,7 +178,6 @@ impl Ledger {
     where
         State: Serialize + DeserializeOwned + Default + Clone + PartialEq,
     {
-        let operation = "dynamodb:PutItem";
         let mut tried: Option<(Record<State>, Answer)> = None;
         for attempt in 0..ATTEMPTS {
             let record: Record<State> = match self.get(pk, sk).await? {
@@ -196,7 +204,7 @@ impl Ledger {
                 revision: record.revision + 1,
                 state,
             };
-            let mut item = item(pk, sk, &next, operation)?;
+            let mut item = item(pk, sk, &next, PUT)?;
             if let Some((kind, at)) = due {
                 mark_due(&mut item, kind, at);
             }
@@ -218,12 +226,7 @@ impl Ledger {
             } else {
                 format!("{unchanged} AND {}", more.expression)
             };
-            match put
-                .condition_expression(expression)
-                .send()
-                .await
-                .map_err(during(operation))
-            {
+            match put.condition_expression(expression).send().await.map_err(during(PUT)) {
                 Ok(_) => return Ok(answer),
                 Err(error) if error.is(Kind::Conflict) => {
                     tried = Some((next, answer));
@@ -232,7 +235,7 @@ impl Ledger {
                 Err(error) => return Err(error),
             }
         }
-        Err(contended(operation, pk))
+        Err(contended(PUT, pk))
     }
 
     /// Reads a record that changes.
@@ -241,6 +244,19 @@ impl Ledger {
             Some(item) => read::<Record<State>>(item, "dynamodb:GetItem").map(|record| record.state),
             None => Ok(State::default()),
         }
+    }
+
+    /// Writes an item unless one is there under its keys: then the error is a conflict, and nothing is written.
+    pub(crate) async fn put_new(&self, item: Item) -> Result<(), Error> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await
+            .map_err(during(PUT))?;
+        Ok(())
     }
 
     pub(crate) async fn get(&self, pk: &str, sk: &str) -> Result<Option<Item>, Error> {
@@ -344,6 +360,32 @@ async fn back_off(attempt: u32) {
             .map_or(0, |since| since.subsec_nanos()),
     );
     tokio::time::sleep(Duration::from_millis(1 + jitter % ceiling)).await;
+}
+
+/// What it means that a transaction was not carried out. DynamoDB cancels one for each item's own reason (Amazon DynamoDB
+/// API reference, `TransactWriteItems`): only that somebody else was faster is worth another look at the record.
+fn cancelled(refused: SdkError<TransactWriteItemsError, HttpResponse>) -> Error {
+    let reasons: Vec<String> = match refused.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let codes = cancelled
+                .cancellation_reasons()
+                .iter()
+                .filter_map(CancellationReason::code);
+            codes.filter(|code| *code != "None").map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut error = during(TRANSACT)(refused);
+    let any = |codes: &[&str]| reasons.iter().any(|reason| codes.contains(&reason.as_str()));
+    if reasons.is_empty() || any(&["ConditionalCheckFailed", "TransactionConflict"]) {
+        return error;
+    }
+    error.kind = if any(&["ThrottlingError", "ProvisionedThroughputExceeded"]) {
+        Kind::Throttled
+    } else {
+        Kind::Invalid
+    };
+    error
 }
 
 fn contended(operation: &'static str, what: &str) -> Error {

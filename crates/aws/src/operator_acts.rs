@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::environments::partition;
-use crate::error::{Error, during};
-use crate::ledger::{Ledger, instant, item, read};
+use crate::error::Error;
+use crate::ledger::{Ledger, PUT, instant, item, read};
 
 /// Something that an operator did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,17 +45,9 @@ impl Ledger {
         environment: &EnvironmentName,
         act: &OperatorAct,
     ) -> Result<(), Error> {
-        let operation = "dynamodb:PutItem";
         let key = format!("{OPERATOR}{}", instant(act.at));
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item(&partition(application, environment), &key, act, operation)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
+        self.put_new(item(&partition(application, environment), &key, act, PUT)?)
             .await
-            .map_err(during(operation))?;
-        Ok(())
     }
 
     /// What operators did to an environment, in order.

@@ -5,7 +5,7 @@ use domain::names::DeploymentId;
 use jiff::Timestamp;
 
 use crate::error::{Error, during};
-use crate::ledger::{Item, Ledger, mark_due, text};
+use crate::ledger::{Item, Ledger, PUT, mark_due, text};
 
 /// The kind under which reports are due.
 const REPORT: &str = "report";
@@ -24,7 +24,7 @@ impl Ledger {
             .set_item(Some(item))
             .send()
             .await
-            .map_err(during("dynamodb:PutItem"))?;
+            .map_err(during(PUT))?;
         Ok(())
     }
 

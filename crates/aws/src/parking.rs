@@ -6,13 +6,11 @@ use domain::parking::{Key, Parked};
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind, during};
-use crate::ledger::{Ledger, instant, item, mark_due, read};
+use crate::ledger::{Ledger, PUT, instant, item, mark_due, read};
 use crate::tasks::{Delivered, Tasks};
 
 /// The kind under which parked tasks are due.
 const PARKED: &str = "parked";
-
-const PUT: &str = "dynamodb:PutItem";
 
 impl Ledger {
     /// Parks a task, beside whatever else waits under its key: another token of the same deployment is another task.

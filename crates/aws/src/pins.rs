@@ -6,8 +6,8 @@ use domain::names::CommitSha;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, during};
-use crate::ledger::{Ledger, item, read};
+use crate::error::{Error, Kind};
+use crate::ledger::{Ledger, PUT, item, read};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Pin {
@@ -29,28 +29,18 @@ impl Ledger {
     /// Pins a release's tag to what it stands for, unless it is pinned, and says what it is pinned to: of any number that
     /// ask at once, all get the same.
     pub async fn pin_release(&self, release: &Release, resolved: Resolved, now: Timestamp) -> Result<Resolved, Error> {
-        let operation = "dynamodb:PutItem";
         let pin = Pin {
             commit: resolved.commit.clone(),
             title: resolved.title.clone(),
             at: now,
         };
         let (pk, sk) = (partition(release), sort_key(release));
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item(&pk, &sk, &pin, operation)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await
-            .map_err(during(operation));
-        match put {
-            Ok(_) => Ok(resolved),
+        match self.put_new(item(&pk, &sk, &pin, PUT)?).await {
+            Ok(()) => Ok(resolved),
             Err(error) if error.is(Kind::Conflict) => self
                 .pinned_release(release)
                 .await?
-                .ok_or_else(|| Error::unexpected(operation, format!("the pin {pk} {sk} is there and cannot be read"))),
+                .ok_or_else(|| Error::unexpected(PUT, format!("the pin {pk} {sk} is there and cannot be read"))),
             Err(error) => Err(error),
         }
     }

@@ -13,7 +13,7 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -125,8 +125,10 @@ pub enum Fate {
     Refused(&'static str),
     /// It is done, and AWS answers with a fault of its own.
     Faulted,
-    /// It is done, and no answer comes.
+    /// It is done, and no answer comes in the time that the SDK has for it.
     Unanswered,
+    /// It is done, and no answer comes for as long as the caller waits.
+    Silent,
     /// It is not sent: there is no connection, or no credentials.
     Unsent(&'static str),
     /// Just before, this happens; somebody else was faster.
@@ -279,7 +281,11 @@ impl HttpConnector for FakeAws {
                 give_way().await;
                 aws.state().leave(&asked.operation);
             }
-            aws.state().meet(&asked)
+            let met = aws.state().meet(&asked);
+            match met {
+                Some(answer) => answer,
+                None => pending().await,
+            }
         })
     }
 }
@@ -314,7 +320,8 @@ impl State {
         }
     }
 
-    fn meet(&mut self, asked: &Asked) -> Result<HttpResponse, ConnectorError> {
+    /// The answer, where one comes.
+    fn meet(&mut self, asked: &Asked) -> Option<Result<HttpResponse, ConnectorError>> {
         self.calls.push((asked.operation.clone(), asked.input.clone()));
         let fate = self
             .fates
@@ -330,15 +337,19 @@ impl State {
             }
             Fate::Unanswered => {
                 self.answer(asked);
-                return Err(ConnectorError::timeout("no answer came".into()));
+                return Some(Err(ConnectorError::timeout("no answer came".into())));
             }
-            Fate::Unsent(why) => return Err(ConnectorError::other(why.into(), None)),
+            Fate::Silent => {
+                self.answer(asked);
+                return None;
+            }
+            Fate::Unsent(why) => return Some(Err(ConnectorError::other(why.into(), None))),
             Fate::After(happens) => {
                 happens(self);
                 self.answer(asked)
             }
         };
-        Ok(answer.into_response())
+        Some(Ok(answer.into_response()))
     }
 
     fn answer(&mut self, asked: &Asked) -> Answer {

@@ -124,7 +124,10 @@ impl State {
                                    <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
                 Answer::result("AssumeRole", credentials)
             }
-            "GetCallerIdentity" => Answer::result("GetCallerIdentity", "<Account>111111111111</Account>"),
+            "GetCallerIdentity" => Answer::result(
+                "GetCallerIdentity",
+                "<Account>111111111111</Account><Arn>arn:aws:sts::111111111111:assumed-role/one/session</Arn>",
+            ),
             "Publish" => {
                 let part = |name: &str| asked.input.get(name).map(said).unwrap_or_default().to_owned();
                 let attributes = (1..)

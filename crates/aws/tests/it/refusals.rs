@@ -1,6 +1,6 @@
 //! What AWS refuses, and the question whether the call could have acted.
 
-use aws::Kind;
+use aws::{Aws, Kind};
 use domain::failure::Name;
 use fake_aws::{FakeAws, Fate};
 
@@ -130,6 +130,36 @@ async fn what_is_refused_for_good_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_is_cancelled_for_something_else_is_no_lost_race() {
+    for (reasons, kind, name) in [
+        (["None", "ThrottlingError"], Kind::Throttled, Name::Throttled),
+        (
+            ["ProvisionedThroughputExceeded", "None"],
+            Kind::Throttled,
+            Name::Throttled,
+        ),
+        (["None", "ValidationError"], Kind::Invalid, Name::Unexpected),
+        (
+            ["ItemCollectionSizeLimitExceeded", "None"],
+            Kind::Invalid,
+            Name::Unexpected,
+        ),
+    ] {
+        let aws = FakeAws::default();
+        let told = serde_json::json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "Message": "Transaction cancelled",
+            "CancellationReasons": reasons.map(|code| serde_json::json!({ "Code": code })),
+        });
+        aws.says("TransactWriteItems", [(400, told.to_string())]);
+        let event = domain::life::Event::Queued { before: 0 };
+        let error = ledger(&aws).await.record(&id(1), event, now()).await.unwrap_err();
+        assert_eq!((error.kind, error.name()), (kind, name), "{error}");
+        assert_eq!(aws.count("TransactWriteItems"), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_throttled_transaction_is_no_lost_race() {
     let aws = FakeAws::default();
     aws.fates("TransactWriteItems", [Fate::Refused("ThrottlingException")]);
@@ -137,4 +167,39 @@ async fn a_throttled_transaction_is_no_lost_race() {
     let error = ledger(&aws).await.record(&id(1), event, now()).await.unwrap_err();
     assert_eq!(error.name(), Name::Throttled);
     assert_eq!(aws.count("TransactWriteItems"), 1);
+}
+
+#[tokio::test]
+async fn what_sts_says_of_a_role_is_what_a_call_with_that_role_ends_with() {
+    for (fate, name) in [
+        (Fate::Refused("AccessDenied"), Name::AccessDenied),
+        (Fate::Refused("Throttling"), Name::Unavailable),
+        (Fate::Faulted, Name::Unavailable),
+        (Fate::Unanswered, Name::Unavailable),
+    ] {
+        let aws = FakeAws::default();
+        aws.fates("AssumeRole", [fate]);
+        let role = "arn:aws:iam::222222222222:role/deploy";
+        let region = "eu-west-1".parse().unwrap();
+        let acting = Aws::with(aws.config().await).acting_as(role, &id(1), &region, Some("external"));
+        let error = acting.caller().await.unwrap_err();
+        assert_eq!(error.name(), name, "{error}");
+        assert_eq!(
+            (aws.count("AssumeRole"), aws.count("GetCallerIdentity")),
+            (1, 0),
+            "{name}"
+        );
+        let [asked] = &aws.calls("AssumeRole")[..] else {
+            panic!("STS was asked more than once");
+        };
+        assert_eq!(
+            (&asked["RoleArn"], &asked["ExternalId"]),
+            (&role.into(), &"external".into())
+        );
+        assert_eq!(asked["RoleSessionName"], id(1).as_str());
+
+        // What was refused is not remembered.
+        acting.caller().await.unwrap();
+        assert_eq!(aws.count("AssumeRole"), 2);
+    }
 }
