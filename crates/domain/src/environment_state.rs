@@ -40,21 +40,24 @@ pub struct EnvironmentState {
     pub newest: Option<Candidate>,
     /// Set while an operator is needed: nothing is admitted.
     pub quarantine: Option<Quarantine>,
-    /// What has changed the environment since its last stable release.
-    #[serde(default, skip_serializing_if = "Unstable::is_empty")]
-    pub unstable: Unstable,
+    /// The commit of the release that people accepted here last: what is new to them begins after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<CommitSha>,
+    /// What has changed the environment since then; where people never accepted anything, since its last stable release.
+    #[serde(default, skip_serializing_if = "Unaccepted::is_empty")]
+    pub unaccepted: Unaccepted,
 }
 
-/// The deployments that left an environment changed since its last stable release, and did not become stable.
+/// Deployments that left an environment changed, which nobody accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Unstable {
-    /// The last of them, in their order; at most [`Unstable::LIMIT`].
+pub struct Unaccepted {
+    /// The last of them, in their order; at most [`Unaccepted::LIMIT`].
     pub deployments: Vec<DeploymentId>,
     /// How many there were before those.
     pub more: u32,
 }
 
-impl Unstable {
+impl Unaccepted {
     /// The most deployments that are remembered.
     pub const LIMIT: usize = 20;
 
@@ -71,6 +74,13 @@ impl Unstable {
             self.more = self.more.saturating_add(1);
         }
         self.deployments.push(deployment.clone());
+    }
+
+    /// Forgets whatever came after a deployment, which was undone. Where it is not known any more, all is kept.
+    fn cut_after(&mut self, deployment: &DeploymentId) {
+        if let Some(place) = self.deployments.iter().position(|id| id == deployment) {
+            self.deployments.truncate(place + 1);
+        }
     }
 }
 
@@ -418,16 +428,31 @@ impl EnvironmentState {
         }
         match left {
             Left::Stable(stable) => {
+                if stable.accepted.is_some() {
+                    self.accepted = Some(stable.commit.clone());
+                }
                 self.stable = Some(stable);
-                self.unstable = Unstable::default();
+                if self.is_stable_accepted() {
+                    self.unaccepted = Unaccepted::default();
+                } else {
+                    self.unaccepted.add(deployment);
+                }
             }
-            Left::Back => self.unstable = Unstable::default(),
-            Left::Unstable => self.unstable.add(deployment),
+            Left::Back => match &self.stable {
+                Some(stable) if !self.is_stable_accepted() => self.unaccepted.cut_after(&stable.deployment),
+                _ => self.unaccepted = Unaccepted::default(),
+            },
+            Left::Unstable => self.unaccepted.add(deployment),
             Left::AsItWas => {}
         }
         self.holder = None;
         self.grant(now);
         Ok(self.holder.as_ref().map(|holder| holder.deployment.clone()))
+    }
+
+    /// Whether nothing but what is accepted is stable; where people never accepted anything, whatever is stable counts.
+    fn is_stable_accepted(&self) -> bool {
+        self.accepted.is_none() || self.stable.as_ref().is_none_or(|stable| stable.accepted.is_some())
     }
 
     /// Keeps the lock and admits nothing until an operator lifts it. Those who wait are returned and have to be told.
@@ -451,7 +476,7 @@ impl EnvironmentState {
         }
         if self.quarantine.is_none() {
             // Whatever the operator makes of it: nobody has accepted what it changed.
-            self.unstable.add(deployment);
+            self.unaccepted.add(deployment);
             self.quarantine = Some(Quarantine {
                 deployment: deployment.clone(),
                 why: why.to_owned(),
@@ -700,6 +725,52 @@ mod tests {
     }
 
     #[test]
+    fn what_was_changed_and_never_accepted_is_remembered_until_something_is() {
+        let mut state = EnvironmentState::default();
+        let commit = |number: u8| number.to_string().repeat(40).parse::<CommitSha>().unwrap();
+        let stable = |number: u8, is_accepted: bool| {
+            Left::Stable(StableRelease {
+                release: Digest::of(&[number]),
+                commit: commit(number),
+                deployment: id(&format!("d{number}")),
+                since: at(1),
+                accepted: is_accepted.then(|| Acceptance {
+                    by: vec!["qa@acme.example".parse().unwrap()],
+                    at: at(1),
+                }),
+                rejected: None,
+            })
+        };
+        for (number, left, accepted, remembered) in [
+            // Nobody was ever asked: whatever is stable counts.
+            (1, stable(1, false), None, &[][..]),
+            (2, stable(2, true), Some(2), &[]),
+            (3, Left::Unstable, Some(2), &["d3"]),
+            // It was not asked about, and is stable.
+            (4, stable(4, false), Some(2), &["d3", "d4"]),
+            (5, Left::Unstable, Some(2), &["d3", "d4", "d5"]),
+            // Back to the fourth.
+            (6, Left::Back, Some(2), &["d3", "d4"]),
+            (7, stable(7, true), Some(7), &[]),
+            (8, Left::Unstable, Some(7), &["d8"]),
+            (9, Left::Back, Some(7), &[]),
+        ] {
+            let name = format!("d{number}");
+            state.admit(
+                candidate(&name, i64::from(number), QueuePolicy::Every),
+                at(i64::from(number)),
+            );
+            state.release(&id(&name), left, at(i64::from(number))).unwrap();
+            let remembered: Vec<DeploymentId> = remembered.iter().map(|name| id(name)).collect();
+            assert_eq!(
+                (&state.accepted, &state.unaccepted.deployments),
+                (&accepted.map(commit), &remembered),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn what_left_the_environment_changed_is_remembered_until_it_is_stable_again() {
         let mut state = EnvironmentState::default();
         let hold = |state: &mut EnvironmentState, name: &str, second| {
@@ -726,27 +797,27 @@ mod tests {
             state.release(&id(&name), left, at(second)).unwrap();
             let remembered: Vec<DeploymentId> = remembered.iter().map(|name| id(name)).collect();
             assert_eq!(
-                (&state.unstable.deployments, state.unstable.more),
+                (&state.unaccepted.deployments, state.unaccepted.more),
                 (&remembered, 0),
                 "{name}"
             );
         }
         // Whoever has not the lock any more leaves nothing.
         state.release(&id("d1"), Left::Unstable, at(7)).unwrap();
-        assert_eq!(state.unstable, Unstable::default());
+        assert_eq!(state.unaccepted, Unaccepted::default());
         for second in 10..35 {
             let name = format!("d{second}");
             hold(&mut state, &name, second);
             state.release(&id(&name), Left::Unstable, at(second)).unwrap();
         }
-        assert_eq!((state.unstable.deployments.len(), state.unstable.more), (20, 5));
-        assert_eq!(state.unstable.deployments[0], id("d15"));
+        assert_eq!((state.unaccepted.deployments.len(), state.unaccepted.more), (20, 5));
+        assert_eq!(state.unaccepted.deployments[0], id("d15"));
         hold(&mut state, "d40", 40);
         state.quarantine(&id("d40"), "half-way", at(40)).unwrap();
-        assert_eq!(state.unstable.deployments.last(), Some(&id("d40")));
+        assert_eq!(state.unaccepted.deployments.last(), Some(&id("d40")));
         // The item of an environment that remembers nothing is as it was before it could.
         let json = serde_json::to_value(EnvironmentState::default()).unwrap();
-        assert!(json.get("unstable").is_none());
+        assert!(json.get("unaccepted").is_none());
         assert_eq!(
             serde_json::from_value::<EnvironmentState>(json).unwrap(),
             EnvironmentState::default()

@@ -5,8 +5,8 @@ use domain::approval::{
     IntegrationFacts, Question, checklist, co_authors, resources, token,
 };
 use domain::deployment::{Deployment, Leg};
-use domain::environment_state::Unstable;
-use domain::failure::{Failure, Name};
+use domain::environment_state::Unaccepted;
+use domain::failure::{Class, Failure, Name};
 use domain::ledger::Entry;
 use domain::life::{Event, Phase};
 use domain::message;
@@ -15,6 +15,7 @@ use domain::parking::{Parked, WaitsFor};
 use domain::release::ACCEPTANCE;
 use github::{Between, Commit, GitHub};
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use crate::{Context, Error, TaskOutput, look};
 
@@ -37,7 +38,21 @@ pub async fn ask(
     };
     let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     context.ledger.park(&parked).await?;
-    look::at(context, &parked, now).await?;
+    // From here on the sweep goes on with it, within minutes: what may pass keeps a release waiting, and never takes one
+    // back.
+    let looked = timeout(context.asks_within, look::at(context, &parked, now)).await;
+    let why = match looked {
+        Ok(Ok(_)) => return Ok(TaskOutput::Parked),
+        Ok(Err(error)) => {
+            let failure = Failure::from(error);
+            if failure.name.class() != Class::Transient {
+                return Err(Error::Named(failure));
+            }
+            failure.cause
+        }
+        Err(_) => "it took too long".to_owned(),
+    };
+    tracing::warn!(deployment.id = %deployment.id, why, "not everybody is asked yet");
     Ok(TaskOutput::Parked)
 }
 
@@ -94,20 +109,25 @@ async fn question(
 ) -> Result<Question, Error> {
     let (application, environment) = (&deployment.application, &deployment.environment);
     let state = context.ledger.environment(application, &environment.name).await?;
-    let since = state.stable.map(|stable| stable.commit);
+    let counts_from = match (state.accepted, state.stable) {
+        (Some(accepted), _) => Some((accepted, Counted::SinceAccepted)),
+        (None, Some(stable)) => Some((stable.commit, Counted::SinceStable)),
+        (None, None) => None,
+    };
     let work = work(
         &context.github().await?,
         application,
-        since.as_ref(),
+        counts_from.as_ref(),
         &deployment.commit,
     )
     .await?;
+    let since = counts_from.map(|(since, _)| since);
     let confirmed = context.approvers.confirmed().await?;
     let tested = tested(&context.ledger.entries(&deployment.id).await?);
-    let facts = with_unstable(context, deployment, tested, &state.unstable).await?;
+    let facts = with_unaccepted(context, deployment, tested, &state.unaccepted).await?;
     let compare_url = since
         .as_ref()
-        .filter(|_| work.counted == Counted::SinceAccepted)
+        .filter(|_| matches!(work.counted, Counted::SinceAccepted | Counted::SinceStable))
         .map(|since| compare_page(&context.github_api, application, since, &deployment.commit));
     Ok(Question {
         checklist: questions(context, &release).await?,
@@ -147,11 +167,11 @@ impl Work {
 async fn work(
     github: &GitHub,
     application: &RepositoryName,
-    since: Option<&CommitSha>,
+    counts_from: Option<&(CommitSha, Counted)>,
     head: &CommitSha,
 ) -> Result<Work, Error> {
     let own = async || Ok::<_, Error>(github.commit(application, head).await?);
-    let Some(since) = since else {
+    let Some((since, counted)) = counts_from else {
         // All of history would leave nobody in an existing repository who may accept its first release.
         return Ok(Work {
             counted: Counted::Own,
@@ -161,21 +181,21 @@ async fn work(
     };
     match github.commits_between(application, since, head, COMMITS).await? {
         Between::Commits(commits) => Ok(Work {
-            counted: Counted::SinceAccepted,
+            counted: *counted,
             own: if commits.is_empty() { own().await? } else { None },
             commits,
         }),
         Between::TooMany => Err(too_much(format!(
-            "more than {COMMITS} commits would have to be read to know who wrote what is new since {}, which was accepted \
-             last",
+            "more than {COMMITS} commits would have to be read to know who wrote what is new since {}, which was here \
+             before",
             since.short()
         ))),
         Between::Unrelated => {
             let commits = github.commits_up_to(application, head, COMMITS).await?;
             let commits = commits.ok_or_else(|| {
                 too_much(format!(
-                    "GitHub finds nothing in common with {}, which was accepted last, and more than {COMMITS} commits \
-                     lead to {}",
+                    "GitHub finds nothing in common with {}, which was here before, and more than {COMMITS} commits lead to \
+                     {}",
                     since.short(),
                     head.short()
                 ))
@@ -243,22 +263,22 @@ fn tested(entries: &[Entry]) -> Facts {
     facts
 }
 
-/// The same facts, with what others have changed since the last stable release that were not accepted.
-async fn with_unstable(
+/// The same facts, with what others have changed before that were not accepted.
+async fn with_unaccepted(
     context: &Context,
     deployment: &Deployment,
     facts: Facts,
-    unstable: &Unstable,
+    unaccepted: &Unaccepted,
 ) -> Result<Facts, Error> {
     let mut earlier = Vec::new();
-    for id in unstable.deployments.iter().filter(|id| **id != deployment.id) {
+    for id in unaccepted.deployments.iter().filter(|id| **id != deployment.id) {
         let entries = context.ledger.entries(id).await?;
         earlier.push(resources::changed(entries.iter().map(|entry| &entry.what)));
     }
     earlier.retain(|stacks| !stacks.is_empty());
     Ok(Facts {
         earlier: u32::try_from(earlier.len()).unwrap_or(u32::MAX),
-        more_earlier: unstable.more,
+        more_earlier: unaccepted.more,
         stacks: resources::joined(earlier, facts.stacks),
         ..facts
     })

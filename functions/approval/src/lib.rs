@@ -167,10 +167,12 @@ impl From<Error> for Failure {
     }
 }
 
-/// How long GitHub has for everything that it is asked about one release. The function has 30 seconds, and what is left
-/// to do is asked of AWS, which is quick; people's mails, where there is no time for all of them, are sent at the next
-/// look.
+/// How long GitHub has for everything that it is asked about one release.
 const GITHUB_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long a state that asks may take, of the function's 30 seconds, before the rest is left to the next look: what was
+/// not found out, and mails for which there was no time.
+const ASKS_WITHIN: Duration = Duration::from_secs(25);
 
 /// What approval works with, made once when it starts.
 #[derive(Debug)]
@@ -190,6 +192,7 @@ pub struct Context {
     github_token: String,
     /// Where the pages are, without a slash at the end.
     pages: String,
+    asks_within: Duration,
 }
 
 impl Context {
@@ -216,6 +219,7 @@ impl Context {
             github_api,
             github_token: lambda::setting("LOCKGATE_GITHUB_TOKEN")?,
             pages: lambda::setting("LOCKGATE_PAGES")?.trim_end_matches('/').to_owned(),
+            asks_within: ASKS_WITHIN,
         })
     }
 

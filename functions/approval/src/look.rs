@@ -32,7 +32,7 @@ pub struct Looked {
 
 /// Looks at everything that is parked under a key.
 pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<TaskOutput, Error> {
-    let waiting = context.ledger.parked(key).await?;
+    let waiting = waiting(context, key).await?;
     if waiting.is_empty() {
         tracing::info!(key = key.as_str(), "nothing waits here");
     }
@@ -45,6 +45,25 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<TaskOu
     }
     // Nobody else would notice that people wait for a mail: the alarm on this function's errors tells operators.
     unsent.map_or(Ok(TaskOutput::Woken { answered }), Err)
+}
+
+/// The tasks to look at: those that Step Functions still waits for, and, where it waits for none, one of the others, so
+/// that the question is withdrawn. The rest were called again, and are taken away.
+async fn waiting(context: &Context, key: &Key) -> Result<Vec<Parked>, Error> {
+    let (mut awaited, mut dead) = (Vec::new(), Vec::new());
+    for parked in context.ledger.parked(key).await? {
+        match context.tasks.still_waits(&parked.token).await? {
+            Delivered::Yes => awaited.push(parked),
+            Delivered::Gone => dead.push(parked),
+        }
+    }
+    if awaited.is_empty() {
+        awaited.extend(dead.pop());
+    }
+    for parked in &dead {
+        context.ledger.unpark(parked).await?;
+    }
+    Ok(awaited)
 }
 
 /// Looks at one approval.

@@ -267,7 +267,7 @@ fn resources(summary: Option<&Summary>) -> Markup {
         }
         @if !summary.changes.is_empty() {
             details {
-                summary { "added or changed" }
+                summary { "What was added or changed" }
                 ul {
                     @for change in &summary.changes {
                         li { (change.logical_id) " (" (change.resource_type) ") " (change.action.done()) }

@@ -12,7 +12,7 @@ mod waking;
 use std::collections::BTreeMap;
 
 use domain::approval::{Approval, ApprovalId, Approver, Choice, When, token};
-use domain::environment_state::{Candidate, EnvironmentState};
+use domain::environment_state::{Acceptance, Candidate, EnvironmentState};
 use domain::ledger::{Entry, verify};
 use domain::life::{Event, Status};
 use domain::names::{CommitSha, Digest};
@@ -162,6 +162,11 @@ impl Site {
             state.admit(Candidate::of(&fence), after(-30));
             let mut accepted = sample::stable(&sample::deployment(9));
             accepted.commit = stable.clone();
+            accepted.accepted = Some(Acceptance {
+                by: vec![who(QA)],
+                at: after(-60),
+            });
+            state.accepted = Some(stable.clone());
             state.stable = Some(accepted);
         })
         .await;
@@ -183,6 +188,13 @@ impl Site {
         if status != "RUNNING" {
             state.gone.insert(TASK.to_owned());
         }
+    }
+
+    /// The state was called again, and parks another token.
+    async fn park_again(&self) {
+        let mut again = self.parked().await.pop().unwrap();
+        again.token = "again".to_owned().into();
+        self.context.ledger.park(&again).await.unwrap();
     }
 
     async fn record(&self, events: impl IntoIterator<Item = Event>) {
@@ -422,6 +434,7 @@ async fn context(aws: &FakeAws, hub: &Hub) -> Context {
         github_api: github::API.to_owned(),
         github_token: "/github".to_owned(),
         pages: PAGES.to_owned(),
+        asks_within: ASKS_WITHIN,
     }
 }
 

@@ -118,7 +118,8 @@ pub struct Question {
 /// What the people who are asked are shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Facts {
-    /// The commit that is stable in the environment.
+    /// The commit after which what is new begins: the one that people accepted in the environment last or, where they
+    /// never accepted any, the one that is stable there.
     pub since: Option<CommitSha>,
     /// Which commits are counted.
     #[serde(default)]
@@ -153,12 +154,14 @@ pub struct Facts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counted {
-    /// Those since the one that is stable in the environment.
+    /// Those since the one that people accepted in the environment last.
     #[default]
     SinceAccepted,
-    /// All that lead to the release's own: GitHub finds nothing in common with the one that is stable.
+    /// Those since the one that is stable in the environment, where people never accepted any.
+    SinceStable,
+    /// All that lead to the release's own: GitHub finds nothing in common with the one before.
     All,
-    /// The release's own, as nothing was accepted in the environment before.
+    /// The release's own, as nothing was stable in the environment before.
     Own,
 }
 

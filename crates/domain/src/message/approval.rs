@@ -128,13 +128,16 @@ pub fn counted(facts: &Facts) -> String {
         (Some(since), Counted::SinceAccepted) => {
             format!("Commits since {}, which was accepted here last", since.short())
         }
+        (Some(since), Counted::SinceStable) => format!(
+            "Commits since {}, which is stable here and was never asked about: who wrote earlier ones may answer",
+            since.short()
+        ),
         (Some(since), Counted::All) => format!(
-            "All commits: GitHub finds nothing in common with {}, which was accepted here last",
+            "All commits: GitHub finds nothing in common with {}, which was here before",
             since.short()
         ),
         (_, Counted::Own) | (None, _) => {
-            "The release's own commit: nothing was accepted here before, and who wrote earlier ones may answer"
-                .to_owned()
+            "The release's own commit: nothing was stable here before, and who wrote earlier ones may answer".to_owned()
         }
     }
 }

@@ -96,8 +96,8 @@ async fn what_an_earlier_candidate_changed_that_nobody_accepted_is_told_as_well(
         ledger.record(&before.id, event, after(0)).await.unwrap();
     }
     site.change_environment(|state| {
-        state.unstable.deployments = vec![before.id.clone()];
-        state.unstable.more = 1;
+        state.unaccepted.deployments = vec![before.id.clone()];
+        state.unaccepted.more = 1;
     })
     .await;
     site.ask().await.unwrap();
@@ -336,6 +336,33 @@ async fn where_no_commit_is_new_the_release_is_still_somebodys_work() {
 }
 
 #[tokio::test]
+async fn what_may_pass_while_people_are_asked_takes_no_release_back() {
+    let parked = Output::Task(TaskOutput::Parked);
+    let fates: [fn() -> Fate; 4] = [
+        || Fate::Refused("Throttled"),
+        || Fate::Faulted,
+        || Fate::Unanswered,
+        || Fate::Silent,
+    ];
+    for fate in fates {
+        for operation in ["ListSubscriptionsByTopic", "Publish"] {
+            let mut site = Site::new().await;
+            site.context.asks_within = Duration::from_secs(1);
+            site.aws.fates(operation, [fate()]);
+            assert_eq!(site.ask().await.unwrap(), parked, "{operation}");
+            assert!(site.told().is_empty(), "{operation}");
+            // The sweep comes.
+            assert!(site.parked().await[0].look_at <= after(5));
+            site.wake(5).await.unwrap();
+            assert_eq!(site.story().await, ["approval_asked"], "{operation}");
+            for approver in [QA, LEAD] {
+                assert!(!site.mails_to(approver).is_empty(), "{operation} {approver}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn where_more_is_new_than_is_read_nobody_is_asked() {
     let site = Site::new().await;
     site.hub.state().total = Some(2001);
@@ -352,7 +379,8 @@ async fn where_more_is_new_than_is_read_nobody_is_asked() {
 #[tokio::test]
 async fn without_a_stable_release_the_commit_itself_counts_and_that_is_said() {
     let site = Site::asking(policy(1, &[QA, LEAD, ADA])).await;
-    site.change_environment(|state| state.stable = None).await;
+    site.change_environment(|state| (state.stable, state.accepted) = (None, None))
+        .await;
     site.ask().await.unwrap();
     let approval = site.approval().await;
     let facts = &approval.facts;
@@ -364,7 +392,41 @@ async fn without_a_stable_release_the_commit_itself_counts_and_that_is_said() {
     assert_eq!(approval.excluded(), [who(LEAD), who(ADA)]);
     let asked = std::mem::take(&mut site.hub.state().asked);
     assert_eq!(asked.len(), 1, "nobody is left out for what is older: {asked:?}");
-    let said = "nothing was accepted here before";
+    let said = "nothing was stable here before";
+    assert!(site.mails_to(QA)[0].body.contains(said));
+    assert!(site.open(&site.link(QA), 1).await.body.contains(said));
+}
+
+#[tokio::test]
+async fn s5_what_became_stable_without_being_accepted_is_still_somebodys_work() {
+    // People accepted 8; 9 came while nobody was asked.
+    let site = Site::new().await;
+    site.change_environment(|state| {
+        state.accepted = Some(sha(8));
+        state.stable.as_mut().unwrap().accepted = None;
+    })
+    .await;
+    site.ask().await.unwrap();
+    let facts = site.approval().await.facts;
+    assert_eq!((facts.since, facts.counted), (Some(sha(8)), Counted::SinceAccepted));
+    let asked = std::mem::take(&mut site.hub.state().asked);
+    let compared = format!("/compare/{}...{}", sha(8), site.candidate.commit);
+    assert!(asked.iter().any(|(path, _)| path.contains(&compared)), "{asked:?}");
+}
+
+#[tokio::test]
+async fn where_people_never_accepted_anything_what_is_stable_counts_and_that_is_said() {
+    let site = Site::new().await;
+    site.change_environment(|state| {
+        state.accepted = None;
+        state.stable.as_mut().unwrap().accepted = None;
+    })
+    .await;
+    site.ask().await.unwrap();
+    let facts = site.approval().await.facts;
+    assert_eq!((facts.since, facts.counted), (Some(sha(9)), Counted::SinceStable));
+    assert!(facts.compare_url.is_some());
+    let said = "Commits since 090909090909, which is stable here and was never asked about";
     assert!(site.mails_to(QA)[0].body.contains(said));
     assert!(site.open(&site.link(QA), 1).await.body.contains(said));
 }
@@ -379,10 +441,10 @@ async fn where_history_was_rewritten_all_of_it_counts_and_what_was_accepted_is_s
     assert_eq!((&facts.since, facts.counted), (&Some(sha(9)), Counted::All));
     assert_eq!(facts.compare_url, None);
     assert_eq!(approval.excluded(), [who(ADA)]);
-    let said = "GitHub finds nothing in common with 090909090909, which was accepted here last";
+    let said = "GitHub finds nothing in common with 090909090909, which was here before";
     let mail = &site.mails_to(QA)[0].body;
     assert!(
-        mail.contains(said) && !mail.contains("nothing was accepted here before"),
+        mail.contains(said) && !mail.contains("nothing was stable here before"),
         "{mail}"
     );
     assert!(site.open(&site.link(QA), 1).await.body.contains(said));

@@ -126,11 +126,39 @@ async fn f43_a_mail_that_could_not_be_sent_is_tried_again_and_operators_hear_of_
 async fn an_approval_whose_state_was_called_again_is_listed_once() {
     let site = Site::new().await;
     site.ask().await.unwrap();
-    let mut again = site.parked().await.pop().unwrap();
-    again.token = "again".to_owned().into();
-    site.context.ledger.park(&again).await.unwrap();
+    site.park_again().await;
     let (waiting, more) = site.context.ledger.waiting_approvals(9, after(4)).await.unwrap();
     assert_eq!((site.parked().await.len(), waiting.len(), more), (2, 1, 0));
+}
+
+#[tokio::test]
+async fn only_the_task_that_is_waited_for_is_looked_at() {
+    let site = Site::new().await;
+    site.hub.state().refuses = Some((502, "Bad gateway"));
+    site.ask().await.unwrap();
+    let asked = site.hub.state().asked.len();
+    site.park_again().await;
+    site.aws.state().gone.insert(TASK.to_owned());
+    assert_eq!(site.wake(1).await.unwrap(), woken(0));
+    assert_eq!(site.hub.state().asked.len(), 2 * asked, "for one task, and not for two");
+    let [left] = &site.parked().await[..] else {
+        panic!("one task waits");
+    };
+    assert_eq!(left.token.expose(), "again");
+}
+
+#[tokio::test]
+async fn f42_where_none_of_two_tasks_is_waited_for_the_question_is_withdrawn() {
+    let site = asked().await;
+    site.park_again().await;
+    site.stands(&site.candidate, "ABORTED");
+    site.aws.state().gone.insert("again".to_owned());
+    assert_eq!(site.wake(3).await.unwrap(), woken(1));
+    assert!(matches!(
+        site.approval().await.outcome,
+        Some(domain::approval::Outcome::Withdrawn { .. })
+    ));
+    assert!(site.parked().await.is_empty());
 }
 
 #[tokio::test]
@@ -310,7 +338,7 @@ async fn a_question_of_which_only_the_record_was_written_is_told_before_it_is_de
     let site = Site::new().await;
     site.aws
         .fates("TransactWriteItems", [Fate::Refused("ThrottlingException")]);
-    assert!(site.ask().await.is_err());
+    site.ask().await.unwrap();
     assert!(site.story().await.is_empty() && site.aws.state().mails.is_empty());
     // By the command, since nobody has a link yet.
     let counted = site.says(QA_SESSION, &json!({ "decision": "accept" }), 1).await;

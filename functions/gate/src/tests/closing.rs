@@ -400,7 +400,7 @@ async fn what_people_did_not_accept_stays_or_goes_as_the_environment_says() {
             } else {
                 vec![]
             };
-            assert_eq!(environment.unstable.deployments, left);
+            assert_eq!(environment.unaccepted.deployments, left);
         }
     }
 }

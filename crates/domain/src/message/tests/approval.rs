@@ -275,7 +275,7 @@ fn what_people_read_who_are_reminded() {
     Deployment   shop-test-1a2b3c4d-0011223344556677
     Deadline     2026-11-26 12:00 UTC
 
-    The release's own commit: nothing was accepted here before, and who wrote earlier ones may answer
+    The release's own commit: nothing was stable here before, and who wrote earlier ones may answer
       none
 
     Resources that changed
@@ -331,13 +331,15 @@ fn which_commits_are_counted_is_said() {
     };
     let all = [
         said(Some(since.clone()), Counted::SinceAccepted),
+        said(Some(since.clone()), Counted::SinceStable),
         said(Some(since), Counted::All),
         said(None, Counted::Own),
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     Commits since 000000000000, which was accepted here last
-    All commits: GitHub finds nothing in common with 000000000000, which was accepted here last
-    The release's own commit: nothing was accepted here before, and who wrote earlier ones may answer
+    Commits since 000000000000, which is stable here and was never asked about: who wrote earlier ones may answer
+    All commits: GitHub finds nothing in common with 000000000000, which was here before
+    The release's own commit: nothing was stable here before, and who wrote earlier ones may answer
     ");
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::build_record::BuildRecord;
 use domain::deployment::Leg;
-use domain::environment_state::{Candidate, Left, Standing, Unstable};
+use domain::environment_state::{Candidate, Left, Standing, Unaccepted};
 use domain::failure::{Failure, Name};
 use domain::life::{Ending, Event, Phase};
 use domain::promotion::promote;
@@ -191,7 +191,7 @@ impl Pipeline {
         let environment = w.environment_mut(d);
         let given_back = environment.release(id, left, NOW);
         // Only told to people: it decides nothing, and would make many states of one.
-        environment.unstable = Unstable::default();
+        environment.unaccepted = Unaccepted::default();
         match given_back {
             Ok(_) => Ok(Answer::Ended),
             Err(_) => Ok(Answer::Fails(Name::Unexpected)),
@@ -205,7 +205,7 @@ impl Pipeline {
         if environment.quarantine(id, "", NOW).is_err() && !self.lacks(Guard::PlaceGivenUp) {
             environment.leave(id);
         }
-        environment.unstable = Unstable::default();
+        environment.unaccepted = Unaccepted::default();
         pen.write()?;
         let failure = Failure::new(failure, "");
         // Refused where it had ended before something went wrong: one end is enough.
