@@ -81,14 +81,18 @@ def role_arn(principal: str) -> str:
     return str(role.get("Arn") or f"arn:aws:iam::{account}:role/{name}")
 
 
-def _leading_keys(body: bytes) -> list[str]:
-    """The partition keys of the items that a call names."""
+def _asked(body: bytes) -> dict[str, Any]:
+    """What a call in JSON asks for; nothing where it is not."""
     try:
         asked = json.loads(body or b"{}")
     except ValueError:
-        return []
-    if not isinstance(asked, dict):
-        return []
+        return {}
+    return asked if isinstance(asked, dict) else {}
+
+
+def _leading_keys(body: bytes) -> list[str]:
+    """The partition keys of the items that a call names."""
+    asked = _asked(body)
     actions = [action for item in asked.get("TransactItems") or [] for action in item.values()]
     found = []
     for action in actions or [asked]:
@@ -105,12 +109,7 @@ def _stack_of_change_set(arn: str) -> str:
 
 def _projects(body: bytes, prefix: str) -> list[str]:
     """The projects that a call names by themselves or by their builds."""
-    try:
-        asked = json.loads(body or b"{}")
-    except ValueError:
-        return []
-    if not isinstance(asked, dict):
-        return []
+    asked = _asked(body)
     builds = [*(asked.get("ids") or []), *([asked["id"]] if "id" in asked else [])]
     names = [str(build).rsplit(":build/", 1)[-1].rsplit(":", 1)[0] for build in builds]
     names += [*(asked.get("names") or []), *([asked["projectName"]] if "projectName" in asked else [])]

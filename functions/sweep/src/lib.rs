@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws::executions::{Executions, Standing};
 use aws::functions::Functions;
@@ -17,6 +17,7 @@ use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::{Instant, timeout_at};
 
 /// What starts it; nothing of it is used.
 #[derive(Debug, Deserialize)]
@@ -43,9 +44,12 @@ pub struct Output {
 /// asynchronous invocations would notice.
 const AT_ONCE: usize = 16;
 
-/// After so long nothing is begun any more. The function has 50 seconds, and a call that is never answered takes 25 of
-/// them ([`aws::clients`]).
+/// After so long nothing is begun any more: a call that is never answered takes 25 seconds ([`aws::clients`]).
 const BEGINS_WITHIN: Duration = Duration::from_secs(24);
+
+/// After so long nothing is waited for any more. The function has 50 seconds, of which what it says at the end needs few.
+/// Whatever is broken off may be done again.
+const ENDS_WITHIN: Duration = Duration::from_secs(48);
 
 /// The failures sweep raises.
 pub const RAISES: &[Name] = &[Name::InvalidInput, Name::Panicked];
@@ -62,6 +66,7 @@ pub struct Context {
     approval: String,
     report: String,
     begins_within: Duration,
+    ends_within: Duration,
 }
 
 impl Context {
@@ -78,6 +83,7 @@ impl Context {
             approval: lambda::setting("LOCKGATE_WAKE_APPROVAL")?,
             report: lambda::setting("LOCKGATE_WAKE_REPORT")?,
             begins_within: BEGINS_WITHIN,
+            ends_within: ENDS_WITHIN,
         })
     }
 }
@@ -88,14 +94,17 @@ impl Context {
 /// one at most for each environment, delivery or end.
 pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
     let now = Timestamp::now();
-    let until = Instant::now() + context.begins_within;
+    let started = Instant::now();
+    let (begin_by, end_by) = (started + context.begins_within, started + context.ends_within);
     let mut output = Output::default();
-    output.add(look_at_holders(context, now, until).await, |output| &mut output.tidied);
-    output.add(complete_deliveries(context, now, until).await, |output| {
-        &mut output.completed
-    });
-    output.add(tell_ends(context, now, until).await, |output| &mut output.told);
-    output.add(wake_parked(context, now, until).await, |output| &mut output.woken);
+    let tidied = in_time(end_by, look_at_holders(context, now, begin_by)).await;
+    output.add(tidied, |output| &mut output.tidied);
+    let completed = in_time(end_by, complete_deliveries(context, now, begin_by)).await;
+    output.add(completed, |output| &mut output.completed);
+    let told = in_time(end_by, tell_ends(context, now, begin_by)).await;
+    output.add(told, |output| &mut output.told);
+    let woken = in_time(end_by, wake_parked(context, now, begin_by)).await;
+    output.add(woken, |output| &mut output.woken);
     tracing::info!(
         woken = output.woken,
         tidied = output.tidied,
@@ -109,22 +118,27 @@ pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
 }
 
 impl Output {
-    fn add(&mut self, result: Result<Tally, aws::Error>, counts: impl FnOnce(&mut Self) -> &mut usize) {
-        match result {
-            Ok(tally) => {
-                *counts(self) += tally.counted;
-                self.failed += tally.failed;
-                self.left += tally.left;
-            }
-            Err(error) => {
-                self.failed += 1;
-                missed(&error);
-            }
-        }
+    fn add(&mut self, tally: Tally, counts: impl FnOnce(&mut Self) -> &mut usize) {
+        *counts(self) += tally.counted;
+        self.failed += tally.failed;
+        self.left += tally.left;
     }
 }
 
-async fn wake_parked(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
+/// Breaks off what takes too long.
+async fn in_time(end_by: Instant, looked: impl Future<Output = Result<Tally, aws::Error>>) -> Tally {
+    match timeout_at(end_by, looked).await {
+        Ok(Ok(tally)) => return tally,
+        Ok(Err(error)) => missed(&error),
+        Err(_) => tracing::warn!("AWS did not answer in the time of one sweep"),
+    }
+    Tally {
+        failed: 1,
+        ..Tally::default()
+    }
+}
+
+async fn wake_parked(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {
     let mut seen: BTreeSet<(&str, Key)> = BTreeSet::new();
     let mut keys = Vec::new();
     let mut unreadable = 0;
@@ -148,7 +162,7 @@ async fn wake_parked(context: &Context, now: Timestamp, until: Instant) -> Resul
             keys.push(wake);
         }
     }
-    let woken = each(keys, until, async |(function, key)| {
+    let woken = each(keys, begin_by, async |(function, key)| {
         context
             .functions
             .wake(function, &json!({ "do": "wake", "key": key }))
@@ -162,9 +176,9 @@ async fn wake_parked(context: &Context, now: Timestamp, until: Instant) -> Resul
     })
 }
 
-async fn look_at_holders(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
+async fn look_at_holders(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {
     let overdue = context.ledger.overdue_environments(now).await?;
-    each(overdue, until, async |(application, environment)| {
+    each(overdue, begin_by, async |(application, environment)| {
         look_at_holder(context, &application, &environment, now).await
     })
     .await
@@ -197,9 +211,9 @@ async fn look_at_holder(
     Ok(true)
 }
 
-async fn complete_deliveries(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
+async fn complete_deliveries(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {
     let unfinished = context.ledger.unfinished_deliveries(now).await?;
-    each(unfinished, until, async |delivery| {
+    each(unfinished, begin_by, async |delivery| {
         complete(context, &delivery?, now).await
     })
     .await
@@ -221,9 +235,9 @@ async fn complete(context: &Context, delivery: &Delivery, now: Timestamp) -> Res
     Ok(true)
 }
 
-async fn tell_ends(context: &Context, now: Timestamp, until: Instant) -> Result<Tally, aws::Error> {
+async fn tell_ends(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {
     let owed = context.ledger.overdue_reports(now).await?;
-    each(owed, until, async |id| {
+    each(owed, begin_by, async |id| {
         context
             .functions
             .wake(&context.report, &json!({ "do": "owed", "id": id }))
@@ -244,7 +258,7 @@ struct Tally {
 /// Does something for each, some at once and the first first; what it has not come to in time, it leaves.
 async fn each<Item, Done>(
     items: impl IntoIterator<Item = Item>,
-    until: Instant,
+    begin_by: Instant,
     act: impl Fn(Item) -> Done,
 ) -> Result<Tally, aws::Error>
 where
@@ -252,7 +266,13 @@ where
 {
     let acts = stream::iter(items).map(|item| {
         let done = act(item);
-        async move { if Instant::now() < until { Some(done.await) } else { None } }
+        async move {
+            if Instant::now() < begin_by {
+                Some(done.await)
+            } else {
+                None
+            }
+        }
     });
     let mut acts = std::pin::pin!(acts.buffer_unordered(AT_ONCE));
     let mut tally = Tally::default();

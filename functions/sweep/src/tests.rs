@@ -34,6 +34,7 @@ impl Round {
             approval: "approval".to_owned(),
             report: "report".to_owned(),
             begins_within: BEGINS_WITHIN,
+            ends_within: ENDS_WITHIN,
         };
         Self { aws, context }
     }
@@ -411,6 +412,17 @@ async fn what_the_time_does_not_suffice_for_is_left_to_the_next_sweep() {
     let output = round.sweep().await;
     let looked_after = (output.tidied, output.completed, output.told, output.woken, output.left);
     assert_eq!(looked_after, (1, 1, 1, 1, 0));
+}
+
+#[tokio::test]
+async fn what_is_never_answered_is_given_up() {
+    let mut round = Round::with_everything_due().await;
+    round.context.ends_within = Duration::from_secs(1);
+    round.aws.fates("DescribeExecution", [Fate::Silent]);
+    let output = round.sweep().await;
+    assert_eq!(output.tidied, 0);
+    assert!(output.failed >= 1, "{output:?}");
+    assert_eq!(round.aws.count("DescribeExecution"), 1);
 }
 
 #[tokio::test]

@@ -94,7 +94,12 @@ pub async fn handle(webhook: &Webhook, input: Input, now: Timestamp) -> Output {
     let answer = tokio::time::timeout(ANSWER_WITHIN, answer(webhook, &input, now)).await;
     answer
         .unwrap_or_else(|_| {
-            tracing::error!("AWS or GitHub took too long; the delivery has to come again");
+            // As it says itself: it may not have come to its signature.
+            let id = harmless(&input.header("x-github-delivery").unwrap_or_default(), 80);
+            tracing::error!(
+                delivery.id = id,
+                "AWS or GitHub took too long; the delivery has to come again"
+            );
             Answer::Unavailable
         })
         .into()
