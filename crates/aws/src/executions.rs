@@ -3,8 +3,11 @@
 use aws_sdk_sfn::types::ExecutionStatus;
 use domain::deployment::Deployment;
 use domain::names::DeploymentId;
+use jiff::Timestamp;
 
 use crate::error::{Error, Kind, during};
+
+const DESCRIBE: &str = "states:DescribeExecution";
 
 /// The state machine.
 #[derive(Debug, Clone)]
@@ -27,8 +30,13 @@ pub enum Started {
 pub enum Standing {
     /// It runs.
     Running,
-    /// It is over: `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
-    Over(String),
+    /// It is over.
+    Over {
+        /// `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+        how: String,
+        /// Since when.
+        at: Timestamp,
+    },
     /// There never was one, or its history is gone (90 days).
     Unknown,
 }
@@ -72,11 +80,17 @@ impl Executions {
             .execution_arn(arn)
             .send()
             .await
-            .map_err(during("states:DescribeExecution"));
+            .map_err(during(DESCRIBE));
         match answer {
             Ok(execution) => Ok(match execution.status() {
                 ExecutionStatus::Running | ExecutionStatus::PendingRedrive => Standing::Running,
-                over => Standing::Over(over.as_str().to_owned()),
+                over => Standing::Over {
+                    how: over.as_str().to_owned(),
+                    at: execution
+                        .stop_date()
+                        .and_then(|at| Timestamp::from_second(at.secs()).ok())
+                        .ok_or_else(|| Error::unexpected(DESCRIBE, "it is over, and does not say since when"))?,
+                },
             }),
             Err(error) if error.is(Kind::NotFound) => Ok(Standing::Unknown),
             Err(error) => Err(error),

@@ -25,6 +25,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::byte_stream::ByteStream;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub use table::{Item, TABLE, Table};
@@ -49,6 +50,8 @@ pub struct State {
     pub parameters: BTreeMap<String, String>,
     /// Executions of the state machine, by name.
     pub executions: BTreeMap<String, Execution>,
+    /// Since when those that are over are; without it, since they are asked for.
+    pub stopped_at: Option<Timestamp>,
     /// The tokens of tasks that nobody waits for any more; every other token is waited for.
     pub gone: BTreeSet<String>,
     /// What tasks were answered: the token, and the output or the error with its cause.

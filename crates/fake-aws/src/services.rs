@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::names::Digest;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::wire::{Answer, Asked, Protocol, Refusal};
@@ -91,10 +92,14 @@ impl State {
             .get(name)
             .ok_or_else(|| Refusal::new("ExecutionDoesNotExist"))?;
         let machine = arn.replacen(":execution:", ":stateMachine:", 1);
-        Ok(json!({
+        let mut told = json!({
             "executionArn": arn, "stateMachineArn": machine, "name": name, "status": execution.status,
             "startDate": 1_795_000_000,
-        }))
+        });
+        if execution.status != "RUNNING" {
+            told["stopDate"] = self.stopped_at.unwrap_or_else(Timestamp::now).as_second().into();
+        }
+        Ok(told)
     }
 
     /// A start with a token that was seen before is the same build.

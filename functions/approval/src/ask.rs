@@ -40,7 +40,7 @@ pub async fn ask(
     context.ledger.park(&parked).await?;
     // From here on the sweep goes on with it, within minutes: what may pass keeps a release waiting, and never takes one
     // back.
-    let looked = timeout(context.asks_within, look::at(context, &parked, now)).await;
+    let looked = timeout(context.asks_within, Box::pin(look::at(context, &parked, now))).await;
     let why = match looked {
         Ok(Ok(_)) => return Ok(TaskOutput::Parked),
         Ok(Err(error)) => {

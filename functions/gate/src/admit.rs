@@ -100,6 +100,8 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<Output
     if waiting.is_empty() {
         tracing::info!(key = key.as_str(), "nothing waits here");
     }
+    // One and the same for all its tokens: to be turned away ends its place in the queue.
+    let mut known = None;
     for parked in waiting {
         let WaitsFor::Lock {
             application,
@@ -108,11 +110,12 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<Output
         else {
             continue;
         };
-        let standing = context
-            .ledger
-            .environment(application, environment)
-            .await?
-            .standing(&parked.deployment);
+        let standing = if let Some(standing) = &known {
+            Standing::clone(standing)
+        } else {
+            let state = context.ledger.environment(application, environment).await?;
+            known.insert(state.standing(&parked.deployment)).clone()
+        };
         let asked = assess::status(context, &parked.deployment).await?.phase >= Phase::Queued;
         if !asked && matches!(standing, Standing::Superseded(_) | Standing::Unknown) {
             // Parked, and about to ask: what is known of others says nothing about it yet.
@@ -132,7 +135,10 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
             context.ledger.wait_on(parked, now).await?;
             // One that was stopped while it waited would hold its place for ever. Of one that was called again, only the
             // older token is gone.
-            let is_over = matches!(context.executions.standing(id).await?, executions::Standing::Over(_));
+            let is_over = matches!(
+                context.executions.standing(id).await?,
+                executions::Standing::Over { .. }
+            );
             if !is_over && context.tasks.still_waits(&parked.token).await? == Delivered::Yes {
                 return Ok(());
             }
@@ -152,15 +158,15 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
                 .await?
         }
         Standing::Quarantined(quarantine) => {
-            leave(context, parked, id).await?;
             let cause = format!(
                 "{} ended half-way at {}: {}",
                 quarantine.deployment, quarantine.since, quarantine.why
             );
-            context
-                .tasks
-                .fail(&parked.token, &Failure::new(Name::Quarantined, cause))
-                .await?
+            let refused = Failure::new(Name::Quarantined, cause);
+            let delivered = context.tasks.fail(&parked.token, &refused).await?;
+            // Not before it was told: without its place it would be taken for one that was superseded.
+            leave(context, parked, id).await?;
+            delivered
         }
         Standing::QueueFull => {
             let cause = format!("{} deployments wait already", domain::environment_state::QUEUE_LIMIT);

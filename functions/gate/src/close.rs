@@ -4,7 +4,7 @@ use domain::approval::Outcome;
 use domain::deployment::Deployment;
 use domain::environment_state::{EnvironmentState, Left, Rejection, Standing};
 use domain::failure::{Failure, ReportedError};
-use domain::life::{Ending, Event, Status};
+use domain::life::{End, Ending, Event, Status};
 use domain::parking::Key;
 use domain::verdict::{Verdict, ending_of, left_by};
 use jiff::{SignedDuration, Timestamp};
@@ -111,26 +111,48 @@ pub async fn call_operator(
     now: Timestamp,
 ) -> Result<Output, Error> {
     let failure = failure.failure().unwrap_or_else(assess::nameless);
-    need_operator(context, deployment, failure, now + TELLING, now).await?;
-    Ok(Output::OperatorNeeded)
+    let end = need_operator(context, deployment, failure, now + TELLING, now).await?;
+    Ok(end.into())
 }
 
-/// The same, for whoever has the failure already.
+/// The same, for whoever has the failure already; returns how it ended.
+///
+/// What is recorded stands: a deployment that had ended before something went wrong is carried to that end, and nobody is
+/// called. People are owed the news, and others are kept out, before those who wait are told one by one.
 pub async fn need_operator(
     context: &Context,
     deployment: &Deployment,
     failure: Failure,
     tell_by: Timestamp,
     now: Timestamp,
-) -> Result<(), Error> {
-    take_back(context, deployment, &assess::status(context, &deployment.id).await?).await?;
+) -> Result<End, Error> {
+    let status = assess::status(context, &deployment.id).await?;
+    match &status.ending {
+        None => {
+            take_back(context, deployment, &status).await?;
+            context.ledger.owe_report(&deployment.id, tell_by).await?;
+            let ending = Ending::OperatorNeeded {
+                failure: failure.clone(),
+            };
+            context.ledger.record(&deployment.id, Event::Ended(ending), now).await?;
+        }
+        Some(Ending::OperatorNeeded { .. }) => {}
+        Some(ending) if !is_at_work(context, deployment).await? => {
+            end(context, deployment, &status, ending, tell_by, now).await?;
+            return Ok(ending.end());
+        }
+        // The lock cannot be given back while something is in flight, and whoever could clear it may be gone.
+        Some(ending) => tracing::error!(deployment.id = %deployment.id, ?ending, "it ended with something in flight"),
+    }
     keep_others_out(context, deployment, &failure, now).await?;
-    context.ledger.owe_report(&deployment.id, tell_by).await?;
-    // Where it had ended before something went wrong, one end is enough; the environment is closed all the same.
-    Ok(context
-        .ledger
-        .tell(&deployment.id, Event::Ended(Ending::OperatorNeeded { failure }), now)
-        .await?)
+    Ok(End::OperatorNeeded)
+}
+
+/// Whether something of this deployment is in flight.
+pub async fn is_at_work(context: &Context, deployment: &Deployment) -> Result<bool, Error> {
+    let (application, environment) = (&deployment.application, &deployment.environment.name);
+    let operation = context.ledger.environment(application, environment).await?.operation;
+    Ok(operation.is_some_and(|operation| operation.deployment == deployment.id))
 }
 
 /// Closes the environment, if the deployment has its lock, and tells those who wait.
@@ -160,7 +182,10 @@ pub async fn keep_others_out(
     match waiting {
         Ok(waiting) => {
             for id in waiting {
-                admit::wake(context, &Key::lock(&id), now).await?;
+                // One that cannot be told keeps no other waiting; the sweep tells it.
+                if let Err(error) = admit::wake(context, &Key::lock(&id), now).await {
+                    tracing::warn!(deployment.id = %id, error.cause = %error, "not told yet that the environment is closed");
+                }
             }
         }
         Err(refusal) => tracing::warn!(%refusal, "the environment stays open"),

@@ -4,12 +4,17 @@ use aws::executions::Standing;
 use domain::deployment::Deployment;
 use domain::failure::{Failure, Name};
 use domain::life::{Ending, Event};
-use domain::names::DeploymentId;
+use domain::names::{DeploymentId, StackName};
 use domain::parking::Key;
 use domain::verdict::Verdict;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Context, Error, Output, admit, assess, close};
+
+/// For so long, what is in flight may outlive its execution before a person is asked to look: deploy may not see its end,
+/// because its role was taken away, or nobody is left to look. Most changes of a stack are over by then, and whoever is
+/// called too early finds the stack at work.
+const OUTLIVES_BY: SignedDuration = SignedDuration::from_hours(1);
 
 /// Puts right what this execution left behind.
 pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<Output, Error> {
@@ -23,12 +28,12 @@ pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<
     };
     match context.executions.standing(&id).await? {
         Standing::Running => Ok(Output::Tidy),
-        Standing::Over(how) => bury(context, &id, died(&how), now).await,
+        Standing::Over { how, at } => bury(context, &id, died(&how), at, now).await,
         // The sweep asks a whole lease after the last word, so this is none that has only just been started. Nobody but
         // us is left to give back its lock.
         Standing::Unknown => {
             let failure = Failure::new(Name::Unexpected, "Step Functions no longer knows its execution");
-            bury(context, &id, failure, now).await
+            bury(context, &id, failure, Timestamp::MIN, now).await
         }
     }
 }
@@ -37,7 +42,7 @@ pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<
 /// Step Functions may tell late of one that was started a moment ago.
 pub async fn put_right(context: &Context, id: &DeploymentId, now: Timestamp) -> Result<Output, Error> {
     match context.executions.standing(id).await? {
-        Standing::Over(how) => bury(context, id, died(&how), now).await,
+        Standing::Over { how, at } => bury(context, id, died(&how), at, now).await,
         Standing::Running | Standing::Unknown => Ok(Output::Tidy),
     }
 }
@@ -54,19 +59,37 @@ fn died(how: &str) -> Failure {
     }
 }
 
-/// Ends a deployment that cannot do it itself, as soon as nothing of it is in flight.
-async fn bury(context: &Context, id: &DeploymentId, failure: Failure, now: Timestamp) -> Result<Output, Error> {
+/// Ends a deployment that cannot do it itself, whose execution is over since then, as soon as nothing of it is in flight.
+async fn bury(
+    context: &Context,
+    id: &DeploymentId,
+    failure: Failure,
+    over_since: Timestamp,
+    now: Timestamp,
+) -> Result<Output, Error> {
     let Some(deployment) = requested(context, id).await? else {
         tracing::warn!(deployment.id = %id, "an execution without a record");
         return Ok(Output::Tidy);
     };
     let place = (&deployment.application, &deployment.environment.name);
     let environment = context.ledger.environment(place.0, place.1).await?;
-    if environment
+    let at_work = environment
         .operation
         .as_ref()
-        .is_some_and(|operation| operation.deployment == *id)
-    {
+        .filter(|operation| operation.deployment == *id);
+    if let Some(operation) = at_work {
+        if now.duration_since(over_since) >= OUTLIVES_BY {
+            let stacks: Vec<&str> = operation.stacks.keys().map(StackName::as_str).collect();
+            let cause = format!(
+                "{}; an hour later it is still not known how the change of {} ended",
+                failure.cause,
+                stacks.join(", ")
+            );
+            let unknown = Failure::new(Name::StackUnknown, cause);
+            return Ok(close::need_operator(context, &deployment, unknown, now, now)
+                .await?
+                .into());
+        }
         // CloudFormation goes on without us. Deploy sees its end and clears it; until then the sweep keeps looking here.
         context
             .ledger
@@ -99,10 +122,9 @@ async fn bury(context: &Context, id: &DeploymentId, failure: Failure, now: Times
             Ok(ending.end().into())
         }
         // Going back would need the execution that is dead; what it left is for a person.
-        Verdict::GoBack(_) | Verdict::CallOperator => {
-            close::need_operator(context, &deployment, failure, now, now).await?;
-            Ok(Output::OperatorNeeded)
-        }
+        Verdict::GoBack(_) | Verdict::CallOperator => Ok(close::need_operator(context, &deployment, failure, now, now)
+            .await?
+            .into()),
     }
 }
 

@@ -182,6 +182,9 @@ const TASKS: &[Row] = &[
             list(&mut state(file, "Execute change set")["Retry"][0], "ErrorEquals").push(json!("Lambda.Unknown"));
         },
     ),
+    (Rule::Retries, "Close", "does not retry Sandbox.Timedout", |file| {
+        list(&mut state(file, "Close")["Retry"][2], "ErrorEquals").remove(1);
+    }),
     (
         Rule::Retries,
         "Report end",

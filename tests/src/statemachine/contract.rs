@@ -101,7 +101,11 @@ pub(crate) const ANSWERS: &[Answers] = &[
                 "Close",
                 &["deployed", "nothing_to_deploy", "failed_clean", "operator_needed"],
             ),
-            ("Call operator", &["operator_needed"]),
+            // Another, where it had ended before something went wrong: it is carried to that end.
+            (
+                "Call operator",
+                &["operator_needed", "deployed", "nothing_to_deploy", "failed_clean"],
+            ),
         ],
         elsewhere: &["parked", "tidy", "in_flight"],
     },
@@ -280,10 +284,15 @@ pub(crate) const OUTLAST_AN_APPROVAL: [&str; 2] = ["Admit", "Wait for approval"]
 /// The longest time that people may be given to answer, and a day for what comes before and after, in seconds.
 pub(crate) const APPROVAL_AND_SLACK: u64 = LONGEST_WITHIN + 24 * 60 * 60;
 
-/// What may be tried again: the same call is safe.
-pub(crate) fn is_safe(error: &str) -> bool {
+/// Only decides and writes records. Whoever calls it again after it died or took too long finds what is left to be done;
+/// the others do work that lasts, and would do it twice at once.
+const CALLED_AGAIN_AFTER_ITS_DEATH: &str = "GateFunctionArn";
+
+/// What a state may try again: the same call is safe.
+pub(crate) fn may_be_retried(state: &State, error: &str) -> bool {
     let ours = Name::ALL.iter().find(|name| name.as_str() == error);
-    ours.is_some_and(|name| name.class() == Class::Transient) || OF_LAMBDA_TRANSIENT.contains(&error)
+    let died = OF_LAMBDA_AFTER.contains(&error) && state.calls() == Some(CALLED_AGAIN_AFTER_ITS_DEATH);
+    died || ours.is_some_and(|name| name.class() == Class::Transient) || OF_LAMBDA_TRANSIENT.contains(&error)
 }
 
 pub(crate) fn is_of_lambda(error: &str) -> bool {

@@ -12,7 +12,7 @@ use fake_aws::sample::MACHINE;
 use fake_aws::{FakeAws, Fate};
 use serde_json::json;
 
-use crate::{deployment, id, shop};
+use crate::{deployment, id, now, shop};
 
 async fn executions(aws: &FakeAws) -> Executions {
     Executions::new(Aws::with(aws.patient_config().await).step_functions(), MACHINE)
@@ -72,12 +72,17 @@ async fn an_execution_runs_is_over_or_is_not_known() {
     let executions = executions(&aws).await;
     assert_eq!(executions.standing(&id(1)).await.unwrap(), Standing::Unknown);
     executions.start(&deployment(1)).await.unwrap();
+    aws.state().stopped_at = Some(now());
+    let over = |how: &str| Standing::Over {
+        how: how.to_owned(),
+        at: now(),
+    };
     for (status, standing) in [
         ("RUNNING", Standing::Running),
         ("PENDING_REDRIVE", Standing::Running),
-        ("SUCCEEDED", Standing::Over("SUCCEEDED".to_owned())),
-        ("ABORTED", Standing::Over("ABORTED".to_owned())),
-        ("TIMED_OUT", Standing::Over("TIMED_OUT".to_owned())),
+        ("SUCCEEDED", over("SUCCEEDED")),
+        ("ABORTED", over("ABORTED")),
+        ("TIMED_OUT", over("TIMED_OUT")),
     ] {
         aws.state().executions.get_mut("shop-dev-1").unwrap().status = status.to_owned();
         assert_eq!(executions.standing(&id(1)).await.unwrap(), standing);

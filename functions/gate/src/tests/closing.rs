@@ -249,7 +249,7 @@ async fn without_the_lock_calling_an_operator_leaves_others_alone() {
 }
 
 #[tokio::test]
-async fn an_operator_who_is_called_after_the_end_finds_the_environment_closed_and_the_end_as_it_was() {
+async fn what_had_ended_before_something_went_wrong_is_carried_to_that_end_and_nobody_is_called() {
     let gate = Gate::new().await;
     gate.changed(&deployment(1)).await;
     gate.record(&deployment(1), [tested("forward")]).await;
@@ -263,14 +263,76 @@ async fn an_operator_who_is_called_after_the_end_finds_the_environment_closed_an
         gate.call_operator(&deployment(1), "Rejected.AccessDenied")
             .await
             .unwrap(),
+        Output::Deployed
+    );
+    let environment = gate.environment().await;
+    assert_eq!((environment.holder, environment.quarantine), (None, None));
+    assert_eq!(environment.stable.unwrap().release, Digest::of(b"a release"));
+    assert_eq!(gate.status(&deployment(1)).await.ending, Some(Ending::Deployed));
+    assert_eq!(gate.owed().len(), 1);
+}
+
+#[tokio::test]
+async fn what_ended_with_something_in_flight_is_for_an_operator_all_the_same() {
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward"), Event::Ended(Ending::Deployed)])
+        .await;
+    gate.begins(&deployment(1)).await;
+    assert_eq!(
+        gate.call_operator(&deployment(1), "Bug.Unexpected").await.unwrap(),
         Output::OperatorNeeded
     );
     assert!(gate.environment().await.quarantine.is_some());
-    assert_eq!(gate.status(&deployment(1)).await.ending, Some(Ending::Deployed));
+}
+
+#[tokio::test]
+async fn that_an_operator_is_needed_is_owed_before_those_who_wait_are_told_and_one_who_cannot_be_keeps_no_other() {
+    let gate = Gate::new().await;
+    gate.changed(&patient(1)).await;
+    gate.admit(&patient(2)).await.unwrap();
+    gate.admit(&patient(3)).await.unwrap();
+    gate.aws
+        .fates("SendTaskFailure", [Fate::Refused("ThrottlingException")]);
     assert_eq!(
-        gate.status(&deployment(1)).await.release,
-        Some(Digest::of(b"a release"))
+        gate.call_operator(&patient(1), "Stuck.RollbackFailed").await.unwrap(),
+        Output::OperatorNeeded
     );
+    assert_eq!(gate.owed().len(), 1);
+    let told = |gate: &Gate| gate.aws.answers().into_iter().skip(1).collect::<Vec<_>>();
+    let [(token, answer)] = &told(&gate)[..] else {
+        panic!("one of them is told");
+    };
+    assert_eq!(
+        (token.as_str(), &answer["error"]),
+        ("token-3", &json!("Rejected.Quarantined"))
+    );
+    // The sweep comes: it is turned away as well, and not taken for one that was superseded.
+    gate.wake(&patient(2).id).await.unwrap();
+    let last = told(&gate).pop().unwrap();
+    assert_eq!(
+        (last.0.as_str(), &last.1["error"]),
+        ("token-2", &json!("Rejected.Quarantined"))
+    );
+    assert_eq!(gate.environment().await.queue, []);
+}
+
+#[tokio::test]
+async fn whoever_is_turned_away_is_so_with_every_token() {
+    let gate = Gate::new().await;
+    gate.changed(&patient(1)).await;
+    gate.admit(&patient(2)).await.unwrap();
+    gate.parks_again(&patient(2), "again").await;
+    gate.call_operator(&patient(1), "Stuck.RollbackFailed").await.unwrap();
+    let mut told: Vec<_> = gate.aws.answers().into_iter().skip(1).collect();
+    told.sort_by(|one, other| one.0.cmp(&other.0));
+    let told: Vec<_> = told
+        .iter()
+        .map(|(token, answer)| (token.as_str(), &answer["error"]))
+        .collect();
+    let closed = json!("Rejected.Quarantined");
+    assert_eq!(told, [("again", &closed), ("token-2", &closed)]);
+    assert_eq!(gate.parked(&patient(2)).await.len(), 0);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What a dead execution left behind.
 
+use jiff::SignedDuration;
+
 use super::*;
 
 async fn ended(gate: &Gate, deployment: &Deployment) -> Option<Name> {
@@ -84,6 +86,30 @@ async fn one_whose_change_is_still_in_flight_keeps_the_lock_until_that_is_over()
         .await;
     assert_eq!(gate.tidy(&deployment(1)).await.unwrap(), Output::FailedClean);
     assert_eq!(gate.holder().await, None);
+}
+
+#[tokio::test]
+async fn one_whose_change_outlives_it_by_an_hour_is_for_a_person() {
+    for (ago, output) in [
+        (SignedDuration::from_mins(59), Output::InFlight),
+        (SignedDuration::from_mins(61), Output::OperatorNeeded),
+    ] {
+        let gate = Gate::new().await;
+        gate.planned(&deployment(1)).await;
+        gate.begins(&deployment(1)).await;
+        gate.stands(&deployment(1), "ABORTED");
+        gate.aws.state().stopped_at = Some(Timestamp::now() - ago);
+        for _ in 0..2 {
+            assert_eq!(gate.tidy(&deployment(1)).await.unwrap(), output);
+        }
+        let is_closed = output == Output::OperatorNeeded;
+        assert_eq!(gate.environment().await.quarantine.is_some(), is_closed);
+        assert_eq!(
+            ended(&gate, &deployment(1)).await,
+            is_closed.then_some(Name::StackUnknown)
+        );
+        assert_eq!(gate.owed().len(), usize::from(is_closed));
+    }
 }
 
 #[tokio::test]

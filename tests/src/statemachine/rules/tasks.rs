@@ -105,11 +105,11 @@ pub(super) fn retries(definition: &Definition) -> Vec<Finding> {
             .flat_map(|retrier| retrier.error_equals.iter().map(String::as_str))
             .collect();
         for error in &retried {
-            if !contract::is_safe(error) {
+            if !contract::may_be_retried(state, error) {
                 finds(format!("it retries {error}, which is not known to be safe"));
             }
         }
-        for error in contract::raised_by(state).filter(|error| contract::is_safe(error)) {
+        for error in contract::raised_by(state).filter(|error| contract::may_be_retried(state, error)) {
             if !retried.contains(&error) {
                 finds(format!("it does not retry {error}"));
             }
