@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::future::Future;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -15,7 +16,9 @@ use local::account::Identity;
 use local::deliveries::{Delivery, Push, Release};
 use local::executions::Ended;
 use local::repository::{ADA, Person};
-use local::{Account, Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, emulator, pipeline, workspace};
+use local::{
+    Account, Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, alone, emulator, pipeline, workspace,
+};
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::runtime::Runtime;
@@ -144,6 +147,8 @@ pub struct Laboratory {
     bootstrap_template: String,
     /// The accounts that may be deployed into by now.
     targets: Mutex<BTreeSet<String>>,
+    /// The emulator's folder is this program's until its end.
+    _alone: File,
 }
 
 /// One test's application, repository and account.
@@ -176,6 +181,7 @@ pub fn in_a_laboratory<Test: Future<Output = ()>>(plan: &'static Plan, test: imp
 impl Laboratory {
     async fn set_up(plan: &'static Plan) -> Self {
         let folder = workspace().join("target/lockgate/end-to-end").join(plan.name);
+        let lock = alone(&folder, "The same tests run already; wait for their end.").expect("the folder is free");
         let _ = std::fs::remove_dir_all(&folder);
         // Ten times as many sweeps: what takes a minute in production takes six seconds here.
         let options = emulator::Options {
@@ -206,6 +212,7 @@ impl Laboratory {
             plan,
             bootstrap_template,
             targets: Mutex::default(),
+            _alone: lock,
         }
     }
 

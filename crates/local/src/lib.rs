@@ -13,6 +13,7 @@ pub mod pipeline;
 pub mod repository;
 pub mod tester;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 pub use account::Account;
@@ -45,6 +46,21 @@ pub fn workspace() -> PathBuf {
         .ancestors()
         .nth(2)
         .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Two runs in one folder would take each other's files away: what is returned is held until the end of the first, and
+/// whoever comes meanwhile is told that the folder is taken.
+pub fn alone(folder: &Path, taken: &str) -> Result<File, Trouble> {
+    let what = format!("locking {}", folder.display());
+    if let Some(parent) = folder.parent() {
+        std::fs::create_dir_all(parent).map_err(Trouble::during(&what))?;
+    }
+    let lock = File::create(folder.with_extension("lock")).map_err(Trouble::during(&what))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Trouble(taken.to_owned()),
+        TryLockError::Error(error) => Trouble::during(&what)(error),
+    })?;
+    Ok(lock)
 }
 
 /// A program that `cargo xtask setup` installed.

@@ -5,12 +5,10 @@ mod screen;
 mod story;
 mod summary;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use local::{Emulator, Trouble, emulator, workspace};
+use local::{Emulator, Trouble, alone, emulator, workspace};
 use serde_json::Value;
 
 use screen::Screen;
@@ -49,7 +47,7 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> ExitCode {
     let screen = Screen::new();
     let folder = workspace().join("target/lockgate/demo");
-    let _alone = match alone(&folder) {
+    let _alone = match alone(&folder, "Another demo is running; end that one first.") {
         Ok(lock) => lock,
         Err(trouble) => return give_up(&screen, arguments, &trouble),
     };
@@ -96,20 +94,6 @@ async fn run(arguments: &Arguments) -> ExitCode {
     };
     emulator.stop().await;
     code
-}
-
-/// Two demos would take each other's files away; what is returned is held until the end.
-fn alone(folder: &Path) -> Result<File, Trouble> {
-    let what = "locking the demo's folder";
-    if let Some(parent) = folder.parent() {
-        std::fs::create_dir_all(parent).map_err(Trouble::during(what))?;
-    }
-    let lock = File::create(folder.with_extension("lock")).map_err(Trouble::during(what))?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => Trouble("Another demo is running; end that one first.".to_owned()),
-        TryLockError::Error(error) => Trouble::during(what)(error),
-    })?;
-    Ok(lock)
 }
 
 /// What `cargo verify --only weight` measured last: it takes a release build, which a demo does not wait for.
