@@ -146,6 +146,6 @@ def make_function(launcher: Launcher, account: str, name: str, code: str, **more
         files.writestr(bootstrap, BOOTSTRAP.format(python=sys.executable, code=code))
     created = launcher.client("lambda", account).create_function(
         FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role,
-        Code={"ZipFile": archive.getvalue()}, Timeout=20, **more,
+        Code={"ZipFile": archive.getvalue()}, Timeout=120, **more,
     )
     return str(created["FunctionArn"])

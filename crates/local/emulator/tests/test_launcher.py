@@ -108,7 +108,7 @@ def test_nothing_is_polled_while_executions_wait(tmp_path: Path) -> None:
     try:
         park_executions(started, 20)
         # Schedules look five times a second and alarms every two seconds. If each execution looked once a second, twenty
-        # more would come.
-        assert measure(started.process.pid, 3).wake_ups < 10
+        # more would come. The start may still have its effects; what is polled goes on for ever.
+        wait_for(lambda: measure(started.process.pid, 3).wake_ups < 10, 60)
     finally:
         started.stop()

@@ -66,7 +66,7 @@ def test_mail_may_be_confirmed_at_once(tmp_path: Path) -> None:
 def _alarm(launcher: Launcher, account: str, **more: Any) -> Any:
     cloudwatch = launcher.client("cloudwatch", account)
     cloudwatch.put_metric_alarm(**{
-        "AlarmName": "errors", "Namespace": "Shop", "MetricName": "Errors", "Statistic": "Sum", "Period": 3,
+        "AlarmName": "errors", "Namespace": "Shop", "MetricName": "Errors", "Statistic": "Sum", "Period": 6,
         "EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "notBreaching", **more,
     })
@@ -86,12 +86,12 @@ def test_an_alarm_fires_and_goes_back(launcher: Launcher, account: str) -> None:
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ops@acme.example")
     launcher.local("POST", "inbox/confirm", {"topic_arn": topic, "address": "ops@acme.example"})
     _alarm(launcher, account, Dimensions=dimensions, AlarmDescription="too many", AlarmActions=[topic])
-    wait_for(lambda: _states(launcher, account) == ["OK"], 5)
+    wait_for(lambda: _states(launcher, account) == ["OK"], 20)
     metric = {"MetricName": "Errors", "Value": 2}
     cloudwatch.put_metric_data(Namespace="Shop", MetricData=[metric])
     cloudwatch.put_metric_data(Namespace="Shop", MetricData=[{**metric, "Dimensions": dimensions}])
-    wait_for(lambda: _states(launcher, account) == ["OK", "ALARM"], 5)
-    wait_for(lambda: _states(launcher, account) == ["OK", "ALARM", "OK"], 7)
+    wait_for(lambda: _states(launcher, account) == ["OK", "ALARM"], 20)
+    wait_for(lambda: _states(launcher, account) == ["OK", "ALARM", "OK"], 20)
     found = launcher.local("GET", f"events?account={account}")["events"]
     event = next(e["event"] for e in found if e["event"].get("detail", {}).get("state", {}).get("value") == "ALARM")
     assert event["detail-type"] == "CloudWatch Alarm State Change"
@@ -120,7 +120,7 @@ def test_missing_data_is_treated_as_told(launcher: Launcher, account: str) -> No
 
 def test_a_state_set_by_hand_is_told_and_does_not_last(launcher: Launcher, account: str) -> None:
     cloudwatch = _alarm(launcher, account)
-    wait_for(lambda: _states(launcher, account) == ["OK"], 5)
+    wait_for(lambda: _states(launcher, account) == ["OK"], 20)
     cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
     assert _states(launcher, account) == ["OK", "ALARM"]
 

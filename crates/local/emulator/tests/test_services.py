@@ -270,7 +270,7 @@ def test_a_failed_event_is_tried_again_and_then_put_aside(launcher: Launcher, ac
     events.put_rule(Name="r", EventPattern=json.dumps({"source": ["own"]}))
     events.put_targets(Rule="r", Targets=[{"Id": "t", "Arn": f"{function}:live", "Input": '{"n": 1}'}])
     events.put_events(Entries=[{"Source": "own", "DetailType": "d", "Detail": "{}"}])
-    # The retry comes after a minute, which is 0.6 s here.
-    [message] = wait_for(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), 8)
+    # The retry comes after a minute, which is 0.6 s here, and the function's start before it.
+    [message] = wait_for(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), 50)
     aside = json.loads(message["Body"])
     assert aside["requestPayload"] == {"n": 1} and aside["responsePayload"]["errorType"] == "ValueError"
