@@ -10,7 +10,7 @@ use domain::approval::Role;
 use domain::failure::Name;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
 
@@ -846,9 +846,10 @@ async fn an_absolute_redirect_to_the_same_host_is_followed() {
 
 #[tokio::test]
 async fn where_nobody_listens_is_no_answer() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Its port is taken until the end, so that nobody else comes to listen there.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
     let github = GitHub::new(&url, None).unwrap().patient(PATIENCE);
     let error = github.commit_of_tag(&repository(), "v1").await.unwrap_err();
     assert_eq!(error.name(), Name::GitHubUnavailable);

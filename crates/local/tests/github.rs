@@ -261,7 +261,7 @@ async fn it_fails_as_github_does_and_keeps_what_it_was_asked() {
     );
     set.stand_in.slow(Duration::from_mins(1));
     let hasty = github.clone().patient(Patience {
-        question: Duration::from_millis(50),
+        question: Duration::from_secs(1),
         ..Patience::default()
     });
     let slow = hasty.commit_of_tag(&set.name, "v1").await;

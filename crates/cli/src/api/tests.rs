@@ -11,6 +11,7 @@ use fake_aws::FakeAws;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::net::TcpSocket;
 
 use super::*;
 
@@ -164,11 +165,10 @@ async fn whatever_the_api_says_that_is_no_answer_is_told_in_one_harmless_line() 
 
 #[tokio::test]
 async fn an_api_that_is_not_there_and_credentials_that_are_not_there_are_told() {
-    // Nobody listens there any more.
-    let base = format!(
-        "http://{}",
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-    );
+    // Nobody listens there, and its port is taken until the end, so that nobody else comes to.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let base = format!("http://{}", silent.local_addr().unwrap());
     let error = api(&base).await.call::<Value>("/approvals", None).await.unwrap_err();
     assert!(
         matches!(&error, ApiError::Unreachable(url, _) if *url == format!("{base}/approvals")),
