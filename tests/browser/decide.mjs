@@ -7,7 +7,7 @@
 import { createRequire } from 'node:module';
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { launch } from './chromium.mjs';
+import { PATIENCE, launch } from './chromium.mjs';
 
 const [link, decision, comment, pictures] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -29,6 +29,7 @@ async function inspect(state, arrive) {
   const statuses = new Set();
   for (const { name, ...screen } of SCREENS) {
     const context = await browser.newContext({ ...screen, bypassCSP: true });
+    context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     const response = await arrive(page);
     statuses.add(response.status());
@@ -74,6 +75,7 @@ async function press(page, name) {
 
 // A person's browser, without JavaScript, to show that none is needed.
 const person = await browser.newContext({ javaScriptEnabled: false });
+person.setDefaultTimeout(PATIENCE);
 const page = await person.newPage();
 const requests = [];
 page.on('request', (request) => requests.push(request.url().split('?')[0]));

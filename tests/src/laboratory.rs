@@ -34,7 +34,7 @@ pub const DEV: &str = "dev";
 pub const TEST: &str = "test";
 
 /// How long a test waits for a deployment: far longer than any takes, so that a hang and nothing else is found by it.
-const PATIENCE: Duration = Duration::from_mins(4);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What the tests of one program share a local AWS for.
 #[derive(Debug)]

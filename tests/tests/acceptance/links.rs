@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use end_to_end::outcome::deployed;
 use local::tester::{Answer, OWN_PAGE};
+use tokio::sync::Semaphore;
 
 use crate::{LEAD, QA, in_the_laboratory};
 
@@ -11,6 +12,9 @@ const FROM_ELSEWHERE: [(&str, &str); 2] = [
     ("origin", "https://elsewhere.example"),
     ("sec-fetch-site", "cross-site"),
 ];
+
+/// How many links are open at once: enough to be in each other's way, and no more than any machine can answer in time.
+static OPEN_AT_ONCE: Semaphore = Semaphore::const_new(20);
 
 /// Another character in its middle.
 fn bent(link: &str) -> String {
@@ -41,7 +45,10 @@ fn f39_f40_links_that_machines_open_and_strangers_bend_count_nothing_and_an_answ
             } else {
                 http.get(link)
             };
-            opening.spawn(async move { request.send().await.map(|answer| answer.status().as_u16()) });
+            opening.spawn(async move {
+                let _place = OPEN_AT_ONCE.acquire().await;
+                request.send().await.map(|answer| answer.status().as_u16())
+            });
         }
         while let Some(opened) = opening.join_next().await {
             assert_eq!(opened.expect("it was sent").expect("it was answered"), 200);

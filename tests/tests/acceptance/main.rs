@@ -23,7 +23,7 @@ const NEW: &str = "new@acme.example";
 const ONE_OF_TWO: &str = r#"{ by = ["qa@acme.example", "lead@acme.example"], within = "3 days" }"#;
 const ONE_OF_TWO_OR_BACK: &str =
     r#"{ by = ["qa@acme.example", "lead@acme.example"], within = "3 days", on_reject = "roll back" }"#;
-const WITHIN_A_MINUTE: &str = r#"{ by = ["qa@acme.example"], within = "1 minute" }"#;
+const WITHIN_TWO_MINUTES: &str = r#"{ by = ["qa@acme.example"], within = "2 minutes" }"#;
 const TESTERS_AND_STAKEHOLDERS: &str =
     r#"{ by = [{ group = "testers", need = 1 }, { group = "stakeholders", need = 1 }], within = "3 days" }"#;
 
@@ -37,7 +37,7 @@ static PLAN: Plan = Plan {
         Setting::test("not-stable", ONE_OF_TWO),
         Setting::test("kept", ONE_OF_TWO),
         Setting::test("taken-back", ONE_OF_TWO_OR_BACK),
-        Setting::test("expired", WITHIN_A_MINUTE),
+        Setting::test("expired", WITHIN_TWO_MINUTES),
         Setting::test("superseded", ONE_OF_TWO),
         Setting::test("duties", TESTERS_AND_STAKEHOLDERS)
             .with_groups(

@@ -86,9 +86,18 @@ fn f04_of_fifty_copies_of_a_delivery_one_deployment_comes() {
             let (delivery, url) = (delivery.clone(), laboratory.pipeline.webhook.clone());
             sending.spawn(async move { delivery.send(laboratory.emulator.http(), &url).await });
         }
-        let mut accepted = std::collections::BTreeSet::new();
+        let mut answers = Vec::new();
         while let Some(answer) = sending.join_next().await {
-            let (status, answer) = answer.expect("it was sent").expect("it was answered");
+            answers.push(answer.expect("it was sent").expect("it was answered"));
+        }
+        // Where fifty at once are too many for the machine, a copy is told to come again.
+        answers.retain(|(status, answer)| (*status, answer["outcome"].as_str()) != (503, Some("unavailable")));
+        let again = delivery
+            .send(laboratory.emulator.http(), &laboratory.pipeline.webhook)
+            .await;
+        answers.push(again.expect("it was answered"));
+        let mut accepted = std::collections::BTreeSet::new();
+        for (status, answer) in answers {
             // A copy that comes while the first is under way completes the same thing, or is told that it is known.
             assert!(status == 200 || status == 202, "{status}: {answer}");
             accepted.extend(

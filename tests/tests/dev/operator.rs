@@ -96,6 +96,8 @@ fn f48_who_waits_when_the_environment_is_closed_is_turned_away() {
         let good = scenario.deploys("Sell tea").await;
 
         make_it_bad(&mut scenario);
+        let somebody_waits = laboratory.emulator.folder().join("turned-away-somebody-waits");
+        scenario.application.build_waits_for(&somebody_waits);
         let bad = scenario.push("Raise the version, answer badly").await;
         scenario.is_held().await;
         scenario.application.answers = "ok".to_owned();
@@ -106,6 +108,7 @@ fn f48_who_waits_when_the_environment_is_closed_is_turned_away() {
                 queue.iter().any(|candidate| candidate.deployment == waiting)
             })
             .await;
+        std::fs::write(&somebody_waits, "").expect("a file can be written");
 
         let (bad, waiting) = (scenario.end_of(&bad).await, scenario.end_of(&waiting).await);
         operator_needed(&bad);
