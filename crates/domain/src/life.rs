@@ -1,6 +1,6 @@
 //! The life of a deployment: its status as a fold of what happened, and which happening may follow which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -191,11 +191,24 @@ pub enum WayBack {
     WentBack {
         /// This one.
         to: Digest,
+        /// Stacks that the failed release has and that one does not: they stay, with what runs in them.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        left: BTreeSet<StackName>,
     },
     /// It was changed, and there is no stable release yet to go back to.
     NoStableRelease,
     /// It keeps the release that was not accepted.
     Stays,
+}
+
+impl WayBack {
+    /// It went back with everything that it had.
+    pub fn went_back(to: Digest) -> Self {
+        Self::WentBack {
+            to,
+            left: BTreeSet::new(),
+        }
+    }
 }
 
 /// The four endings of the state machine.
@@ -267,6 +280,9 @@ pub struct Status {
     pub because: Option<Failure>,
     /// The stacks of both legs, and how far each is.
     pub stacks: BTreeMap<StackName, Progress>,
+    /// Stacks that are in the environment and not in the release it goes back to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left: BTreeSet<StackName>,
     /// Whether its environment asks people, so that it is not deployed before they accepted it.
     #[serde(default)]
     pub asks: bool,
@@ -341,6 +357,14 @@ impl Event {
 }
 
 impl Status {
+    /// The stacks that are in the environment and not in these waves.
+    fn not_in(&self, waves: &[Vec<StackName>]) -> BTreeSet<StackName> {
+        let is_there = |progress: &Progress| matches!(progress, Progress::Updated | Progress::Unchanged);
+        let there = self.stacks.iter().filter(|(_, progress)| is_there(progress));
+        let left = there.filter(|(stack, _)| !waves.iter().flatten().any(|planned| planned == *stack));
+        left.map(|(stack, _)| stack.clone()).collect()
+    }
+
     /// The status after an event; an end is the end, and nothing happens before the lock is there but waiting for it.
     ///
     /// Hearing of the same thing twice is legal and changes nothing: functions are retried.
@@ -383,6 +407,9 @@ impl Status {
                     next.leg = Some(*leg);
                 }
                 next.phase = Phase::Deploying;
+                if *leg == Leg::Back {
+                    next.left = self.not_in(waves);
+                }
                 for stack in waves.iter().flatten() {
                     next.stacks.entry(stack.clone()).or_insert(Progress::Planned);
                 }
@@ -600,6 +627,38 @@ mod tests {
 
     fn superseded() -> Event {
         decided(Outcome::Superseded { by: id("d2"), at: NOW })
+    }
+
+    #[test]
+    fn what_is_there_and_not_in_the_release_it_goes_back_to_is_left() {
+        let stack = |name: &str| name.parse::<StackName>().unwrap();
+        let planned = |leg, stacks: &[&str]| Event::Planned {
+            leg,
+            release: Digest::of(b"a release"),
+            waves: vec![stacks.iter().map(|name| stack(name)).collect()],
+        };
+        let mut before = tested(false);
+        before.stacks = [
+            ("data", Progress::Updated),
+            ("jobs", Progress::Updated),
+            ("mail", Progress::Unchanged),
+            ("never", Progress::Planned),
+            ("refused", Progress::NotUpdated),
+        ]
+        .map(|(name, progress)| (stack(name), progress))
+        .into();
+        let back = after(before, &[going_back(), planned(Leg::Back, &["data"])]).unwrap();
+        assert_eq!(back.left, [stack("jobs"), stack("mail")].into());
+        let again = after(back.clone(), &[planned(Leg::Back, &["data"])]).unwrap();
+        assert_eq!(again, back);
+        let went = Ending::FailedClean {
+            failure: Failure::new(Name::NotAccepted, "no"),
+            way_back: WayBack::WentBack {
+                to: Digest::of(b"stable"),
+                left: back.left.clone(),
+            },
+        };
+        assert_eq!(crate::verdict::ending_of(&back), went);
     }
 
     fn going_back() -> Event {

@@ -94,7 +94,18 @@ fn failed(failure: &Failure, then: &str) -> String {
 fn way(way_back: &WayBack) -> String {
     match way_back {
         WayBack::NothingChanged => "Nothing was changed in the environment.".to_owned(),
-        WayBack::WentBack { to } => format!("The environment went back to its last stable release {}.", to.short()),
+        WayBack::WentBack { to, left } => {
+            let back = format!("The environment went back to its last stable release {}.", to.short());
+            if left.is_empty() {
+                return back;
+            }
+            let left: Vec<&str> = left.iter().map(StackName::as_str).collect();
+            format!(
+                "{back} That one has no stack {}: what the failed release made there is still running. Delete it, or \
+                 deploy a release that has it.",
+                left.join(", ")
+            )
+        }
         WayBack::Stays => {
             "The environment keeps the release that was not accepted; the next one takes its place.".to_owned()
         }

@@ -95,7 +95,10 @@ pub fn ending_of(status: &Status) -> Ending {
     match (&status.back_to, &status.because) {
         (Some(to), Some(failure)) => Ending::FailedClean {
             failure: failure.clone(),
-            way_back: WayBack::WentBack { to: to.clone() },
+            way_back: WayBack::WentBack {
+                to: to.clone(),
+                left: status.left.clone(),
+            },
         },
         _ if status.changed_anything() => Ending::Deployed,
         _ => Ending::NothingToDeploy,
@@ -115,11 +118,11 @@ pub fn left_by(deployment: &Deployment, status: &Status, ending: &Ending, now: T
         }),
         (
             Ending::FailedClean {
-                way_back: WayBack::WentBack { .. },
+                way_back: WayBack::WentBack { left, .. },
                 ..
             },
             _,
-        ) => Left::Back,
+        ) if left.is_empty() => Left::Back,
         _ if status.changed_anything() => Left::Unstable,
         _ => Left::AsItWas,
     }

@@ -24,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::execute_change_set::protection_to_change;
 use crate::publish::bootstrap_missing;
 use crate::release::Selection;
+use crate::wake::BEGINNER_MAY_TAKE;
 use crate::{Answer, Context, Error, Output, Target, is_at_work, waited};
 
 /// How long somebody else's operation on the stack, or the making of a change set, is waited for.
@@ -104,14 +105,12 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
         .environment(&change.application, &change.environment)
         .await?;
     let begun = state.operation.filter(|operation| operation.deployment == *id);
-    if begun.is_some_and(|begun| begun.stacks.get(&change.stack).is_some_and(|begun| own.contains(begun))) {
-        let target = context.target(id, change);
-        let stack = target.stacks.look(change.stack.as_str()).await?;
-        if stack.is_some_and(|stack| stack.status.in_progress()) {
+    let begun = begun.and_then(|mut begun| begun.stacks.remove(&change.stack));
+    if let Some(begun) = begun.filter(|begun| own.contains(begun)) {
+        if !is_over(context, change, parked, &begun).await? {
             return context.look_again(parked).await;
         }
-        let own: Vec<&str> = own.iter().map(String::as_str).collect();
-        context.finish(id, change, &own).await?;
+        context.finish(id, change, &[&begun]).await?;
     }
     let head = context.ledger.head(id).await?;
     // While the deployment goes on, the change set may be what its next state is about to execute.
@@ -123,6 +122,24 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
             .await?;
     }
     Ok(context.ledger.unpark(parked).await?)
+}
+
+/// Whether what was begun on the stack under this token has ended. A description may be out of date, and events may be
+/// late; a call that left none in a good while was never made, or was none that leaves any.
+async fn is_over(context: &Context, change: &StackChange, parked: &Parked, token: &str) -> Result<bool, Error> {
+    let stacks = context.target(&parked.deployment, change).stacks;
+    let Some(stack) = stacks.look(change.stack.as_str()).await? else {
+        return Ok(true);
+    };
+    if stack.status.in_progress() {
+        return Ok(false);
+    }
+    let events = stacks.events(&stack.id, own_events_since(parked)).await?;
+    Ok(own_status(&events, token).map_or_else(|| waited(parked) >= BEGINNER_MAY_TAKE, |own| own.settled()))
+}
+
+fn own_events_since(parked: &Parked) -> Timestamp {
+    parked.since.saturating_sub(OWN_EVENTS).unwrap_or(Timestamp::MIN)
 }
 
 /// How far a change set is.
@@ -262,7 +279,11 @@ impl Comparison<'_> {
     /// Puts a stack back that an earlier deployment left half-changed. Once: whether it was tried tell its own events.
     async fn continue_rollback(&self, stack: &Stack) -> Result<Step, Error> {
         let token = self.token(Call::ContinueRollback);
-        let events = self.target.stacks.events(&stack.id, self.own_events_since()).await?;
+        let events = self
+            .target
+            .stacks
+            .events(&stack.id, own_events_since(self.parked))
+            .await?;
         match own_status(&events, &token) {
             Some(status) if status.settled() => {
                 self.finish_own().await?;
@@ -327,7 +348,12 @@ impl Comparison<'_> {
         if !error.did_nothing() {
             return Err(error.into());
         }
-        match self.target.stacks.events(&stack.id, self.own_events_since()).await {
+        match self
+            .target
+            .stacks
+            .events(&stack.id, own_events_since(self.parked))
+            .await
+        {
             Ok(events) if own_status(&events, token).is_none() => {}
             Ok(_) => return Ok(()),
             Err(unknown) => {
@@ -343,10 +369,6 @@ impl Comparison<'_> {
             }
             _ => error.into(),
         })
-    }
-
-    fn own_events_since(&self) -> Timestamp {
-        self.parked.since.saturating_sub(OWN_EVENTS).unwrap_or(Timestamp::MIN)
     }
 
     /// Asks for the change set. `stack` is there when it is to be updated.

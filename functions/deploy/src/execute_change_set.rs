@@ -35,7 +35,13 @@ pub(crate) async fn execute_change_set(
         return Ok(Output::Parked);
     }
     match begin_and_execute(context, deployment, &change).await {
-        Ok(()) => Ok(Output::Parked),
+        Ok(Executed::Surely) => Ok(Output::Parked),
+        // Another call of this state may have seen its end and taken both their tasks away, before this one began anew what
+        // was over: somebody has to look at it again.
+        Ok(Executed::Perhaps) => {
+            context.ledger.park(&parked).await?;
+            Ok(Output::Parked)
+        }
         Err(error) => {
             if !error.is_transient() {
                 context.ledger.unpark(&parked).await?;
@@ -45,12 +51,21 @@ pub(crate) async fn execute_change_set(
     }
 }
 
+/// What is known after a change set was to be executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Executed {
+    /// This call had it executed.
+    Surely,
+    /// It runs, or has run, or nobody knows: only the stack itself can tell, and whoever wakes this asks it.
+    Perhaps,
+}
+
 /// Begins the operation and executes its change set, for the state itself or for a wake that follows whoever died.
 pub(crate) async fn begin_and_execute(
     context: &Context,
     deployment: &Deployment,
     change: &StackChange,
-) -> Result<(), Error> {
+) -> Result<Executed, Error> {
     let target = begin(context, &deployment.id, change).await?;
     match protect(context, &target, deployment, change).await {
         Ok(()) => execute(context, &target, &deployment.id, change).await,
@@ -114,13 +129,13 @@ async fn execute(
     target: &Target,
     deployment: &DeploymentId,
     change: &StackChange,
-) -> Result<(), Error> {
+) -> Result<Executed, Error> {
     let token = token(Call::Execute, deployment, change.leg, change);
     let mut may_have_acted = false;
     let mut attempt = 1;
     let error = loop {
         let error = match target.stacks.execute(&change.change_set, &token).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Executed::Surely),
             Err(error) => error,
         };
         let unclear = matches!(error.kind, Kind::Unanswered | Kind::Unavailable);
@@ -133,8 +148,7 @@ async fn execute(
     };
     tracing::warn!(cause = %error, may_have_acted, "not executed by this call");
     if may_have_acted {
-        // Only the stack itself can tell; whoever wakes this asks it.
-        return Ok(());
+        return Ok(Executed::Perhaps);
     }
     undo(context, target, deployment, change, meaning(error)).await
 }
@@ -185,13 +199,13 @@ async fn undo(
     deployment: &DeploymentId,
     change: &StackChange,
     error: Error,
-) -> Result<(), Error> {
+) -> Result<Executed, Error> {
     match runs(target, deployment, change).await {
         Ok(false) => {}
-        Ok(true) => return Ok(()),
+        Ok(true) => return Ok(Executed::Perhaps),
         Err(unknown) => {
             tracing::warn!(cause = %unknown, "whether it runs cannot be told now");
-            return Ok(());
+            return Ok(Executed::Perhaps);
         }
     }
     let error = error.of(&change.stack);

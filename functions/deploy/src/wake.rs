@@ -22,7 +22,10 @@ use crate::execute_change_set::{begin_and_execute, not_updated};
 use crate::{Answer, Context, Error, Output, Target, is_at_work, waited};
 
 /// How long whoever begins an operation has for executing its change set before somebody else does it.
-const BEGINNER_MAY_TAKE: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const BEGINNER_MAY_TAKE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a stack may not be asked before a person has to look: permissions that were changed take effect late.
+const BLIND_FOR: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far an operation's events may lie before it was parked, where its change set cannot tell.
 const BEFORE_PARKING: SignedDuration = SignedDuration::from_hours(1);
@@ -130,7 +133,10 @@ struct Evidence {
 
 impl Update<'_> {
     async fn settle(&self, waits: Delivered, by_event: bool) -> Result<(), Error> {
-        let mut evidence = self.evidence().await?;
+        let mut evidence = match self.evidence().await {
+            Ok(evidence) => evidence,
+            Err(error) => return self.blind(error).await,
+        };
         let pauses = if by_event {
             self.context.pace.settled.as_slice()
         } else {
@@ -168,6 +174,19 @@ impl Update<'_> {
             }
             Next::NotBegun => self.not_begun(waits).await,
         }
+    }
+
+    /// The stack cannot be asked. Where that lasts, and is nothing that passes by itself, a person has to look: nobody knows
+    /// how the change ends, so it stays in flight.
+    async fn blind(&self, error: Error) -> Result<(), Error> {
+        let overdue = Timestamp::now().duration_since(self.parked.look_at);
+        if error.is_transient() || overdue < BLIND_FOR {
+            return Err(error);
+        }
+        let stack = &self.change.stack;
+        let failure = Failure::new(Name::StackUnknown, format!("{stack}: it cannot be asked: {error}"));
+        not_updated(self.context, &self.parked.deployment, self.change, failure.clone()).await?;
+        self.context.answer(self.parked, Err(failure)).await.map(drop)
     }
 
     async fn evidence(&self) -> Result<Evidence, Error> {
@@ -279,7 +298,7 @@ impl Update<'_> {
             Delivered::Yes => {
                 let deployment = requested(self.context, deployment).await?;
                 match begin_and_execute(self.context, &deployment, self.change).await {
-                    Ok(()) => self.context.look_again(self.parked).await,
+                    Ok(_) => self.context.look_again(self.parked).await,
                     Err(error) if error.is_transient() => Err(error),
                     Err(error) => {
                         let failure = error.of(&self.change.stack).into();

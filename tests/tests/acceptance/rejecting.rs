@@ -64,7 +64,7 @@ fn what_is_rejected_goes_where_the_policy_says_so_and_the_last_accepted_release_
         let mut scenario = laboratory.scenario("taken-back").await;
         let (first, second) = the_second_is_rejected(&mut scenario).await;
         let release = first.head.status.release.clone().expect("it has a release");
-        assert_eq!(failed_clean(&second).2, &WayBack::WentBack { to: release });
+        assert_eq!(failed_clean(&second).2, &WayBack::went_back(release));
         is_told(&scenario, &second).await;
         assert_eq!(scenario.in_test().await.as_deref(), Some("first"));
         let stable = scenario

@@ -28,7 +28,7 @@ fn red_integration_tests_take_test_back_to_its_stable_release_which_had_none_and
         let release = good.head.status.release.clone().expect("it has a release");
         assert_eq!(
             (name, way_back),
-            ("Failed.IntegrationTests", &WayBack::WentBack { to: release })
+            ("Failed.IntegrationTests", &WayBack::went_back(release))
         );
         assert!(
             cause.contains("Log: ") && cause.contains("lockgate-integration"),

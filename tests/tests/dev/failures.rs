@@ -127,7 +127,7 @@ fn a_red_smoke_test_takes_the_environment_back_to_its_stable_release() {
         let (name, cause, way_back) = failed_clean(&bad);
         assert_eq!(
             (name, way_back),
-            ("Failed.SmokeTests", &WayBack::WentBack { to: stable.clone() }),
+            ("Failed.SmokeTests", &WayBack::went_back(stable.clone())),
             "{cause}"
         );
         assert!(cause.contains("it answers"), "the check is named: {cause}");
@@ -209,7 +209,7 @@ fn f36_a_permission_taken_away_half_way_takes_the_environment_back_to_its_stable
         let (name, cause, way_back) = failed_clean(&bad);
         assert_eq!(
             (name, way_back),
-            ("Rejected.AccessDenied", &WayBack::WentBack { to: stable.clone() }),
+            ("Rejected.AccessDenied", &WayBack::went_back(stable.clone())),
             "{cause}"
         );
         for named in ["cdk-hnb659fds-deploy-role", "cloudformation:ExecuteChangeSet"] {

@@ -14,7 +14,7 @@ async fn everything_is_as_before(scenario: &Scenario, good: &Ended, bad: &Ended)
     let (name, cause, way_back) = failed_clean(bad);
     assert_eq!(
         (name, way_back),
-        ("Failed.StackRolledBack", &WayBack::WentBack { to: stable }),
+        ("Failed.StackRolledBack", &WayBack::went_back(stable)),
         "{cause}"
     );
     let failed = scenario.application.stack_name("web");

@@ -138,7 +138,7 @@ fn durations_read_well() {
 fn a_deployment_that_went_back_says_where_to() {
     let ending = Ending::FailedClean {
         failure: Failure::new(Name::SmokeTestsFailed, "the shop is open: status 500, not 200"),
-        way_back: WayBack::WentBack { to: Digest::of(b"v1") },
+        way_back: went_back(&[]),
     };
     let body = ended(&deployment(), &ending, &[], "").body;
     assert!(
@@ -148,6 +148,33 @@ fn a_deployment_that_went_back_says_where_to() {
         )),
         "{body}"
     );
+}
+
+fn went_back(left: &[&str]) -> WayBack {
+    WayBack::WentBack {
+        to: Digest::of(b"v1"),
+        left: left.iter().map(|stack| stack.parse().unwrap()).collect(),
+    }
+}
+
+#[test]
+fn stacks_that_the_way_back_leaves_are_said() {
+    let ending = Ending::FailedClean {
+        failure: Failure::new(Name::SmokeTestsFailed, "the shop is open: status 500, not 200"),
+        way_back: went_back(&["shop-dev-jobs", "shop-dev-mail"]),
+    };
+    let body = ended(&deployment(), &ending, &[], "").body;
+    assert!(
+        body.contains("That one has no stack shop-dev-jobs, shop-dev-mail: what the failed release made there"),
+        "{body}"
+    );
+    let json = serde_json::to_value(went_back(&[])).unwrap();
+    assert_eq!(
+        json["left"],
+        serde_json::Value::Null,
+        "records of before are read as they were"
+    );
+    assert_eq!(serde_json::from_value::<WayBack>(json).unwrap(), went_back(&[]));
 }
 
 mod approval;

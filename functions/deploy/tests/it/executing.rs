@@ -3,6 +3,7 @@
 use domain::change_set::Call;
 use domain::failure::Name;
 use domain::life::Progress;
+use fake_aws::Fate;
 use jiff::SignedDuration;
 use lockgate_deploy::Output;
 use serde_json::{Value, json};
@@ -407,4 +408,54 @@ async fn a_stack_that_is_found_by_its_arn_is_not_taken_for_one_made_anew() {
     shop.wake().await.unwrap();
     let looks = shop.aws.calls("DescribeStacks");
     assert_eq!(looks.last().unwrap()["StackName"], STACK);
+}
+
+#[tokio::test]
+async fn a_late_call_that_begins_anew_what_is_over_is_looked_at_again() {
+    // Another call of the state has seen the end and taken both tasks away.
+    let shop = Shop::new().await;
+    shop.at_rest();
+    shop.aws.says(
+        "DescribeChangeSet",
+        [says::set("CREATE_COMPLETE", "EXECUTE_COMPLETE", "")],
+    );
+    shop.aws
+        .says("DescribeStackEvents", [came_to(&shop, &["UPDATE_COMPLETE"])]);
+    shop.aws.says(
+        "ExecuteChangeSet",
+        [says::error(
+            "InvalidChangeSetStatus",
+            "ChangeSet is in EXECUTE_COMPLETE status",
+        )],
+    );
+    shop.aws.fates(
+        "ExecuteChangeSet",
+        [Fate::after(move |state| {
+            state.table.items.retain(|(pk, _), _| !pk.starts_with("parked#"));
+        })],
+    );
+    assert_eq!(shop.execute_change_set(1).await.unwrap(), Output::Parked);
+    assert!(shop.in_flight().await && shop.parked().await.len() == 1);
+    shop.wake().await.unwrap();
+    assert!(!shop.in_flight().await && shop.parked().await.is_empty());
+    assert_eq!(shop.progress().await, Progress::Updated);
+}
+
+#[tokio::test]
+async fn f36_a_stack_that_may_not_be_asked_for_long_is_for_a_person_and_stays_in_flight() {
+    for (overdue, is_told) in [(9, false), (11, true)] {
+        let shop = Shop::new().await;
+        shop.at_rest();
+        shop.execute_change_set(1).await.unwrap();
+        shop.is_overdue_by(SignedDuration::from_mins(overdue)).await;
+        shop.aws
+            .says("DescribeChangeSet", [says::error("AccessDenied", "not authorized")]);
+        assert_eq!(shop.wake().await.is_ok(), is_told);
+        assert!(shop.in_flight().await, "nobody knows how it ends");
+        assert_eq!(shop.parked().await.is_empty(), is_told);
+        if is_told {
+            assert_eq!(told(&shop), ["Stuck.StackUnknown"]);
+            assert_eq!(shop.progress().await, Progress::Stuck);
+        }
+    }
 }

@@ -166,6 +166,14 @@ impl Shop {
         }
     }
 
+    /// Lets the sweep's look at it be overdue so long.
+    pub async fn is_overdue_by(&self, long: SignedDuration) {
+        for mut parked in self.parked().await {
+            parked.look_at = Timestamp::now() - long;
+            self.context.ledger.park(&parked).await.unwrap();
+        }
+    }
+
     /// Whether the lock says that something is in flight.
     pub async fn in_flight(&self) -> bool {
         let Deployment {

@@ -158,12 +158,49 @@ async fn a_deployment_that_went_back_ended_red_and_clean_for_its_first_reason() 
     assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::FailedClean);
     let ending = Ending::FailedClean {
         failure: Failure::new(Name::SmokeTestsFailed, "why"),
-        way_back: WayBack::WentBack {
-            to: stable.release.clone(),
-        },
+        way_back: WayBack::went_back(stable.release.clone()),
     };
     assert_eq!(gate.status(&deployment(1)).await.ending, Some(ending));
     assert_eq!(gate.environment().await.stable, Some(stable));
+}
+
+#[tokio::test]
+async fn a_stack_that_the_release_before_does_not_have_stays_and_that_is_remembered() {
+    let gate = Gate::new().await;
+    let stable = sample::stable(&deployment(9));
+    gate.change_environment(|state| state.stable = Some(stable.clone()))
+        .await;
+    gate.changed(&deployment(1)).await;
+    let event = |told: Value| serde_json::from_value::<Event>(told).unwrap();
+    let planned = |leg: &str, waves: Value| {
+        event(json!({ "event": "planned", "leg": leg, "release": stable.release, "waves": waves }))
+    };
+    let new = |what: &str| event(json!({ "event": what, "leg": "forward", "stack": "jobs", "change_set": "set" }));
+    let made = [
+        planned("forward", json!([["shop-dev"], ["jobs"]])),
+        new("executing"),
+        new("updated"),
+    ];
+    gate.record(&deployment(1), made).await;
+    gate.assess(&deployment(1), "forward", "Failed.SmokeTests")
+        .await
+        .unwrap();
+    gate.record(&deployment(1), [planned("back", json!([["shop-dev"]])), tested("back")])
+        .await;
+    assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::FailedClean);
+    let Some(Ending::FailedClean {
+        way_back: WayBack::WentBack { left, .. },
+        ..
+    }) = gate.status(&deployment(1)).await.ending
+    else {
+        panic!("it did not go back");
+    };
+    assert_eq!(left, ["jobs".parse().unwrap()].into());
+    let environment = gate.environment().await;
+    assert_eq!(
+        (environment.stable, environment.unaccepted.deployments),
+        (Some(stable), vec![deployment(1).id])
+    );
 }
 
 #[tokio::test]
@@ -441,7 +478,7 @@ async fn what_people_did_not_accept_stays_or_goes_as_the_environment_says() {
                 }))
                 .unwrap();
                 gate.record(&candidate, [planned, tested("back")]).await;
-                (Output::GoBack { release: to.clone() }, "none", WayBack::WentBack { to })
+                (Output::GoBack { release: to.clone() }, "none", WayBack::went_back(to))
             };
             assert_eq!(verdict, expected, "{error} {on_reject}");
             assert_eq!(gate.close(&candidate, failure).await.unwrap(), Output::FailedClean);
