@@ -36,7 +36,10 @@ pub enum ApiError {
     )]
     NoApi(String),
     /// There are no credentials.
-    #[error("there are no AWS credentials ({0}); sign in, for instance with `aws configure export-credentials`")]
+    #[error(
+        "there are no AWS credentials ({0}); sign in, and where that is IAM Identity Center: \
+         eval \"$(aws configure export-credentials --format env)\""
+    )]
     NoCredentials(String),
     /// Nobody said where the API is signed for.
     #[error("no AWS region is configured; set AWS_REGION to the one of the pipeline")]

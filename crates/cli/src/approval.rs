@@ -56,10 +56,10 @@ pub enum AnswerError {
     #[error("not recorded: {0}")]
     Refused(String),
     /// The pipeline may have taken it, and could not say so.
-    #[error("{0}; give your answer again, it counts once")]
+    #[error("{0}; send your answer again: it is counted only once")]
     Unanswered(ApiError),
     /// The same, in the pipeline's own words.
-    #[error("{0}; it counts once")]
+    #[error("{0}")]
     Unknown(String),
     /// The pipeline could not be asked.
     #[error(transparent)]
@@ -125,7 +125,7 @@ async fn answer(api: &Api, deployment: &DeploymentId, decision: Choice, comment:
         _ => return Err(AnswerError::Refused(harmless(&told.sentence, 500))),
     }
     let outcome = told.approval.and_then(|approval| approval.outcome);
-    Ok(format!("Your answer counts. {}", follows(outcome.as_ref())))
+    Ok(format!("Your answer is recorded. {}", follows(outcome.as_ref())))
 }
 
 fn follows(outcome: Option<&Outcome>) -> &'static str {
@@ -138,7 +138,7 @@ fn follows(outcome: Option<&Outcome>) -> &'static str {
             | Outcome::Superseded { .. }
             | Outcome::Unreachable { .. }
             | Outcome::Withdrawn { .. },
-        ) => "It is over.",
+        ) => "The approval has ended.",
     }
 }
 
@@ -152,7 +152,7 @@ pub async fn pending(options: &Pending) -> Result<String, AnswerError> {
 
 fn listed(listing: &Listing, now: Timestamp) -> String {
     if listing.waiting.is_empty() {
-        return "Nothing waits for anybody.".to_owned();
+        return "No approvals are waiting.".to_owned();
     }
     let table = table(&listing.waiting, now).trim_fmt();
     match listing.more {

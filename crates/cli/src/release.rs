@@ -21,8 +21,8 @@ use crate::terminal;
 /// deployment in.
 ///
 /// Look first, in the CloudFormation console of the environment's account: nothing may be in progress on any of its
-/// stacks, and none may be in a state that ends in _FAILED. Lockgate cannot tell whether you looked; released too
-/// early, the next deployment meets what is still going on.
+/// stacks, and none may be in a state that ends in _FAILED. Lockgate cannot tell whether you looked; where it is opened
+/// too early, the next deployment meets what is still going on.
 ///
 /// It acts with your own AWS credentials in the account of the pipeline and needs read and write access to the ledger's
 /// table. Credentials of a single sign-on are taken from the environment:
@@ -44,19 +44,17 @@ pub struct Options {
     stack: String,
 }
 
-/// Why an environment was not released.
+/// Why an environment was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
     /// It is in no record.
     #[error("nothing was ever deployed to {0}; check both names, and the account and region of your credentials")]
     Unheard(String),
-    /// There is nothing to release.
+    /// There is nothing to open.
     #[error("{0} does not wait for an operator; nothing was changed")]
     NotWaiting(String),
     /// What was shown is not what is there any more.
-    #[error(
-        "{0} does not wait as shown above any more: it was released or closed anew meanwhile; run this again to see"
-    )]
+    #[error("{0} has changed since it was shown above (opened, or closed again); run this command again")]
     Changed(String),
     /// The pipeline's stack does not say which table is the ledger.
     #[error(
@@ -75,7 +73,7 @@ impl Options {
     }
 }
 
-/// Releases the environment, and says so.
+/// Opens the environment, and says so.
 pub async fn run(options: &Options) -> Result<String, ReleaseError> {
     let Options {
         application,
@@ -206,7 +204,7 @@ fn done(options: &Options, by: &str, next: Option<&DeploymentId>) -> String {
                 .to_owned()
         }
     };
-    format!("{} is released by {by}. {next}", options.place())
+    format!("{} was opened by {by}. {next}", options.place())
 }
 
 /// What is longer than this is a report, and belongs where reports are kept.
@@ -302,7 +300,7 @@ mod tests {
         let mut state = waiting();
         let quarantine = state.quarantine.clone().unwrap();
         let next = lift(&mut state, &quarantine, at(10)).unwrap();
-        insta::assert_snapshot!(done(&options(), "arn:aws:iam::111111111111:user/ann", next.as_ref()), @"test of acme/shop is released by arn:aws:iam::111111111111:user/ann. shop-test-2 has the lock now and goes on within a minute or two.");
+        insta::assert_snapshot!(done(&options(), "arn:aws:iam::111111111111:user/ann", next.as_ref()), @"test of acme/shop was opened by arn:aws:iam::111111111111:user/ann. shop-test-2 has the lock now and goes on within a minute or two.");
         assert_eq!((state.operation, state.quarantine), (None, None));
     }
 

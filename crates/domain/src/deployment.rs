@@ -119,7 +119,7 @@ pub enum QueuePolicy {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum WithoutStable {
-    /// Give the lock back: the next push is the way forward.
+    /// Give the lock back: the next deployment is the way forward.
     GiveBack,
     /// Keep the lock and call an operator.
     CallOperator,

@@ -65,7 +65,8 @@ names! {
         "Deploy again when githubstatus.com is green; where GitHub counts calls, give Lockgate a token of its own.";
     AccessDenied = "Rejected.AccessDenied",
         "AWS refused a call; the cause names the role and the action.",
-        "Give the role that permission (usually by deploying EnvironmentStack or `cdk bootstrap` again), then deploy again.";
+        "Give the role that permission (usually by deploying the stack lockgate-environment or running \
+         `cdk bootstrap` again), then deploy again.";
     GitHubDenied = "Rejected.GitHubDenied",
         "GitHub refused a call, or does not show the repository to whoever asks.",
         "Put a token that may read the repository's contents into the parameter /lockgate/github/token, then deploy again.";
@@ -74,13 +75,13 @@ names! {
         "Have an earlier commit accepted first, then this one; if history was rewritten, join it to what was accepted.";
     Quarantined = "Rejected.Quarantined",
         "The environment waits for an operator after a deployment that ended half-way.",
-        "Follow the runbook of the deployment that the cause names; deploy again when the environment was released.";
+        "Look after the deployment that the cause names, open the environment (`lockgate release`), then deploy again.";
     QueueFull = "Rejected.QueueFull",
         "More deployments wait for the environment than it holds places for.",
         "Wait until the queue is shorter, or let newer deployments supersede older ones (queue = \"newest\").";
     NotStableBefore = "Rejected.NotStableBefore",
         "The release is not stable, or not accepted, in the environment that comes before this one.",
-        "Bring the same commit there first, as the cause says, then ask for it here again.";
+        "Bring the same commit there first, as the cause says, then publish another pre-release, or release, of it.";
     BuildFailed = "Rejected.BuildFailed",
         "The repository's own build or tests failed.",
         "Read the build's log at the link in the cause, mend the commit and push.";
@@ -92,7 +93,8 @@ names! {
         "Read the log for what took so long; raise the build project's time-out if it is right.";
     NoRelease = "Rejected.NoRelease",
         "The build succeeded and named no release.",
-        "Let the buildspec end with `export LOCKGATE_RELEASE=$(lockgate package cdk.out)` and export that variable.";
+        "Let the buildspec end with `LOCKGATE_RELEASE=$(lockgate package cdk.out) && export LOCKGATE_RELEASE`, and \
+         name that variable in its `exported-variables`.";
     ReleaseMissing = "Rejected.ReleaseMissing",
         "A file of the release is not in the artifacts bucket.",
         "Bring it back from the bucket's versions, where a deletion only hides it, or push a new commit.";
@@ -113,7 +115,7 @@ names! {
         "Run the `cdk bootstrap` command in the cause.";
     ChangeSetRefused = "Rejected.ChangeSetRefused",
         "CloudFormation refused to make the change set; the cause gives its reason.",
-        "Mend the template and push.";
+        "Mend the template, push, and bring the new release this far.";
     StackBlocked = "Rejected.StackBlocked",
         "The stack is in a state from which it cannot be updated.",
         "Do what the cause says to this stack, then deploy again.";
@@ -125,19 +127,19 @@ names! {
         "Nothing: the other deployment goes on. Deploy again if this one is still wanted.";
     InvalidSmokeTests = "Rejected.InvalidSmokeTests",
         "lockgate.smoke.toml of the release cannot be read; the cause lists every problem.",
-        "Mend the file (`lockgate package` checks it too) and push.";
+        "Mend the file (`lockgate package` checks it too), push, and bring the new release this far.";
     InvalidChecklist = "Rejected.InvalidChecklist",
         "lockgate.uat.md of the release cannot be read as a checklist; the cause says why.",
         "Mend the file (`lockgate package` checks it too), push, and bring the new release this far.";
     StackRolledBack = "Failed.StackRolledBack",
         "A stack could not be changed, and CloudFormation put it back.",
-        "Mend what the cause names, and push.";
+        "Mend what the cause names, push, and bring the new release this far.";
     SmokeTestsFailed = "Failed.SmokeTests",
         "The environment did not answer as lockgate.smoke.toml asks.",
-        "See which check failed in the deployment's record, mend it and push.";
+        "See which check failed in the deployment's record, mend it, push, and bring the new release this far.";
     IntegrationTestsFailed = "Failed.IntegrationTests",
         "The repository's own integration tests failed in the environment.",
-        "Read the log at the link in the cause, mend what it shows and push.";
+        "Read the log at the link in the cause, mend what it shows, push, and bring the new release this far.";
     NotAccepted = "Failed.NotAccepted",
         "One of the people who were asked did not accept the release.",
         "Read their comment in the cause, mend what it says, and publish the next pre-release.";
@@ -152,22 +154,25 @@ names! {
         "Deploy again if that was not meant.";
     RollbackFailed = "Stuck.RollbackFailed",
         "CloudFormation could not put a stack back.",
-        "Follow the runbook: continue the update rollback or mend the stack by hand, then release the environment.";
+        "Follow the runbook: continue the update rollback or mend the stack by hand, then open the environment \
+         (`lockgate release`).";
     StackUnknown = "Stuck.StackUnknown",
         "It could not be found out how a change of a stack ended.",
-        "Look at the stack in the CloudFormation console; release the environment when it is in a state you accept.";
+        "Look at the stack in the CloudFormation console; open the environment (`lockgate release`) when it is in a \
+         state you accept.";
     TimedOut = "Stuck.TimedOut",
         "A state took longer than it may.",
-        "Look at what the cause names; release the environment when nothing is in progress there.";
+        "Look at what the cause names; where the environment was closed, open it (`lockgate release`) when nothing is in \
+         progress there.";
     InvalidInput = "Bug.InvalidInput",
         "A function was called with something it does not understand.",
-        "Report it with the execution's input; release the environment when nothing is in progress there.";
+        "Report it with the execution's input; open the environment (`lockgate release`) when nothing is in progress there.";
     Panicked = "Bug.Panicked",
         "A function stopped on an assertion of its own.",
-        "Report it with the function's log; release the environment when nothing is in progress there.";
+        "Report it with the function's log; open the environment (`lockgate release`) when nothing is in progress there.";
     Unexpected = "Bug.Unexpected",
         "Lockgate's records contradict each other, or AWS answered outside its documentation.",
-        "Report it with the cause; release the environment when nothing is in progress there.";
+        "Report it with the cause; open the environment (`lockgate release`) when nothing is in progress there.";
 }
 
 impl Name {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::approval::{asked, author, counted, reminder, unconfirmed};
+pub use self::approval::{asked, author, counted, reminder, still_earlier, unconfirmed};
 
 use crate::approval::{Approver, Choice, Outcome};
 use crate::deployment::{Cause, Deployment};
@@ -110,7 +110,7 @@ fn way(way_back: &WayBack) -> String {
             "The environment keeps the release that was not accepted; the next one takes its place.".to_owned()
         }
         WayBack::NoStableRelease => {
-            "The environment has no stable release yet to go back to, so it was left as it is; the next push may mend it."
+            "The environment has no stable release yet to go back to, so it was left as it is; the next deployment may mend it."
                 .to_owned()
         }
     }

@@ -64,7 +64,8 @@ pub fn setting(name: &'static str) -> Result<String, StartError> {
         .ok()
         .filter(|value| !value.is_empty())
         .ok_or_else(|| {
-            format!("{name} is not set; deploy PipelineStack again, it sets what each function reads").into()
+            format!("{name} is not set; deploy the stack lockgate-pipeline again, it sets what each function reads")
+                .into()
         })
 }
 

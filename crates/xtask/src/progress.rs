@@ -75,7 +75,7 @@ impl Progress {
         if status.success() {
             Ok(())
         } else {
-            Err(format!("{what} did not come to its end; what it said last says why."))
+            Err(format!("{what} stopped early; its last message says why."))
         }
     }
 

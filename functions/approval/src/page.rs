@@ -10,7 +10,7 @@ use domain::approval::{
     Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, CommitLine, Counted, Facts, Outcome,
 };
 use domain::change_set::{How, Loss, Summary};
-use domain::message::{author, counted, duration};
+use domain::message::{author, counted, duration, still_earlier};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +18,9 @@ use sha2::{Digest as _, Sha256};
 use crate::http::Response;
 
 const STYLE: &str = include_str!("style.css");
+
+/// Below every page that a link of somebody's own opens.
+const PERSONAL: &str = "This link is personal. Opening it decides nothing; only the buttons do.";
 
 /// How many commits are read in a moment.
 const AT_A_GLANCE: usize = 8;
@@ -45,7 +48,7 @@ pub struct Form {
     pub ticked: Vec<usize>,
 }
 
-/// The page with its question. What is needed to answer comes first, and what it is exactly comes last.
+/// The page with its question. What is needed to answer comes first, and the details come last.
 pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, now: Timestamp) -> Response {
     let body = html! {
         section {
@@ -80,8 +83,8 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
                     button.reject type="submit" name="decision" value="reject" { "Reject" }
                 }
                 p."soft small" {
-                    "It is about release " code { (approval.release.short()) } " in " (approval.environment)
-                    " and nothing else, and it is given once."
+                    "Your answer is for release " code { (approval.release.short()) } " in " (approval.environment)
+                    " only, and cannot be changed later."
                 }
             }
         }
@@ -89,7 +92,7 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
         (facts(approval))
     };
     let title = format!("{}: {}", approval.application, asks(approval));
-    page(status, &title, &body)
+    page(status, &title, &body, Some(PERSONAL))
 }
 
 fn asks(approval: &Approval) -> String {
@@ -113,7 +116,7 @@ pub fn answered(status: u16, approval: &Approval, me: &Approver, heading: &str, 
         }
         (facts(approval))
     };
-    page(status, heading, &body)
+    page(status, heading, &body, Some(PERSONAL))
 }
 
 /// A page that tells nothing about any approval.
@@ -122,10 +125,11 @@ pub fn notice(status: u16, heading: &str, sentence: &str) -> Response {
         status,
         heading,
         &html! { section { h1 { (heading) } p { (sentence) } } },
+        None,
     )
 }
 
-fn page(status: u16, title: &str, body: &Markup) -> Response {
+fn page(status: u16, title: &str, body: &Markup, footer: Option<&str>) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -139,7 +143,7 @@ fn page(status: u16, title: &str, body: &Markup) -> Response {
             body {
                 header { (mark()) "Lockgate" }
                 main { (body) }
-                footer { "This link is yours alone. Opening it changes nothing; only the buttons do." }
+                @if let Some(sentence) = footer { footer { (sentence) } }
             }
         }
     };
@@ -158,7 +162,7 @@ fn mark() -> Markup {
 fn facts(approval: &Approval) -> Markup {
     html! {
         section {
-            h2 { "What it is exactly" }
+            h2 { "Details" }
             dl {
                 dt { "Application" } dd { (approval.application) }
                 dt { "Version" } dd { (approval.version) }
@@ -181,7 +185,7 @@ fn changes(approval: &Approval) -> Markup {
             h2 { "What changed" @if is_usual { " since the last accepted release" } }
             @if !is_usual { p.soft { (counted(facts)) "." } }
             @if facts.commits.is_empty() {
-                p { "No commits that are not in what was accepted before." }
+                p { "No new commits." }
             }
             (commits(facts.commits.get(..AT_A_GLANCE).unwrap_or(&facts.commits)))
             @if let Some(others @ [_, ..]) = facts.commits.get(AT_A_GLANCE..) {
@@ -215,7 +219,7 @@ fn earlier(facts: &Facts) -> Markup {
             p { "Some of it was changed by " (facts.earlier) " deployments before this one, which were not accepted." }
         }
         @if facts.more_earlier > 0 {
-            p { (facts.more_earlier) " more before those may have changed something that is not listed here." }
+            p { (still_earlier(facts.more_earlier)) "." }
         }
     }
 }
@@ -328,7 +332,10 @@ fn tests(approval: &Approval) -> Markup {
                     li {
                         (verdict("Smoke tests", report.passed)) ": "
                         (report.checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>().join(", "))
-                        @if facts.unlisted.checks > 0 { (facts.unlisted.checks) " that are not listed here" }
+                        @if facts.unlisted.checks > 0 {
+                            @if !report.checks.is_empty() { ", and " }
+                            (facts.unlisted.checks) " that are not listed here"
+                        }
                     }
                 }
                 _ => li { "The release has no smoke tests." }

@@ -16,7 +16,7 @@ use crate::{Context, Error};
 
 const NOT_VALID: &str =
     "This link is not valid. Open the one in the newest mail, or ask whoever operates the pipeline.";
-const NOT_ASKED: &str = "the caller is none of the people asked";
+const NOT_ASKED: &str = "the caller is not among the people asked";
 const TOO_LONG: &str = "the answer is too long to be read";
 const UNREADABLE: &str = "the answer cannot be read";
 const FOREIGN: &str = "Open the link from your mail, and answer on the page that it shows.";
@@ -63,7 +63,8 @@ fn unavailable(route: &str) -> Response {
         ANSWER_BY_COMMAND => tell(
             503,
             "unavailable",
-            "something went wrong, and it is not known whether your answer is recorded; say it again in a minute",
+            "something went wrong, and your answer may or may not be recorded; send it again in a minute: it is counted only \
+             once",
             None,
         ),
         LIST => tell(
@@ -396,7 +397,7 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
     };
     let person = approval.policy.person_of_arn(arn);
     let (Some(person), Ok(principal)) = (person, arn.parse()) else {
-        let sentence = format!("{} is none of the people asked", harmless(arn, 200));
+        let sentence = format!("{} is not among the people asked", harmless(arn, 200));
         answer::audit(context, &approval.id, NOT_ASKED, Sender::Command(None, arn), now).await;
         return Ok(tell(403, "refused", sentence, None));
     };
@@ -410,7 +411,7 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
     };
     let answered = answer::take(context, &approval, ballot, now).await?;
     Ok(match answered.refused {
-        None => tell(200, "counted", "your answer counts", Some(answered.approval)),
+        None => tell(200, "counted", "your answer is recorded", Some(answered.approval)),
         // There is no page that shows how it ended.
         Some(refusal @ Refusal::Over(_)) => {
             let sentence = format!("{refusal}: {}", answered.approval.cause());

@@ -48,7 +48,7 @@ impl Applications {
             Some(json) => Some(Arc::new(serde_json::from_str(&json).map_err(|error| {
                 Error::unexpected(
                     "ssm:GetParameter",
-                    format!("{name} is no application ({error}); deploy PipelineStack again"),
+                    format!("{name} is no application ({error}); deploy the stack lockgate-pipeline again"),
                 )
             })?)),
             None => None,

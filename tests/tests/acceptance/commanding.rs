@@ -63,7 +63,7 @@ fn f43_whom_no_mail_reaches_is_found_at_once_and_decides_by_command_if_iam_lets_
             .await
             .expect_err("only who is asked may answer");
         assert!(
-            refused.contains("assumed-role/Guest/new is none of the people asked"),
+            refused.contains("assumed-role/Guest/new is not among the people asked"),
             "{refused}"
         );
         assert_eq!(candidate.approval().await.expect("it is asked").ballots, []);

@@ -35,7 +35,10 @@ fn was_turned_away(ended: &Ended, because_of: &DeploymentId) {
 /// An operator opens the environment; that is on record, and the environment is as one that nothing happened in.
 async fn is_opened(scenario: &Scenario, closed_by: &Ended, why: &str) {
     let said = scenario.release(why).await;
-    assert!(said.contains("dev of acme/") && said.contains("is released"), "{said}");
+    assert!(
+        said.contains("dev of acme/") && said.contains("was opened by"),
+        "{said}"
+    );
     scenario.is_at_rest().await;
     let (application, dev) = scenario.place();
     let acts = scenario

@@ -78,7 +78,7 @@ fn what_waits_is_listed_with_whose_answers_are_needed_since_when_and_until_when(
     assert!(listing.lines().any(|line| line.ends_with(" over")), "{listing}");
     let part = of(vec![overdue], 7);
     assert!(part.ends_with("\nand 7 more, which have not waited as long"), "{part}");
-    assert_eq!(of(vec![], 0), "Nothing waits for anybody.");
+    assert_eq!(of(vec![], 0), "No approvals are waiting.");
 }
 
 #[test]
@@ -143,7 +143,7 @@ async fn an_answer_is_sent_to_the_approval_of_its_deployment_and_what_follows_is
     ] {
         let mut approval = waiting(1, "v1.4.0-rc.1");
         approval.outcome = outcome;
-        let answered = json!({ "outcome": "counted", "sentence": "your answer counts", "approval": approval });
+        let answered = json!({ "outcome": "counted", "sentence": "your answer is recorded", "approval": approval });
         let (base, served) = server(vec![(200, answered.to_string())]);
         let told = answer(&api(&base).await, &approval.deployment, decision, "looked at it").await;
         said.push(told.unwrap());
@@ -170,9 +170,9 @@ async fn an_answer_that_does_not_count_is_an_error_that_says_why() {
     for answered in [
         refused(409, "you have answered already"),
         refused(409, "nobody accepts or rejects what they wrote or asked for themselves"),
-        refused(403, "arn:aws:iam::111111111111:user/eve is none of the people asked"),
+        refused(403, "arn:aws:iam::111111111111:user/eve is not among the people asked"),
         refused(413, "the comment is too long"),
-        refused(409, "\u{1b}]0;approved\u{7}\nYour answer counts."),
+        refused(409, "\u{1b}]0;approved\u{7}\nYour answer is recorded."),
         (
             404,
             json!({ "outcome": "unknown", "sentence": "nobody is asked about this deployment" }).to_string(),
@@ -181,7 +181,7 @@ async fn an_answer_that_does_not_count_is_an_error_that_says_why() {
             503,
             json!({
                 "outcome": "unavailable",
-                "sentence": "something went wrong, and it is not known whether your answer is recorded; say it again in a minute",
+                "sentence": "something went wrong, and your answer may or may not be recorded; send it again in a minute: it is counted only once",
             })
             .to_string(),
         ),

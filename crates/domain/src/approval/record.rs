@@ -304,8 +304,8 @@ pub enum Outcome {
 /// Why an answer does not count; nothing changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// They are none of those who are asked.
-    #[error("you are none of the people who are asked")]
+    /// They are not among those who are asked.
+    #[error("you are not among the people asked")]
     NotAsked,
     /// They had a part in it.
     #[error("nobody accepts or rejects what they wrote or asked for themselves")]

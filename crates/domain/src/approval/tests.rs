@@ -722,7 +722,7 @@ fn refusals_are_sentences() {
     .map(ToString::to_string)
     .collect();
     insta::assert_snapshot!(sentences.join("\n"), @"
-    you are none of the people who are asked
+    you are not among the people asked
     nobody accepts or rejects what they wrote or asked for themselves
     you have answered already
     it has been decided already

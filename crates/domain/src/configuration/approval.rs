@@ -63,7 +63,7 @@ impl<'d> People<'d> {
             return;
         };
         if self.known.contains_key(&name.value) {
-            findings.problem(name.offset, &section.path, format!("{} stands here twice", name.value));
+            findings.problem(name.offset, &section.path, format!("{} is listed twice", name.value));
             return;
         }
         if says_login {
@@ -108,7 +108,7 @@ impl<'d> People<'d> {
                 continue;
             };
             if people.contains(&name.value) {
-                findings.problem(name.offset, path, format!("{} stands here twice", name.value));
+                findings.problem(name.offset, path, format!("{} is listed twice", name.value));
                 continue;
             }
             let person = self.person(&name.value);
@@ -181,7 +181,7 @@ pub(super) fn read<'d>(
             let within = seconds(text.value).filter(|seconds| (MINUTE..=LONGEST_WITHIN).contains(seconds));
             if within.is_none() {
                 let message = format!(
-                    "{:?} is not 1 minute to 14 days; write such as \"90 minutes\", \"36 hours\" or \"3 days\"",
+                    "{:?} is not 1 minute to 14 days; write, for example, \"90 minutes\", \"36 hours\" or \"3 days\"",
                     text.value
                 );
                 findings.problem(text.offset, &section.path_of("within"), message);
@@ -225,7 +225,7 @@ pub(super) fn read<'d>(
         );
         findings.problem(by, &section.path_of("by"), message);
     } else if !policy.can_be_met() {
-        let message = "can be met by nobody: one person counts for one place of one group, and there are not enough";
+        let message = "cannot be met: each person counts in one group only, and there are too few";
         findings.problem(by, &section.path_of("by"), message);
     }
     Some(policy)
@@ -282,7 +282,7 @@ fn read_duties<'d>(findings: &mut Findings<'_>, section: &Section<'d>, people: &
             continue;
         };
         if seen.contains(&name.value) {
-            let message = format!("{:?} stands here twice", name.value);
+            let message = format!("{:?} is listed twice", name.value);
             findings.problem(name.offset, &group.path_of("group"), message);
             continue;
         }
@@ -315,11 +315,7 @@ fn needed(
     match u32::try_from(*value) {
         Ok(need) if need >= 1 && (!all_could_be_read || need as usize <= of) => Some(need),
         Ok(1..) => {
-            findings.problem(
-                *offset,
-                path,
-                format!("asks for the word of {value}, and only {of} can give it"),
-            );
+            findings.problem(*offset, path, format!("needs {value} people, but names only {of}"));
             None
         }
         _ => {

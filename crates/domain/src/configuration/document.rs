@@ -102,7 +102,7 @@ impl<'t> Findings<'t> {
             let message = if later.contains(&key) {
                 "is not supported by this version".to_owned()
             } else {
-                format!("is no key of this table{}", suggestion(key, known))
+                format!("is not a key of this table{}", suggestion(key, known))
             };
             self.problem(offset, &section.path_of(key), message);
         }
@@ -173,7 +173,7 @@ impl<'t> Findings<'t> {
             let offset = item.span().start;
             match item.get_ref().as_str() {
                 Some(text) if texts.iter().any(|known| known.value == text) => {
-                    self.problem(offset, &path, format!("{text:?} stands here twice"));
+                    self.problem(offset, &path, format!("{text:?} is listed twice"));
                 }
                 Some(text) => texts.push(At { value: text, offset }),
                 None => self.wrong_type(&path, item, "a text in quotes"),

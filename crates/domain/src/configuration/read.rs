@@ -123,7 +123,8 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
     if let Some(At { value, offset }) = &github_api
         && !is_address(value)
     {
-        let message = format!("{value:?} is not the address of a GitHub API; write such as \"{DEFAULT_GITHUB_API}\"");
+        let message =
+            format!("{value:?} is not the address of a GitHub API; write, for example, \"{DEFAULT_GITHUB_API}\"");
         findings.problem(*offset, &section.path_of("github_api"), message);
     }
     let runbook = findings.text(&section, "runbook");
@@ -131,7 +132,7 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
         && !(value.starts_with("https://") && is_address(value) && value.len() <= RUNBOOK_LIMIT)
     {
         let message = format!(
-            "{value:?} is not an address that begins with https:// and ends with a file's name; write such as \"https://github.com/acme/lockgate/blob/main/docs/OPERATIONS.md\""
+            "{value:?} is not an address that begins with https:// and ends with a file's name; write, for example, \"https://github.com/acme/lockgate/blob/main/docs/OPERATIONS.md\""
         );
         findings.problem(*offset, &section.path_of("runbook"), message);
     }
@@ -291,7 +292,7 @@ impl<'d> EnvironmentDraft<'d> {
         for At { value, offset } in &stacks {
             // Alternatives in braces are no pattern here, and would be taken for a name.
             if value.is_empty() || value.contains(['{', '}']) || Pattern::new(value).is_err() {
-                let message = format!("{value:?} is not a pattern of stack names; write such as \"shop-*\"");
+                let message = format!("{value:?} is not a pattern of stack names; write, for example, \"shop-*\"");
                 findings.problem(*offset, &section.path_of("stacks"), message);
             }
         }
@@ -545,7 +546,7 @@ pub(super) fn is_mail_address(text: &str) -> bool {
 }
 
 fn check_address_range(text: &str) -> Result<(), String> {
-    let wrong = || format!("{text:?} is not a range of addresses; write such as \"10.20.0.0/16\"");
+    let wrong = || format!("{text:?} is not a range of addresses; write, for example, \"10.20.0.0/16\"");
     let (address, length) = text.split_once('/').ok_or_else(wrong)?;
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let (bits, width) = match address {

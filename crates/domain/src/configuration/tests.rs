@@ -188,18 +188,18 @@ colour = "red"
     assert_snapshot!(report, @r#"
     lockgate.toml:1:2: pipeline: region is missing; write region = "eu-west-1"
     lockgate.toml:2:11: pipeline.account: this is a number; write a text in quotes
-    lockgate.toml:3:1: pipeline.regoin: is no key of this table, did you mean region?
+    lockgate.toml:3:1: pipeline.regoin: is not a key of this table, did you mean region?
     lockgate.toml:4:15: pipeline.external_id: is not 22 to 1224 of A-Z, a-z, 0-9 and + = , . @ : / -; take what `openssl rand -hex 16` prints
     lockgate.toml:5:31: pipeline.notify: "ops" is not a mail address
-    lockgate.toml:5:38: pipeline.notify: "ops@acme.example" stands here twice
-    lockgate.toml:6:25: pipeline.smoke_test_addresses: "127.0.0.1" is not a range of addresses; write such as "10.20.0.0/16"
+    lockgate.toml:5:38: pipeline.notify: "ops@acme.example" is listed twice
+    lockgate.toml:6:25: pipeline.smoke_test_addresses: "127.0.0.1" is not a range of addresses; write, for example, "10.20.0.0/16"
     lockgate.toml:6:38: pipeline.smoke_test_addresses: "10.1.2.3/8" has bits set behind its first 8; write the range's first address
     lockgate.toml:7:25: pipeline.customer_managed_keys: this is a text; write true or false
     lockgate.toml:9:14: application.shop: "shop" is not a repository: it is written owner/name, of letters, digits, '-', '_' and '.'
     lockgate.toml:9:14: application.shop: has no environment; write [application.shop.environment.dev]
     lockgate.toml:10:10: application.shop.branch: "a..b" cannot be a branch of Git (see `git help check-ref-format`)
     lockgate.toml:12:14: application."acme/shop": branch is missing; write branch = "main"
-    lockgate.toml:13:1: application."acme/shop".environments: is no key of this table, did you mean environment?
+    lockgate.toml:13:1: application."acme/shop".environments: is not a key of this table, did you mean environment?
     lockgate.toml:15:38: application."acme/shop".environment.Dev: "Dev" is not an environment's name: 1 to 20 of a-z, 0-9 and '-', beginning with a letter
     lockgate.toml:16:11: application."acme/shop".environment.Dev.account: "2222" is not an AWS account: 12 digits
     lockgate.toml:17:6: application."acme/shop".environment.Dev.on: "pusch" is none of push, prerelease, release, manual, did you mean push?
@@ -208,12 +208,12 @@ colour = "red"
     lockgate.toml:21:10: application."acme/shop".environment.test.region: "eu" is not an AWS region: such as eu-west-1
     lockgate.toml:22:6: application."acme/shop".environment.test.on: names nothing; write "manual" for what only people start
     lockgate.toml:23:9: application."acme/shop".environment.test.after: dve is no environment of this application
-    lockgate.toml:24:11: application."acme/shop".environment.test.stacks: "shop-[" is not a pattern of stack names; write such as "shop-*"
-    lockgate.toml:24:21: application."acme/shop".environment.test.stacks: "" is not a pattern of stack names; write such as "shop-*"
+    lockgate.toml:24:11: application."acme/shop".environment.test.stacks: "shop-[" is not a pattern of stack names; write, for example, "shop-*"
+    lockgate.toml:24:21: application."acme/shop".environment.test.stacks: "" is not a pattern of stack names; write, for example, "shop-*"
     lockgate.toml:26:1: application."acme/shop".environment.test.bake: is not supported by this version
     lockgate.toml:31:9: application."acme/shop".environment.production.after: tset is no environment of this application, did you mean test?
     lockgate.toml:32:18: application."acme/shop".environment.production.without_stable: "giveback" is none of give_back, call_operator, did you mean give_back?
-    lockgate.toml:33:1: application."acme/shop".environment.production.colour: is no key of this table
+    lockgate.toml:33:1: application."acme/shop".environment.production.colour: is not a key of this table
     28 problems; nothing was created.
     "#);
 }
@@ -341,7 +341,7 @@ fn what_stands_in_the_file_is_shown_harmless() {
     );
     assert_snapshot!(report, @r#"
     lockgate.toml:11:9: application."a/b".environment.dev.after: "\u{1b}[31m\u{202e}red" is not an environment's name: 1 to 20 of a-z, 0-9 and '-', beginning with a letter
-    lockgate.toml:12:1: application."a/b".environment.dev."a\r\nb": is no key of this table
+    lockgate.toml:12:1: application."a/b".environment.dev."a\r\nb": is not a key of this table
     "#);
     assert_eq!(report.lines().count(), 2);
 }

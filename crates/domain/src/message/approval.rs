@@ -129,7 +129,8 @@ pub fn counted(facts: &Facts) -> String {
             format!("Commits since {}, which was accepted here last", since.short())
         }
         (Some(since), Counted::SinceStable) => format!(
-            "Commits since {}, which is stable here and was never asked about: who wrote earlier ones may answer",
+            "Commits since {}, which is stable here, though nobody was asked to accept it; authors of earlier commits may \
+             answer",
             since.short()
         ),
         (Some(since), Counted::All) => format!(
@@ -137,9 +138,15 @@ pub fn counted(facts: &Facts) -> String {
             since.short()
         ),
         (_, Counted::Own) | (None, _) => {
-            "The release's own commit: nothing was stable here before, and who wrote earlier ones may answer".to_owned()
+            "The release's own commit: nothing was stable here before; authors of earlier commits may answer".to_owned()
         }
     }
+}
+
+/// That deployments before those whose changes are listed may have changed something as well.
+pub fn still_earlier(count: u32) -> String {
+    let deployments = if count == 1 { "deployment" } else { "deployments" };
+    format!("{count} still earlier {deployments} may have made changes that are not listed here")
 }
 
 fn commits(approval: &Approval) -> String {
@@ -181,7 +188,7 @@ fn stacks(approval: &Approval) -> String {
     let lost = data.iter().filter(|(_, loss)| !loss.kept).count();
     let more_lost = (approval.facts.data_lost() as usize).saturating_sub(lost);
     if !data.is_empty() || more_lost > 0 {
-        text.push_str("RESOURCES WITH DATA that are no longer what they were\n");
+        text.push_str("RESOURCES WITH DATA that were removed or replaced, or may have been\n");
         for (stack, loss) in data {
             let _ = writeln!(text, "  {stack}: {}; {}", gone(loss), fate(loss));
         }
@@ -205,11 +212,7 @@ fn stacks(approval: &Approval) -> String {
         }
     }
     if approval.facts.more_earlier > 0 {
-        let _ = writeln!(
-            text,
-            "  {} more before those may have changed something that is not listed here",
-            approval.facts.more_earlier
-        );
+        let _ = writeln!(text, "  {}", still_earlier(approval.facts.more_earlier));
     }
     for StackFacts { stack, summary } in &approval.facts.stacks {
         let Some(summary) = summary else {
@@ -295,7 +298,10 @@ fn others(approval: &Approval, to: &Approver) -> String {
     for Duty { group, people, need } in &approval.policy.duties {
         let of = group.as_deref().unwrap_or("these");
         let have = if *need == 1 { "has" } else { "have" };
-        let _ = writeln!(text, "  {need} of {of} {have} to accept, and nobody to reject:");
+        let _ = writeln!(
+            text,
+            "  At least {need} of {of} {have} to accept, and nobody may reject:"
+        );
         for approver in people {
             let _ = writeln!(text, "    {approver}{}", standing(approval, approver, to));
         }
@@ -315,7 +321,7 @@ fn standing(approval: &Approval, approver: &Approver, to: &Approver) -> String {
         };
     }
     if approval.excluded().contains(approver) {
-        return ", who had a part in it and does not answer therefore".to_owned();
+        return " (may not answer: worked on it, or asked for it)".to_owned();
     }
     if approver == to {
         return ", that is you".to_owned();

@@ -113,7 +113,7 @@ async fn what_an_earlier_candidate_changed_that_nobody_accepted_is_told_as_well(
     let page = site.open(&site.link(QA), 1).await;
     for said in [
         "Some of it was changed by a deployment before this one, which was not accepted.",
-        "1 more before those may have changed something that is not listed here.",
+        "1 still earlier deployment may have made changes that are not listed here.",
         "Basket (AWS::SQS::Queue) was added",
     ] {
         assert!(page.body.contains(said), "{said}: {}", page.body);
@@ -426,7 +426,7 @@ async fn where_people_never_accepted_anything_what_is_stable_counts_and_that_is_
     let facts = site.approval().await.facts;
     assert_eq!((facts.since, facts.counted), (Some(sha(9)), Counted::SinceStable));
     assert!(facts.compare_url.is_some());
-    let said = "Commits since 090909090909, which is stable here and was never asked about";
+    let said = "Commits since 090909090909, which is stable here, though nobody was asked to accept it";
     assert!(site.mails_to(QA)[0].body.contains(said));
     assert!(site.open(&site.link(QA), 1).await.body.contains(said));
 }

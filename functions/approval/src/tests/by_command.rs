@@ -57,11 +57,11 @@ async fn whoever_is_not_asked_is_refused_and_that_is_kept() {
         let told = site.says(arn, &json!({ "decision": "accept" }), minutes).await;
         assert_eq!(told.status_code, 403, "{arn}");
         let sentence = json_of(&told)["sentence"].as_str().unwrap().to_owned();
-        assert!(sentence.ends_with("is none of the people asked"), "{sentence}");
+        assert!(sentence.ends_with("is not among the people asked"), "{sentence}");
         assert!(!sentence.contains(['\r', '\n', '\u{202e}']));
     }
     let refused = (
-        "the caller is none of the people asked".to_owned(),
+        "the caller is not among the people asked".to_owned(),
         None,
         "command".to_owned(),
     );

@@ -209,18 +209,18 @@ fn what_a_push_starts_may_ask_people() {
 fn a_quorum_that_nobody_can_reach_is_refused() {
     let by = |by: &str, rest: &str| wrong("", &format!("approval = {{ by = {by}{rest} }}"));
     assert_snapshot!(by("[]", ""), @"lockgate.toml:16:19: environment.test.approval.by: names nobody");
-    assert_snapshot!(by("[\"qa@acme.example\"]", ", need = 2"), @"lockgate.toml:16:47: environment.test.approval.need: asks for the word of 2, and only 1 can give it");
+    assert_snapshot!(by("[\"qa@acme.example\"]", ", need = 2"), @"lockgate.toml:16:47: environment.test.approval.need: needs 2 people, but names only 1");
     assert_snapshot!(by("[\"qa@acme.example\"]", ", need = 0"), @"lockgate.toml:16:47: environment.test.approval.need: 0 is no number of people; write 1 or more");
     assert_snapshot!(by("[\"qa@acme.example\"]", ", need = -1"), @"lockgate.toml:16:47: environment.test.approval.need: -1 is no number of people; write 1 or more");
     assert_snapshot!(by("[\"qa@acme.example\"]", ", need = 1.5"), @"lockgate.toml:16:47: environment.test.approval.need: this is a number; write a whole number");
     let groups = "[application.\"acme/shop\".groups]\nqa = [\"qa@acme.example\", \"tess@acme.example\"]\nlead = [\"qa@acme.example\"]\nboss = [\"qa@acme.example\"]\n";
     let of = |by: &str| wrong(groups, &format!("approval = {{ by = [{by}] }}"));
-    assert_snapshot!(of("{ group = \"lead\" }, { group = \"boss\" }"), @"lockgate.toml:20:19: environment.test.approval.by: can be met by nobody: one person counts for one place of one group, and there are not enough");
-    assert_snapshot!(of("{ group = \"qa\", need = 2 }, { group = \"lead\" }"), @"lockgate.toml:20:19: environment.test.approval.by: can be met by nobody: one person counts for one place of one group, and there are not enough");
-    assert_snapshot!(of("{ group = \"qa\", need = 3 }"), @"lockgate.toml:20:43: environment.test.approval.by.need: asks for the word of 3, and only 2 can give it");
+    assert_snapshot!(of("{ group = \"lead\" }, { group = \"boss\" }"), @"lockgate.toml:20:19: environment.test.approval.by: cannot be met: each person counts in one group only, and there are too few");
+    assert_snapshot!(of("{ group = \"qa\", need = 2 }, { group = \"lead\" }"), @"lockgate.toml:20:19: environment.test.approval.by: cannot be met: each person counts in one group only, and there are too few");
+    assert_snapshot!(of("{ group = \"qa\", need = 3 }"), @"lockgate.toml:20:43: environment.test.approval.by.need: needs 3 people, but names only 2");
     assert_snapshot!(wrong("[application.\"acme/shop\".groups]\nnobody = []\n", "approval = { by = [{ group = \"nobody\" }] }"), @"
     lockgate.toml:9:10: groups.nobody: names nobody
-    lockgate.toml:18:19: environment.test.approval.by: can be met by nobody: one person counts for one place of one group, and there are not enough
+    lockgate.toml:18:19: environment.test.approval.by: cannot be met: each person counts in one group only, and there are too few
     ");
     let many: Vec<String> = (0..26).map(|n| format!("\"p{n}@acme.example\"")).collect();
     assert_snapshot!(by(&format!("[{}]", many.join(", ")), ""), @"lockgate.toml:16:19: environment.test.approval.by: asks 26 people; at most 20 can be asked");
@@ -229,8 +229,8 @@ fn a_quorum_that_nobody_can_reach_is_refused() {
 #[test]
 fn one_person_under_two_names_is_refused() {
     let by = |by: &str| wrong("", &format!("approval = {{ by = [{by}] }}"));
-    assert_snapshot!(by("\"qa@acme.example\", \"qa@acme.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example stands here twice");
-    assert_snapshot!(by("\"qa@acme.example\", \"QA@ACME.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example stands here twice");
+    assert_snapshot!(by("\"qa@acme.example\", \"qa@acme.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example is listed twice");
+    assert_snapshot!(by("\"qa@acme.example\", \"QA@ACME.example\""), @"lockgate.toml:16:39: environment.test.approval.by: qa@acme.example is listed twice");
     let people = |lines: &str| {
         wrong(
             &format!("[application.\"acme/shop\".people]\n{lines}"),
@@ -252,7 +252,7 @@ fn one_person_under_two_names_is_refused() {
     assert_snapshot!(people(
         "\"qa@acme.example\" = { github = [], aws = \"arn:aws:iam::111111111111:role/Tester\" }\n\"tess@acme.example\" = { aws = \"arn:aws:iam::111111111111:role/teams/Tester\" }\n"
     ), @r#"lockgate.toml:10:1: people."tess@acme.example": tess@acme.example is the same person as qa@acme.example (arn:aws:iam::111111111111:role/Tester); name them once"#);
-    assert_snapshot!(people("\"QA@acme.example\" = { github = [] }\n\"qa@acme.example\" = {}\n"), @r#"lockgate.toml:10:1: people."qa@acme.example": qa@acme.example stands here twice"#);
+    assert_snapshot!(people("\"QA@acme.example\" = { github = [] }\n\"qa@acme.example\" = {}\n"), @r#"lockgate.toml:10:1: people."qa@acme.example": qa@acme.example is listed twice"#);
 }
 
 #[test]
@@ -325,22 +325,22 @@ approve = true
     lockgate.toml:9:18: people.qa.github: "not a login" is not a GitHub login: 1 to 100 letters, digits, '-' and '_'
     lockgate.toml:9:42: people.qa.mail: "qa" is not a mail address: such as qa@acme.example, at most 254 characters
     lockgate.toml:9:56: people.qa.aws: "arn:aws:iam::111111111111:role/*" is not an AWS principal: the ARN of an IAM user (arn:aws:iam::111111111111:user/qa) or of a role (arn:aws:iam::111111111111:role/Tester)
-    lockgate.toml:9:93: people.qa.colour: is no key of this table
+    lockgate.toml:9:93: people.qa.colour: is not a key of this table
     lockgate.toml:11:12: groups.testers: "qa@acme" is not a mail address
     lockgate.toml:11:23: groups.testers: "arn:aws:iam::111111111111:group/Testers" is not an approver: a mail address of ASCII characters, or the ARN of an IAM user or of a role, without wildcards
     lockgate.toml:12:15: groups."two words": "two words" is not a group's name: 1 to 40 letters, digits, '-' and '_'
     lockgate.toml:12:15: groups."two words": this is a text; write a list of texts in quotes
     lockgate.toml:22:17: environment.test.approval.by.group: "tester" is no group of this application, did you mean testers?
-    lockgate.toml:22:60: environment.test.approval.by.colour: is no key of this table
+    lockgate.toml:22:60: environment.test.approval.by.colour: is not a key of this table
     lockgate.toml:22:78: environment.test.approval.by: group is missing; write group = "testers"
     lockgate.toml:22:92: environment.test.approval.by: this is a number; write a text in quotes or a table
     lockgate.toml:23:8: environment.test.approval.need: stands beside groups; write it into each of them
-    lockgate.toml:24:10: environment.test.approval.within: "a week" is not 1 minute to 14 days; write such as "90 minutes", "36 hours" or "3 days"
+    lockgate.toml:24:10: environment.test.approval.within: "a week" is not 1 minute to 14 days; write, for example, "90 minutes", "36 hours" or "3 days"
     lockgate.toml:25:13: environment.test.approval.on_reject: "rollback" is none of stay, roll back, did you mean roll back?
-    lockgate.toml:26:1: environment.test.approval.approve: is no key of this table
+    lockgate.toml:26:1: environment.test.approval.approve: is not a key of this table
     "#);
     assert_snapshot!(wrong("[application.\"acme/shop\".groups]\nqa = [\"qa@acme.example\"]\n", "approval = { by = [\"tess@acme.example\", { group = \"qa\" }] }"), @"lockgate.toml:18:41: environment.test.approval.by: people and groups stand side by side; make a group of these people");
-    assert_snapshot!(wrong("[application.\"acme/shop\".groups]\nqa = [\"qa@acme.example\"]\n", "approval = { by = [{ group = \"qa\" }, { group = \"qa\" }] }"), @r#"lockgate.toml:18:48: environment.test.approval.by.group: "qa" stands here twice"#);
+    assert_snapshot!(wrong("[application.\"acme/shop\".groups]\nqa = [\"qa@acme.example\"]\n", "approval = { by = [{ group = \"qa\" }, { group = \"qa\" }] }"), @r#"lockgate.toml:18:48: environment.test.approval.by.group: "qa" is listed twice"#);
     assert_snapshot!(wrong("", "approval = true"), @"lockgate.toml:16:12: environment.test.approval: this is true or false; write a table");
     assert_snapshot!(wrong("", "approval = {}"), @r#"lockgate.toml:16:1: environment.test.approval: by is missing; write by = ["qa@acme.example"]"#);
     assert_snapshot!(wrong("", "integration_tests = 1"), @"lockgate.toml:16:21: environment.test.integration_tests: this is a number; write true or false");

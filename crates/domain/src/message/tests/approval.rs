@@ -208,13 +208,13 @@ fn what_people_read_who_are_asked() {
       and 13 more
       all of it: https://github.com/acme/shop/compare/0000...1a2b
 
-    RESOURCES WITH DATA that are no longer what they were
+    RESOURCES WITH DATA that were removed or replaced, or may have been
       shop-test-data: Orders (AWS::DynamoDB::Table) was replaced; its data is gone
       shop-test-data: Archive (AWS::S3::Bucket) was removed; the old one, or a snapshot of it, is kept
 
     Resources that changed since then
       some of it by 2 deployments before this one, which were not accepted
-      1 more before those may have changed something that is not listed here
+      1 still earlier deployment may have made changes that are not listed here
       shop-test-data: 1 added, 2 changed, 1 removed
         Role (AWS::IAM::Role) was replaced
         and 4 more that were replaced or removed
@@ -227,10 +227,10 @@ fn what_people_read_who_are_asked() {
       integration tests passed: https://console.example/log
 
     Who is asked
-      1 of testers has to accept, and nobody to reject:
+      At least 1 of testers has to accept, and nobody may reject:
         qa@acme.example, that is you
-        ada@acme.example, who had a part in it and does not answer therefore
-      1 of these has to accept, and nobody to reject:
+        ada@acme.example (may not answer: worked on it, or asked for it)
+      At least 1 of these has to accept, and nobody may reject:
         lead@acme.example
     ");
 }
@@ -275,7 +275,7 @@ fn what_people_read_who_are_reminded() {
     Deployment   shop-test-1a2b3c4d-0011223344556677
     Deadline     2026-11-26 12:00 UTC
 
-    The release's own commit: nothing was stable here before, and who wrote earlier ones may answer
+    The release's own commit: nothing was stable here before; authors of earlier commits may answer
       none
 
     Resources that changed
@@ -286,10 +286,10 @@ fn what_people_read_who_are_reminded() {
       no integration tests
 
     Who is asked
-      1 of testers has to accept, and nobody to reject:
+      At least 1 of testers has to accept, and nobody may reject:
         qa@acme.example, accepts: all of it works
         ada@acme.example
-      1 of these has to accept, and nobody to reject:
+      At least 1 of these has to accept, and nobody may reject:
         lead@acme.example, that is you
     ");
 }
@@ -311,7 +311,7 @@ fn what_there_was_no_room_for_is_said() {
     };
     let body = asked(&cut, &approver("qa@acme.example"), LINK).body;
     for said in [
-        "RESOURCES WITH DATA that are no longer what they were\n  and 3 more whose data is gone, or may be\n",
+        "RESOURCES WITH DATA that were removed or replaced, or may have been\n  and 3 more whose data is gone, or may be\n",
         "smoke tests passed: 40\n",
         "  and in 7 more stacks\n",
     ] {
@@ -337,9 +337,9 @@ fn which_commits_are_counted_is_said() {
     ];
     insta::assert_snapshot!(all.join("\n"), @"
     Commits since 000000000000, which was accepted here last
-    Commits since 000000000000, which is stable here and was never asked about: who wrote earlier ones may answer
+    Commits since 000000000000, which is stable here, though nobody was asked to accept it; authors of earlier commits may answer
     All commits: GitHub finds nothing in common with 000000000000, which was here before
-    The release's own commit: nothing was stable here before, and who wrote earlier ones may answer
+    The release's own commit: nothing was stable here before; authors of earlier commits may answer
     ");
 }
 
