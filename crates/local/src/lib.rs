@@ -63,7 +63,7 @@ pub fn alone(folder: &Path, taken: &str) -> Result<File, Trouble> {
     Ok(lock)
 }
 
-/// A program that `cargo xtask setup` installed.
+/// A program that `cargo run --package xtask -- setup` installed, as `cargo demo` and `cargo verify` do.
 pub fn python() -> PathBuf {
     workspace().join("target/lockgate/python/bin/python")
 }

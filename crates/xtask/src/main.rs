@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use progress::Progress;
 use tools::Workspace;
 
-const USAGE: &str = "usage: cargo demo [--yes] [--keep] [--json] [--port N]\n       cargo functions [--x86-64]\n       cargo verify [--only PART]…";
+const USAGE: &str = "usage: cargo demo [--yes] [--keep] [--json] [--port N]\n       cargo functions [--x86-64]\n       cargo verify [--only PART…]";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

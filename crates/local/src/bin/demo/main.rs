@@ -1,5 +1,5 @@
 //! `cargo demo`: a merge to `main` reaches dev, and a pre-release of it test, where people accept it; on the local AWS,
-//! with nothing pretended but AWS itself.
+//! where only AWS and GitHub are stood in for.
 
 mod screen;
 mod story;
