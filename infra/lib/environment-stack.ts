@@ -36,12 +36,13 @@ export class EnvironmentStack extends Stack {
     this.admitTester(props);
   }
 
-  private forwardStackEvents({ account, region }: Pipeline): void {
+  private forwardStackEvents({ account, region, runbook }: Pipeline): void {
     const bus = this.formatArn({ account, region, service: 'events', resource: 'event-bus', resourceName: BUS });
     // Nobody is told by this alarm: the topic is in another account, and perhaps in another region.
     const undelivered = new DeadLetters(this, 'Undelivered', {
       queueName: DEAD_EVENTS.environment,
       happened: 'EventBridge could not hand a stack event over to the deployment pipeline; it is kept for 14 days.',
+      runbookAddress: runbook,
     });
     new events.Rule(this, 'Settled', {
       description: 'A stack settled: tell the deployment pipeline',

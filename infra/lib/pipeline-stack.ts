@@ -128,7 +128,6 @@ export class PipelineStack extends Stack {
     ledger.grantTakeAway(deploy, 'parked');
     store.grantRead(deploy);
     DeploymentMachine.grantAnswer(deploy);
-    DeploymentMachine.grantDescribe(deploy);
     this.grantAssume(
       deploy,
       deployedTo.flatMap((target) => [

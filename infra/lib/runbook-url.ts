@@ -10,6 +10,7 @@ export const RUNBOOK = {
   functionThrottled: 'a-function-is-throttled',
   deadLetters: 'dead-letters',
   sweepDoesNotRun: 'the-sweep-does-not-run',
+  sweepFails: 'the-sweep-fails',
 } as const;
 
 export type RunbookAnchor = (typeof RUNBOOK)[keyof typeof RUNBOOK];

@@ -17,10 +17,10 @@ const GITHUB = ['LOCKGATE_GITHUB_API', 'LOCKGATE_GITHUB_TOKEN'];
 const ITSELF = ['logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments'];
 
 const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
-  webhook: [...LEDGER, 'ssm:GetParameter', 'states:StartExecution'],
+  webhook: [...LEDGER.filter((action) => action !== 'dynamodb:Query'), 'ssm:GetParameter', 'states:StartExecution'],
   gate: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'lambda:InvokeFunction', 'states:DescribeExecution'],
-  build: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'codebuild:BatchGetBuilds', 'codebuild:StartBuild', 'codebuild:StopBuild', ...READ_RELEASES],
-  deploy: [...LEDGER, ...TAKE_AWAY, ...ANSWER, ...ASSUME, ...READ_RELEASES, 'states:DescribeExecution'],
+  build: [...LEDGER, ...TAKE_AWAY, ...ANSWER, 'codebuild:BatchGetBuilds', 'codebuild:StartBuild', ...READ_RELEASES],
+  deploy: [...LEDGER, ...TAKE_AWAY, ...ANSWER, ...ASSUME, ...READ_RELEASES],
   'smoke-test': [...LEDGER, ...ASSUME, ...READ_RELEASES],
   approval: [
     ...LEDGER,
@@ -126,6 +126,21 @@ test('the use of the previous webhook secret is counted in the lines that the we
   // A test of the webhook sees that the function writes this line.
   const line = JSON.parse(fs.readFileSync(`${INFRA}/../functions/webhook/src/tests/previous-secret.log`, 'utf8'));
   assert.equal(path!.split('.').reduce((inner, key) => inner?.[key], line), value);
+});
+
+test('sweeps that fail are counted in the lines that the sweep really writes', () => {
+  const filter = metricFilter('FailedSweeps');
+  const logGroup = pipeline.all('AWS::Logs::LogGroup').find((group) => group.Properties.LogGroupName === '/aws/lambda/lockgate-sweep')!;
+  assert.equal(filter.LogGroupName, `<${pipeline.idOf(logGroup)}>`);
+  assert.equal(filter.FilterPattern, '{ $.fields.failed > 0 }');
+  assert.match(fs.readFileSync(`${INFRA}/../functions/sweep/src/lib.rs`, 'utf8'), /tracing::info!\([^;]*\bfailed = output\.failed,[^;]*"swept"/);
+});
+
+test('what the internet may call reads nothing but what it writes', () => {
+  for (const action of ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan', 'dynamodb:BatchGetItem']) {
+    const keys = of('lockgate-webhook', action).map(({ Condition: condition }) => condition['ForAllValues:StringLike']['dynamodb:LeadingKeys']);
+    assert.deepEqual(keys, action === 'dynamodb:GetItem' ? [['delivery#*', 'pin#*']] : [], action);
+  }
 });
 
 test('no action is a wildcard, and nothing is managed elsewhere', () => {

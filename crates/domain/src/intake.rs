@@ -399,13 +399,13 @@ impl Delivery {
 
     /// What is left to do for this copy of a delivery, where `before` is what another copy had recorded by then.
     ///
-    /// What was decided first stays, whatever the configuration says by now: a delivery means one thing.
+    /// What was decided first stays, whatever the configuration says by now: a delivery means one thing. Whoever has it sent
+    /// again hears why it still asks for nothing.
     pub fn left_to_do(self, before: Option<Self>) -> LeftToDo {
-        let is_new = before.is_none();
         match before.unwrap_or(self).course {
             Course::Received { deployments } => LeftToDo::Start(deployments),
-            Course::Ignored { reason } if is_new => LeftToDo::SayWhyNot(reason),
-            Course::Ignored { .. } | Course::Started { .. } => LeftToDo::Nothing,
+            Course::Ignored { reason } => LeftToDo::SayWhyNot(reason),
+            Course::Started { .. } => LeftToDo::Nothing,
         }
     }
 

@@ -275,6 +275,14 @@ async fn take_form(context: &Context, request: &Request, now: Timestamp) -> Resu
             };
             asked(context, &reader, form, 422, &given.token, now).await
         }
+        // As a second click sends it.
+        Some(Refusal::Answered(given)) if given.decision == decision => {
+            let heading = match decision {
+                Choice::Accept => "You have answered already: you accepted",
+                Choice::Reject => "You have answered already: you rejected",
+            };
+            Ok(page::answered(200, &answered.approval, me, heading, now))
+        }
         Some(refusal) => Ok(not_recorded(&answered.approval, me, &refusal, now)),
     }
 }
@@ -409,9 +417,17 @@ async fn take_ballot(context: &Context, request: &Request, now: Timestamp) -> Re
         ticked: Vec::new(),
         at: now,
     };
+    let decision = ballot.decision;
     let answered = answer::take(context, &approval, ballot, now).await?;
     Ok(match answered.refused {
         None => tell(200, "counted", "your answer is recorded", Some(answered.approval)),
+        // Whoever did not hear that it is recorded says it again.
+        Some(Refusal::Answered(given)) if given.decision == decision => tell(
+            200,
+            "counted",
+            "your answer was recorded before",
+            Some(answered.approval),
+        ),
         // There is no page that shows how it ended.
         Some(refusal @ Refusal::Over(_)) => {
             let sentence = format!("{refusal}: {}", answered.approval.cause());

@@ -86,11 +86,11 @@ export class CommitProject extends Construct {
     });
   }
 
-  /** Start builds of any repository, look at them and stop them. */
+  /** Start builds of any repository, and look at them. */
   grantBuild(grantee: iam.IGrantable): void {
     iam.Grant.addToPrincipal({
       grantee,
-      actions: ['codebuild:StartBuild', 'codebuild:BatchGetBuilds', 'codebuild:StopBuild'],
+      actions: ['codebuild:StartBuild', 'codebuild:BatchGetBuilds'],
       resourceArns: [this.project.projectArn],
     });
   }

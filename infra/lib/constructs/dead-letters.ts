@@ -12,6 +12,8 @@ export interface DeadLettersProps {
   readonly happened: string;
   /** Default: the alarm is shown, and nobody is told. */
   readonly notifications?: Notifications;
+  /** The address of the runbook. Default: the one that those who are told know. */
+  readonly runbookAddress?: string;
 }
 
 /** Keeps for 14 days what an asynchronous invocation could not hand over, and raises an alarm. */
@@ -32,6 +34,7 @@ export class DeadLetters extends sqs.Queue {
       runbook: RUNBOOK.deadLetters,
       link: queueUrl(scope, props.queueName),
       notifications: props.notifications,
+      runbookAddress: props.runbookAddress,
     });
   }
 }

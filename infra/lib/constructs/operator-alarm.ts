@@ -12,6 +12,8 @@ export interface OperatorAlarmProps {
   readonly link: string;
   /** Default: it is shown, and nobody is told; a target account has nobody to tell. */
   readonly notifications?: Notifications;
+  /** The address of the runbook. Default: the one that those who are told know. */
+  readonly runbookAddress?: string;
   /** Default: one event within the metric's period is enough. */
   readonly threshold?: number;
   readonly comparison?: cloudwatch.ComparisonOperator;
@@ -28,7 +30,7 @@ export class OperatorAlarm extends cloudwatch.Alarm {
       evaluationPeriods: 1,
       comparisonOperator: props.comparison ?? cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: props.missing ?? cloudwatch.TreatMissingData.NOT_BREACHING,
-      alarmDescription: [props.happened, `What to do: ${runbookUrl(props.runbook, props.notifications?.runbook)}`, `Where to look: ${props.link}`].join('\n\n'),
+      alarmDescription: [props.happened, `What to do: ${runbookUrl(props.runbook, props.runbookAddress ?? props.notifications?.runbook)}`, `Where to look: ${props.link}`].join('\n\n'),
     });
     if (props.notifications) {
       this.addAlarmAction(new actions.SnsAction(props.notifications.topic));

@@ -53,6 +53,12 @@ export class ReleaseLedger extends Construct {
     this.grantOn(kinds, grantee, 'dynamodb:PutItem', 'dynamodb:UpdateItem');
   }
 
+  /** Read and write items of these kinds, and know of nothing else, not even that it is there. */
+  grantOwn(grantee: iam.IGrantable, ...kinds: Kind[]): void {
+    this.grantOn(kinds, grantee, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
+    grantUse(this.table.encryptionKey, grantee);
+  }
+
   /** Take away what was only waiting. */
   grantTakeAway(grantee: iam.IGrantable, ...kinds: WaitingKind[]): void {
     this.grantOn(kinds, grantee, 'dynamodb:DeleteItem');

@@ -1,4 +1,4 @@
-import { aws_cloudwatch as cloudwatch, aws_events as events, aws_events_targets as targets, Duration } from 'aws-cdk-lib';
+import { aws_cloudwatch as cloudwatch, aws_events as events, aws_events_targets as targets, aws_logs as logs, Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { functionUrl } from '../deep-link';
 import { functionName } from '../names';
@@ -63,6 +63,23 @@ export class Sweep extends Construct {
           deadLetterQueue: props.undelivered,
         }),
       ],
+    });
+
+    const failing = new logs.MetricFilter(this, 'Failing', {
+      logGroup: fn.logGroup,
+      filterPattern: logs.FilterPattern.numberValue('$.fields.failed', '>', 0),
+      metricNamespace: 'Lockgate',
+      metricName: 'FailedSweeps',
+      metricValue: '1',
+    }).metric({ period: Duration.minutes(10), statistic: 'Sum' });
+    new OperatorAlarm(this, 'FailingAlarm', {
+      metric: failing,
+      // What fails once is looked at again a minute later.
+      threshold: 5,
+      happened: 'Five sweeps within ten minutes could not look after something; what got lost there is not made up for.',
+      runbook: RUNBOOK.sweepFails,
+      link: functionUrl(this, functionName('sweep')),
+      notifications: props.defaults.notifications,
     });
 
     new OperatorAlarm(this, 'Silent', {

@@ -50,7 +50,8 @@ export class WebhookIntake extends Construct {
         ...gitHubSettings(configuration.pipeline),
       },
     });
-    props.ledger.grantWrite(this.fn, 'delivery', 'pin');
+    // The ledger has task tokens and approvals, and anybody may call this function.
+    props.ledger.grantOwn(this.fn, 'delivery', 'pin');
     DeploymentMachine.grantStart(this.fn);
     grantReadParameters(this.fn, `${SECRETS}/secret`, `${SECRETS}/secret-previous`, `${APPLICATIONS}/*`);
     explainWildcard(

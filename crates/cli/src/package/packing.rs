@@ -190,7 +190,8 @@ impl Packing {
             let Ok(path) = name.parse::<RelativePath>() else {
                 continue;
             };
-            if !on_disk.exists() {
+            // A link that leads nowhere, or a file that may not be read, is no file that is not there.
+            if fs::symlink_metadata(&on_disk).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
                 continue;
             }
             match fs::read_to_string(&on_disk) {

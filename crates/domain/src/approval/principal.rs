@@ -72,6 +72,11 @@ impl<'a> Principal<'a> {
     }
 }
 
+/// The account of an ARN's principal; nothing, where it is none.
+pub fn account_of(arn: &str) -> Option<&str> {
+    Principal::parse(arn).map(|principal| principal.account)
+}
+
 pub(super) fn is_principal(arn: &str) -> bool {
     Principal::parse(arn).is_some()
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{At, Findings, Item, Section, suggestion};
 use super::read::is_mail_address;
 use crate::approval::{
-    ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When, names_nobody,
+    ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When, account_of, names_nobody,
 };
+use crate::names::AccountId;
 
 /// How long people have where nothing is said.
 const DEFAULT_WITHIN: u64 = 3 * DAY;
@@ -26,16 +27,19 @@ pub(super) struct People<'d> {
     /// Those of whom it is said who they are on GitHub, be it that they are nobody there.
     on_github: BTreeSet<Approver>,
     groups: Vec<(&'d str, Vec<Approver>)>,
+    /// The tools account, where it could be read: who answers by the command calls an API there.
+    tools: Option<AccountId>,
 }
 
 impl<'d> People<'d> {
     /// Reads `people` and `groups` of an application.
-    pub(super) fn read(findings: &mut Findings<'_>, application: &Section<'d>) -> Self {
+    pub(super) fn read(findings: &mut Findings<'_>, application: &Section<'d>, tools: Option<&AccountId>) -> Self {
         let mut people = Self {
             known: BTreeMap::new(),
             named: Vec::new(),
             on_github: BTreeSet::new(),
             groups: Vec::new(),
+            tools: tools.cloned(),
         };
         let section = findings.section(application, "people");
         for (name, section) in findings.sections(&section) {
@@ -48,6 +52,35 @@ impl<'d> People<'d> {
         people
     }
 
+    fn approver(&self, findings: &mut Findings<'_>, path: &str, text: &At<&str>) -> Option<At<Approver>> {
+        let name = findings.parse::<Approver>(path, Some(text.clone()))?;
+        if name.value.mail().is_some_and(|mail| !is_mail_address(mail)) {
+            findings.problem(text.offset, path, format!("{:?} is not a mail address", text.value));
+            return None;
+        }
+        self.is_somebody(findings, path, name.value.as_str(), name.offset)
+            .then_some(name)
+    }
+
+    /// Refuses a principal that anybody could be, or that can call nothing in the tools account: an HTTP API has no resource
+    /// policy, and therefore takes no callers of other accounts (AWS re:Post, "How can I provide cross-account IAM
+    /// authorization for API Gateway HTTP APIs?").
+    fn is_somebody(&self, findings: &mut Findings<'_>, path: &str, principal: &str, offset: usize) -> bool {
+        let elsewhere = || {
+            let (tools, account) = (self.tools.as_ref()?, account_of(principal)?);
+            (tools.as_str() != account).then(|| {
+                format!(
+                    "people answer in the tools account, {tools}, with a user or a role of that account; this one is of {account}"
+                )
+            })
+        };
+        let why = names_nobody(principal).or_else(elsewhere);
+        if let Some(why) = &why {
+            findings.problem(offset, path, format!("{principal} names nobody: {why}"));
+        }
+        why.is_none()
+    }
+
     fn read_person(&mut self, findings: &mut Findings<'_>, name: &'d str, section: &Section<'d>) {
         findings.only(section, &["github", "mail", "aws"], &[]);
         let key = At {
@@ -57,9 +90,9 @@ impl<'d> People<'d> {
         let logins = named::<Login>(findings, section, "github");
         let mails = named::<MailAddress>(findings, section, "mail");
         let mut arns = named::<PrincipalArn>(findings, section, "aws");
-        arns.retain(|arn| is_somebody(findings, &section.path_of("aws"), arn.value.as_str(), arn.offset));
+        arns.retain(|arn| self.is_somebody(findings, &section.path_of("aws"), arn.value.as_str(), arn.offset));
         let says_login = section.names().contains(&"github");
-        let Some(name) = approver(findings, &section.path, &key) else {
+        let Some(name) = self.approver(findings, &section.path, &key) else {
             return;
         };
         if self.known.contains_key(&name.value) {
@@ -104,7 +137,7 @@ impl<'d> People<'d> {
     fn approvers(&mut self, findings: &mut Findings<'_>, path: &str, texts: &[At<&str>]) -> Vec<Approver> {
         let mut people: Vec<Approver> = Vec::with_capacity(texts.len());
         for text in texts {
-            let Some(name) = approver(findings, path, text) else {
+            let Some(name) = self.approver(findings, path, text) else {
                 continue;
             };
             if people.contains(&name.value) {
@@ -327,24 +360,6 @@ fn needed(
             None
         }
     }
-}
-
-fn approver(findings: &mut Findings<'_>, path: &str, text: &At<&str>) -> Option<At<Approver>> {
-    let name = findings.parse::<Approver>(path, Some(text.clone()))?;
-    if name.value.mail().is_some_and(|mail| !is_mail_address(mail)) {
-        findings.problem(text.offset, path, format!("{:?} is not a mail address", text.value));
-        return None;
-    }
-    is_somebody(findings, path, name.value.as_str(), name.offset).then_some(name)
-}
-
-/// Refuses a principal that anybody could be.
-fn is_somebody(findings: &mut Findings<'_>, path: &str, principal: &str, offset: usize) -> bool {
-    let why = names_nobody(principal);
-    if let Some(why) = &why {
-        findings.problem(offset, path, format!("{principal} names nobody: {why}"));
-    }
-    why.is_none()
 }
 
 /// The names of one kind under a key.

@@ -1,5 +1,6 @@
 //! From the text of a `lockgate.toml` to a [`Configuration`].
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use glob::Pattern;
@@ -40,11 +41,15 @@ pub(super) fn read(text: &str) -> Result<Configuration, Problems> {
     findings.only(&top, &["pipeline", "application"], LATER);
     let (pipeline, default_region) = read_pipeline(&mut findings, &top);
 
+    let place = (
+        pipeline.as_ref().map(|pipeline| &pipeline.account),
+        default_region.as_ref(),
+    );
     let section = findings.section(&top, "application");
     let drafts: Vec<ApplicationDraft<'_>> = findings
         .sections(&section)
         .into_iter()
-        .map(|(name, section)| ApplicationDraft::read(&mut findings, name, section, default_region.as_ref()))
+        .map(|(name, section)| ApplicationDraft::read(&mut findings, name, section, place))
         .collect();
     if section.is_empty() && !findings.is_broken() {
         findings.problem(
@@ -62,6 +67,9 @@ pub(super) fn read(text: &str) -> Result<Configuration, Problems> {
         .collect::<Vec<_>>()
         .into_iter()
         .collect();
+    if let Some(applications) = &applications {
+        check_subscriptions(&mut findings, section.offset, applications);
+    }
     let configuration = pipeline
         .zip(applications)
         .map(|(pipeline, applications)| Configuration { pipeline, applications });
@@ -156,6 +164,9 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
     (pipeline, region)
 }
 
+/// The most filter policies of one topic (Amazon SNS developer guide, "Filter policy constraints").
+const ADDRESSES_LIMIT: usize = 200;
+
 /// An application as far as it could be read.
 struct ApplicationDraft<'d> {
     section: Section<'d>,
@@ -182,7 +193,13 @@ struct EnvironmentDraft<'d> {
 }
 
 impl<'d> ApplicationDraft<'d> {
-    fn read(findings: &mut Findings<'_>, name: &'d str, section: Section<'d>, region: Option<&Region>) -> Self {
+    /// `tools` is the account of the pipeline, `region` its region.
+    fn read(
+        findings: &mut Findings<'_>,
+        name: &'d str,
+        section: Section<'d>,
+        (tools, region): (Option<&AccountId>, Option<&Region>),
+    ) -> Self {
         findings.only(&section, &["branch", "people", "groups", "environment"], LATER);
         let key = At {
             value: name,
@@ -196,7 +213,7 @@ impl<'d> ApplicationDraft<'d> {
             let message = format!("{value:?} cannot be a branch of Git (see `git help check-ref-format`)");
             findings.problem(*offset, &section.path_of("branch"), message);
         }
-        let mut people = People::read(findings, &section);
+        let mut people = People::read(findings, &section, tools);
         let parent = findings.section(&section, "environment");
         let environments: Vec<EnvironmentDraft<'_>> = findings
             .sections(&parent)
@@ -422,6 +439,22 @@ fn check_order(findings: &mut Findings<'_>, environments: &[EnvironmentDraft<'_>
                 format!("goes round in a circle: {}", circle.join(" after ")),
             );
         }
+    }
+}
+
+/// Each approver has a subscription of their own to one topic, with a filter policy.
+fn check_subscriptions(findings: &mut Findings<'_>, offset: usize, applications: &[Application]) {
+    let environments = applications.iter().flat_map(|application| &application.environments);
+    let policies = environments.filter_map(|environment| environment.approval.as_ref());
+    let asked = policies.flat_map(|policy| &policy.people);
+    let addresses: BTreeSet<&str> = asked.filter_map(|person| person.name.mail()).collect();
+    if addresses.len() > ADDRESSES_LIMIT {
+        let message = format!(
+            "{} mail addresses are asked to accept, and a topic of SNS has {ADDRESSES_LIMIT} filter policies; name \
+             fewer, or some by their ARN",
+            addresses.len()
+        );
+        findings.problem(offset, "application", message);
     }
 }
 

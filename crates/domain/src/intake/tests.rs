@@ -421,8 +421,8 @@ fn what_is_left_for_a_copy_of_a_delivery_is_what_was_decided_first() {
         (&received, Some(&received), start.clone()),
         (&ignored, Some(&received), start),
         (&received, Some(&started), LeftToDo::Nothing),
-        (&received, Some(&ignored), LeftToDo::Nothing),
-        (&ignored, Some(&ignored), LeftToDo::Nothing),
+        (&received, Some(&ignored), LeftToDo::SayWhyNot(Reason::OtherBranch)),
+        (&ignored, Some(&ignored), LeftToDo::SayWhyNot(Reason::OtherBranch)),
     ];
     for (copy, before, left) in table {
         let found = copy.clone().left_to_do(before.cloned());

@@ -136,11 +136,17 @@ async fn a_rejection_with_its_reason_ends_it_and_whoever_comes_later_is_told_why
 async fn one_person_counts_once_by_link_and_by_command() {
     let site = asked(2).await;
     site.answers(QA, Choice::Accept, 1).await;
-    let told = site.says(QA_SESSION, &json!({ "decision": "accept" }), 2).await;
-    assert_eq!(
-        (told.status_code, &json_of(&told)["sentence"]),
-        (409, &json!("you have answered already"))
-    );
+    for (decision, status, sentence) in [
+        ("accept", 200, "your answer was recorded before"),
+        ("reject", 409, "you have answered already"),
+    ] {
+        let said = json!({ "decision": decision, "comment": "no" });
+        let told = site.says(QA_SESSION, &said, 2).await;
+        assert_eq!(
+            (told.status_code, &json_of(&told)["sentence"]),
+            (status, &json!(sentence))
+        );
+    }
     assert_eq!(site.approval().await.ballots.len(), 1);
     assert!(site.told().is_empty());
 }

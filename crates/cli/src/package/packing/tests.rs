@@ -266,6 +266,16 @@ fn what_could_not_be_tested_or_asked_after_a_deployment_fails_the_build_and_name
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_not_taken_for_a_release_without_tests() {
+    let tree = Tree::shop();
+    symlink("ops/smoke.toml", tree.path("lockgate.smoke.toml")).unwrap();
+    insta::assert_snapshot!(tree.refusal(), @"
+    /cdk.out cannot be made a release:
+      - lockgate.smoke.toml: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
 fn what_the_deployment_would_refuse_fails_the_build() {
     let docker = Tree::shop();
     docker.write(

@@ -256,6 +256,53 @@ fn one_person_under_two_names_is_refused() {
 }
 
 #[test]
+fn whoever_is_not_of_the_tools_account_cannot_answer_by_the_command() {
+    let elsewhere = "arn:aws:iam::222222222222:role/Tester";
+    let problems = problems(&application(
+        &format!(
+            "[application.\"acme/shop\".people]\n\"qa@acme.example\" = {{ github = [], aws = [{elsewhere:?}] }}\n[application.\"acme/shop\".groups]\ntesters = [{elsewhere:?}]\n"
+        ),
+        "",
+    ));
+    assert_snapshot!(problems.replace("application.\"acme/shop\".", ""), @r#"
+    lockgate.toml:9:43: people."qa@acme.example".aws: arn:aws:iam::222222222222:role/Tester names nobody: people answer in the tools account, 111111111111, with a user or a role of that account; this one is of 222222222222
+    lockgate.toml:11:12: groups.testers: arn:aws:iam::222222222222:role/Tester names nobody: people answer in the tools account, 111111111111, with a user or a role of that account; this one is of 222222222222
+    "#);
+}
+
+#[test]
+fn no_more_are_asked_by_mail_than_a_topic_has_filter_policies() {
+    let applications = |people: usize| {
+        let mut text = application("", "");
+        for group in 0..people.div_ceil(20) {
+            let mut known = String::new();
+            let mut asked = Vec::new();
+            for number in group * 20..people.min(group * 20 + 20) {
+                let name = format!("\"p{number}@acme.example\"");
+                let _ = writeln!(known, "{name} = {{ github = [] }}");
+                asked.push(name);
+            }
+            let _ = write!(
+                text,
+                r#"[application."acme/app-{group}"]
+branch = "main"
+[application."acme/app-{group}".people]
+{known}[application."acme/app-{group}".environment.test]
+account = "555555555555"
+on = "prerelease"
+stacks = ["app-{group}-*"]
+approval = {{ by = [{}] }}
+"#,
+                asked.join(", ")
+            );
+        }
+        text
+    };
+    Configuration::read(&applications(200)).unwrap();
+    assert_snapshot!(problems(&applications(201)), @"lockgate.toml:6:2: application: 201 mail addresses are asked to accept, and a topic of SNS has 200 filter policies; name fewer, or some by their ARN");
+}
+
+#[test]
 fn a_session_whose_name_anybody_may_choose_is_no_person() {
     let session = "arn:aws:sts::111111111111:assumed-role/Tester/qa";
     assert_snapshot!(wrong(
