@@ -198,18 +198,27 @@ impl Pipeline {
         }
     }
 
+    /// What is recorded stands: a deployment that had ended before something went wrong is carried to that end.
     pub(super) fn need_operator(&self, w: &mut World, d: usize, failure: Name, pen: &mut Pen) -> Result<(), Died> {
-        pen.write()?;
         let id = self.id(d);
+        let operation = w.environment(d).operation.as_ref();
+        let is_at_work = operation.is_some_and(|operation| operation.deployment == *id);
+        match w.runs[d].status().ending.clone() {
+            None => {
+                pen.write()?;
+                let failure = Failure::new(failure, "");
+                self.record(w, d, &Event::Ended(Ending::OperatorNeeded { failure }));
+            }
+            Some(Ending::OperatorNeeded { .. }) => {}
+            Some(ending) if !is_at_work => return self.end(w, d, &ending, pen).map(drop),
+            Some(_) => {}
+        }
+        pen.write()?;
         let environment = w.environment_mut(d);
         if environment.quarantine(id, "", NOW).is_err() && !self.lacks(Guard::PlaceGivenUp) {
             environment.leave(id);
         }
         environment.unaccepted = Unaccepted::default();
-        pen.write()?;
-        let failure = Failure::new(failure, "");
-        // Refused where it had ended before something went wrong: one end is enough.
-        self.record(w, d, &Event::Ended(Ending::OperatorNeeded { failure }));
         Ok(())
     }
 
