@@ -28,6 +28,7 @@ static PLAN: Plan = Plan {
         Setting::dev("halfway"),
         Setting::dev("one-wave"),
         Setting::dev("three-waves"),
+        Setting::dev("left-over"),
         Setting::dev("way-back-fails"),
         Setting::dev("stuck"),
         Setting::dev("turned-away"),

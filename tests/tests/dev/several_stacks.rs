@@ -84,3 +84,34 @@ fn f37_when_the_third_wave_fails_the_first_two_go_back_the_last_of_them_first() 
         everything_is_as_before(&scenario, &good, &bad).await;
     });
 }
+
+#[test]
+fn a_stack_that_only_the_failed_release_has_stays_and_is_named() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("left-over").await;
+        let good = scenario.deploys("Sell tea").await;
+        scenario.application.stacks.push(Stack::new("jobs"));
+        scenario.application.answers = "sorry".to_owned();
+        let bad = scenario.push_to_the_end("Bake at night").await;
+        let (name, cause, way_back) = failed_clean(&bad);
+        let jobs = scenario.application.stack_name("jobs");
+        let went = WayBack::WentBack {
+            to: good.head.status.release.clone().expect("it has a release"),
+            left: [jobs.parse().expect("a stack's name")].into(),
+        };
+        assert_eq!((name, way_back), ("Failed.SmokeTests", &went), "{cause}");
+        assert_eq!(scenario.description("jobs").await, "first", "nobody took it away");
+        let environment = scenario.is_at_rest().await;
+        assert_eq!(
+            environment.stable.map(|stable| stable.deployment),
+            Some(good.deployment)
+        );
+        assert_eq!(environment.unaccepted.deployments, [bad.deployment]);
+
+        scenario.application.answers = "ok".to_owned();
+        scenario.application.description = "second".to_owned();
+        scenario.deploys("Bake at night, and well").await;
+        assert_eq!(scenario.description("jobs").await, "second");
+        assert!(scenario.is_at_rest().await.unaccepted.deployments.is_empty());
+    });
+}
