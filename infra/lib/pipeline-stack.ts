@@ -122,7 +122,7 @@ export class PipelineStack extends Stack {
       memory: 512,
       // For the sake of publishing, which copies hundreds of assets in one call; "Publish assets" waits 15 minutes.
       timeout: Duration.minutes(14),
-      environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_STATE_MACHINE, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
+      environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
     });
     ledger.grantWrite(deploy, 'deployment', 'environment', 'parked');
     ledger.grantTakeAway(deploy, 'parked');

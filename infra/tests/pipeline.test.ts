@@ -40,7 +40,7 @@ const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
   webhook: ['LOCKGATE_APPLICATIONS', ...GITHUB, 'LOCKGATE_LEDGER', 'LOCKGATE_SECRETS', 'LOCKGATE_STATE_MACHINE'],
   gate: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_WAKE_APPROVAL'],
   build: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_BUILD_PROJECT', 'LOCKGATE_INTEGRATION_PROJECT', 'LOCKGATE_LEDGER'],
-  deploy: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE'],
+  deploy: ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER'],
   'smoke-test': ['LOCKGATE_ARTIFACTS', 'LOCKGATE_EXTERNAL_ID', 'LOCKGATE_LEDGER', 'LOCKGATE_SMOKE_ALLOW'],
   approval: [
     'LOCKGATE_APPROVAL_KEYS',
@@ -136,7 +136,7 @@ test('sweeps that fail are counted in the lines that the sweep really writes', (
   assert.match(fs.readFileSync(`${INFRA}/../functions/sweep/src/lib.rs`, 'utf8'), /tracing::info!\([^;]*\bfailed = output\.failed,[^;]*"swept"/);
 });
 
-test('what the internet may call reads nothing but what it writes', () => {
+test('the webhook reads nothing but what it writes', () => {
   for (const action of ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan', 'dynamodb:BatchGetItem']) {
     const keys = of('lockgate-webhook', action).map(({ Condition: condition }) => condition['ForAllValues:StringLike']['dynamodb:LeadingKeys']);
     assert.deepEqual(keys, action === 'dynamodb:GetItem' ? [['delivery#*', 'pin#*']] : [], action);

@@ -30,6 +30,9 @@ pub(crate) const PUT: &str = "dynamodb:PutItem";
 /// The call that writes several items at once, as IAM names it.
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 
+/// How often a transaction is tried again that was cancelled because there are too many calls.
+const THROTTLED_ATTEMPTS: u32 = 3;
+
 /// How often a conditional write is tried again when somebody else was faster.
 const ATTEMPTS: u32 = 24;
 
@@ -91,6 +94,10 @@ impl Ledger {
             match self.append(&head, &entry, &next).await {
                 Ok(()) => return Ok(next),
                 Err(error) if error.is(Kind::Conflict) => back_off(attempt).await,
+                // The SDK does not try again what was cancelled.
+                Err(error) if is_cancelled(&error) && error.is(Kind::Throttled) && attempt < THROTTLED_ATTEMPTS => {
+                    back_off(attempt).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -386,6 +393,10 @@ fn cancelled(refused: SdkError<TransactWriteItemsError, HttpResponse>) -> Error 
         Kind::Invalid
     };
     error
+}
+
+fn is_cancelled(error: &Error) -> bool {
+    error.code == "TransactionCanceledException"
 }
 
 fn contended(operation: &'static str, what: &str) -> Error {

@@ -117,6 +117,8 @@ pub struct Operation {
     pub leg: Leg,
     /// Each stack in flight, with the ARN of the change set that changes it.
     pub stacks: BTreeMap<StackName, String>,
+    /// When the last of them was begun.
+    pub since: Timestamp,
 }
 
 /// A deployment that asks for the lock.
@@ -372,6 +374,7 @@ impl EnvironmentState {
             }
             Some(operation) => {
                 operation.stacks.insert(stack, change_set);
+                operation.since = now;
             }
             None => {
                 let stacks = BTreeMap::from([(stack, change_set)]);
@@ -379,6 +382,7 @@ impl EnvironmentState {
                     deployment: deployment.clone(),
                     leg,
                     stacks,
+                    since: now,
                 });
             }
         }

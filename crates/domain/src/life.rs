@@ -191,7 +191,7 @@ pub enum WayBack {
     WentBack {
         /// This one.
         to: Digest,
-        /// Stacks that the failed release has and that one does not: they stay, with what runs in them.
+        /// Stacks that are there and that one does not have: this deployment's, or of one before it that stayed.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         left: BTreeSet<StackName>,
     },
@@ -280,9 +280,9 @@ pub struct Status {
     pub because: Option<Failure>,
     /// The stacks of both legs, and how far each is.
     pub stacks: BTreeMap<StackName, Progress>,
-    /// Stacks that are in the environment and not in the release it goes back to.
+    /// The stacks of the release it goes back to.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub left: BTreeSet<StackName>,
+    pub back_stacks: BTreeSet<StackName>,
     /// Whether its environment asks people, so that it is not deployed before they accepted it.
     #[serde(default)]
     pub asks: bool,
@@ -357,12 +357,11 @@ impl Event {
 }
 
 impl Status {
-    /// The stacks that are in the environment and not in these waves.
-    fn not_in(&self, waves: &[Vec<StackName>]) -> BTreeSet<StackName> {
+    /// The stacks that this deployment saw in the environment, and that are not among these.
+    pub fn there_beside<'a>(&'a self, stacks: &'a BTreeSet<StackName>) -> impl Iterator<Item = &'a StackName> {
         let is_there = |progress: &Progress| matches!(progress, Progress::Updated | Progress::Unchanged);
-        let there = self.stacks.iter().filter(|(_, progress)| is_there(progress));
-        let left = there.filter(|(stack, _)| !waves.iter().flatten().any(|planned| planned == *stack));
-        left.map(|(stack, _)| stack.clone()).collect()
+        let there = self.stacks.iter().filter(move |(_, progress)| is_there(progress));
+        there.map(|(stack, _)| stack).filter(|stack| !stacks.contains(*stack))
     }
 
     /// The status after an event; an end is the end, and nothing happens before the lock is there but waiting for it.
@@ -408,7 +407,7 @@ impl Status {
                 }
                 next.phase = Phase::Deploying;
                 if *leg == Leg::Back {
-                    next.left = self.not_in(waves);
+                    next.back_stacks = waves.iter().flatten().cloned().collect();
                 }
                 for stack in waves.iter().flatten() {
                     next.stacks.entry(stack.clone()).or_insert(Progress::Planned);
@@ -648,14 +647,14 @@ mod tests {
         .map(|(name, progress)| (stack(name), progress))
         .into();
         let back = after(before, &[going_back(), planned(Leg::Back, &["data"])]).unwrap();
-        assert_eq!(back.left, [stack("jobs"), stack("mail")].into());
+        assert_eq!(back.back_stacks, [stack("data")].into());
         let again = after(back.clone(), &[planned(Leg::Back, &["data"])]).unwrap();
         assert_eq!(again, back);
         let went = Ending::FailedClean {
             failure: Failure::new(Name::NotAccepted, "no"),
             way_back: WayBack::WentBack {
                 to: Digest::of(b"stable"),
-                left: back.left.clone(),
+                left: [stack("jobs"), stack("mail")].into(),
             },
         };
         assert_eq!(crate::verdict::ending_of(&back), went);

@@ -101,8 +101,8 @@ fn way(way_back: &WayBack) -> String {
             }
             let left: Vec<&str> = left.iter().map(StackName::as_str).collect();
             format!(
-                "{back} That one has no stack {}: what the failed release made there is still running. Delete it, or \
-                 deploy a release that has it.",
+                "{back} These stacks are not part of it, and are there still: {}. Delete them, or deploy a release that has \
+                 them.",
                 left.join(", ")
             )
         }

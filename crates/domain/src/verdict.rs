@@ -97,7 +97,7 @@ pub fn ending_of(status: &Status) -> Ending {
             failure: failure.clone(),
             way_back: WayBack::WentBack {
                 to: to.clone(),
-                left: status.left.clone(),
+                left: status.there_beside(&status.back_stacks).cloned().collect(),
             },
         },
         _ if status.changed_anything() => Ending::Deployed,

@@ -17,17 +17,18 @@ const USAGE: &str = "usage: cargo demo [--yes] [--keep] [--json] [--port N]
 
 /// Sets up, builds, and hands over.
 pub fn demo(progress: &Progress, arguments: &[String]) -> Result<(), String> {
-    let Some(options) = asked_for(arguments)? else {
-        progress.say(USAGE);
-        return Ok(());
-    };
-    let workspace = ready(progress).inspect_err(|sentence| {
-        if options.contains(&"--json") {
+    let in_json = |sentence: &String| {
+        if arguments.iter().any(|argument| argument == "--json") {
             // As the demo says it of what it gives up itself.
             let told = json!({ "outcome": "failed", "why": sentence, "deployments": [] });
             let _ = writeln!(std::io::stdout(), "{told}");
         }
-    })?;
+    };
+    let Some(options) = asked_for(arguments).inspect_err(in_json)? else {
+        progress.say(USAGE);
+        return Ok(());
+    };
+    let workspace = ready(progress).inspect_err(in_json)?;
     let mut demo = Command::new("cargo");
     demo.args(["run", "--quiet", "--package", "local", "--bin", "demo", "--"])
         .args(options);
@@ -46,6 +47,9 @@ fn asked_for(arguments: &[String]) -> Result<Option<Vec<&str>>, String> {
         match *option {
             "--yes" | "--keep" | "--json" => {}
             "--port" if left.next().is_some_and(|port| port.parse::<u16>().is_ok()) => {}
+            port if port
+                .strip_prefix("--port=")
+                .is_some_and(|port| port.parse::<u16>().is_ok()) => {}
             "--help" | "-h" => return Ok(None),
             "--port" => return Err(format!("--port takes a number up to 65535\n{USAGE}")),
             unknown => return Err(format!("{unknown} is no option of cargo demo\n{USAGE}")),
@@ -79,6 +83,7 @@ mod tests {
             ("--yes --json", Some("--yes --json")),
             ("-- --yes", Some("--yes")),
             ("--port 4566 --keep", Some("--port 4566 --keep")),
+            ("--port=4566", Some("--port=4566")),
             ("--json --help", None),
         ] {
             assert_eq!(asked(text), Ok(options.map(str::to_owned)), "{text}");

@@ -270,12 +270,11 @@ async fn with_unaccepted(
     facts: Facts,
     unaccepted: &Unaccepted,
 ) -> Result<Facts, Error> {
-    let mut earlier = Vec::new();
+    let mut records = Vec::new();
     for id in unaccepted.deployments.iter().filter(|id| **id != deployment.id) {
-        let entries = context.ledger.entries(id).await?;
-        earlier.push(resources::changed(entries.iter().map(|entry| &entry.what)));
+        records.push(context.ledger.entries(id).await?);
     }
-    earlier.retain(|stacks| !stacks.is_empty());
+    let earlier = resources::left_by(records.iter().map(|entries| entries.iter().map(|entry| &entry.what)));
     Ok(Facts {
         earlier: u32::try_from(earlier.len()).unwrap_or(u32::MAX),
         more_earlier: unaccepted.more,

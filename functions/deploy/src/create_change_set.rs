@@ -105,9 +105,9 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
         .environment(&change.application, &change.environment)
         .await?;
     let begun = state.operation.filter(|operation| operation.deployment == *id);
-    let begun = begun.and_then(|mut begun| begun.stacks.remove(&change.stack));
-    if let Some(begun) = begun.filter(|begun| own.contains(begun)) {
-        if !is_over(context, change, parked, &begun).await? {
+    let begun = begun.and_then(|mut begun| Some((begun.stacks.remove(&change.stack)?, begun.since)));
+    if let Some((begun, since)) = begun.filter(|(begun, _)| own.contains(begun)) {
+        if !is_over(context, change, parked, (&begun, since)).await? {
             return context.look_again(parked).await;
         }
         context.finish(id, change, &[&begun]).await?;
@@ -126,7 +126,12 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
 
 /// Whether what was begun on the stack under this token has ended. A description may be out of date, and events may be
 /// late; a call that left none in a good while was never made, or was none that leaves any.
-async fn is_over(context: &Context, change: &StackChange, parked: &Parked, token: &str) -> Result<bool, Error> {
+async fn is_over(
+    context: &Context,
+    change: &StackChange,
+    parked: &Parked,
+    (token, since): (&str, Timestamp),
+) -> Result<bool, Error> {
     let stacks = context.target(&parked.deployment, change).stacks;
     let Some(stack) = stacks.look(change.stack.as_str()).await? else {
         return Ok(true);
@@ -135,7 +140,8 @@ async fn is_over(context: &Context, change: &StackChange, parked: &Parked, token
         return Ok(false);
     }
     let events = stacks.events(&stack.id, own_events_since(parked)).await?;
-    Ok(own_status(&events, token).map_or_else(|| waited(parked) >= BEGINNER_MAY_TAKE, |own| own.settled()))
+    let long_ago = Timestamp::now().duration_since(since) >= BEGINNER_MAY_TAKE;
+    Ok(own_status(&events, token).map_or(long_ago, |own| own.settled()))
 }
 
 fn own_events_since(parked: &Parked) -> Timestamp {

@@ -135,7 +135,7 @@ impl Update<'_> {
     async fn settle(&self, waits: Delivered, by_event: bool) -> Result<(), Error> {
         let mut evidence = match self.evidence().await {
             Ok(evidence) => evidence,
-            Err(error) => return self.blind(error).await,
+            Err(error) => return self.blind(error, waits).await,
         };
         let pauses = if by_event {
             self.context.pace.settled.as_slice()
@@ -178,9 +178,11 @@ impl Update<'_> {
 
     /// The stack cannot be asked. Where that lasts, and is nothing that passes by itself, a person has to look: nobody knows
     /// how the change ends, so it stays in flight.
-    async fn blind(&self, error: Error) -> Result<(), Error> {
+    ///
+    /// Where nobody waits any more, it is looked at on and on, and gate calls a person.
+    async fn blind(&self, error: Error, waits: Delivered) -> Result<(), Error> {
         let overdue = Timestamp::now().duration_since(self.parked.look_at);
-        if error.is_transient() || overdue < BLIND_FOR {
+        if error.is_transient() || overdue < BLIND_FOR || waits == Delivered::Gone {
             return Err(error);
         }
         let stack = &self.change.stack;

@@ -3,8 +3,8 @@
 use domain::approval::Outcome;
 use domain::deployment::Deployment;
 use domain::environment_state::{EnvironmentState, Left, Rejection, Standing};
-use domain::failure::{Failure, ReportedError};
-use domain::life::{End, Ending, Event, Status};
+use domain::failure::{Class, Failure, ReportedError};
+use domain::life::{End, Ending, Event, Status, WayBack};
 use domain::parking::Key;
 use domain::verdict::{Verdict, ending_of, left_by};
 use jiff::{SignedDuration, Timestamp};
@@ -137,19 +137,46 @@ pub async fn need_operator(
             context.ledger.record(&deployment.id, Event::Ended(ending), now).await?;
         }
         Some(Ending::OperatorNeeded { .. }) => {}
-        Some(ending) if !is_at_work(context, deployment).await? => {
-            end(context, deployment, &status, ending, tell_by, now).await?;
+        Some(ending) if is_at_work(context, deployment).await? => {
+            // Deploy sees its end and clears it; then the sweep has this deployment's lock given back.
+            let (application, environment) = (&deployment.application, &deployment.environment.name);
+            context
+                .ledger
+                .change_environment(application, environment, |state| state.expire(&deployment.id, now))
+                .await?;
             return Ok(ending.end());
         }
-        // The lock cannot be given back while something is in flight, and whoever could clear it may be gone.
-        Some(ending) => tracing::error!(deployment.id = %deployment.id, ?ending, "it ended with something in flight"),
+        Some(ending) => {
+            carry_to(context, deployment, &status, ending, now).await?;
+            return Ok(ending.end());
+        }
     }
     keep_others_out(context, deployment, &failure, now).await?;
     Ok(End::OperatorNeeded)
 }
 
-/// Whether something of this deployment is in flight.
-pub async fn is_at_work(context: &Context, deployment: &Deployment) -> Result<bool, Error> {
+/// Carries a deployment to the end that is recorded of it. Where that cannot be done, and trying again does not help, the
+/// environment is closed, so that a person can open it; they hear of it by the error, which raises an alarm.
+pub async fn carry_to(
+    context: &Context,
+    deployment: &Deployment,
+    status: &Status,
+    ending: &Ending,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match hand_on(context, deployment, status, ending, now).await {
+        Err(error) => {
+            let failure = Failure::from(error);
+            if failure.name.class() != Class::Transient {
+                keep_others_out(context, deployment, &failure, now).await?;
+            }
+            Err(Error::Named(failure))
+        }
+        done => done,
+    }
+}
+
+async fn is_at_work(context: &Context, deployment: &Deployment) -> Result<bool, Error> {
     let (application, environment) = (&deployment.application, &deployment.environment.name);
     let operation = context.ledger.environment(application, environment).await?.operation;
     Ok(operation.is_some_and(|operation| operation.deployment == deployment.id))
@@ -193,6 +220,26 @@ pub async fn keep_others_out(
     Ok(())
 }
 
+/// How it ended that came to its last state. What deployments before it left there, and nobody accepted, is there still,
+/// unless it belongs to the release that it went back to.
+async fn came_to(context: &Context, deployment: &Deployment, status: &Status) -> Result<Ending, Error> {
+    let mut ending = ending_of(status);
+    if let Ending::FailedClean {
+        way_back: WayBack::WentBack { left, .. },
+        ..
+    } = &mut ending
+    {
+        let (application, environment) = (&deployment.application, &deployment.environment.name);
+        let environment = context.ledger.environment(application, environment).await?;
+        for id in &environment.unaccepted.deployments {
+            if let Some(head) = context.ledger.head(id).await? {
+                left.extend(head.status.there_beside(&status.back_stacks).cloned());
+            }
+        }
+    }
+    Ok(ending)
+}
+
 async fn ending(
     context: &Context,
     deployment: &Deployment,
@@ -212,8 +259,8 @@ async fn ending(
                 ))),
             }
         }
-        None => Ok(ending_of(status)),
-        Some(_) if status.back_to.is_some() => Ok(ending_of(status)),
+        None => came_to(context, deployment, status).await,
+        Some(_) if status.back_to.is_some() => came_to(context, deployment, status).await,
         Some(failure) => match assess::verdict(context, deployment, &failure, status).await? {
             Verdict::GiveUp(way_back) => Ok(Ending::FailedClean { failure, way_back }),
             verdict => Err(Error::Contradiction(format!(

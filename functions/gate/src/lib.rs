@@ -120,6 +120,9 @@ pub enum Error {
     /// Our records contradict each other.
     #[error("{0}")]
     Contradiction(String),
+    /// It has a name already.
+    #[error("{0}")]
+    Named(Failure),
 }
 
 /// The failures gate raises, itself or through a task's token.
@@ -140,6 +143,7 @@ impl From<Error> for Failure {
         match error {
             Error::Aws(error) => error.failure(),
             Error::Contradiction(sentence) => Self::new(Name::Unexpected, sentence),
+            Error::Named(failure) => failure,
         }
     }
 }

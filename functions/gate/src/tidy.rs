@@ -2,6 +2,7 @@
 
 use aws::executions::Standing;
 use domain::deployment::Deployment;
+use domain::environment_state::Operation;
 use domain::failure::{Failure, Name};
 use domain::life::{Ending, Event};
 use domain::names::{DeploymentId, StackName};
@@ -28,12 +29,12 @@ pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<
     };
     match context.executions.standing(&id).await? {
         Standing::Running => Ok(Output::Tidy),
-        Standing::Over { how, at } => bury(context, &id, died(&how), at, now).await,
+        Standing::Over { how, at } => bury(context, &id, died(&how), Some(at), now).await,
         // The sweep asks a whole lease after the last word, so this is none that has only just been started. Nobody but
         // us is left to give back its lock.
         Standing::Unknown => {
             let failure = Failure::new(Name::Unexpected, "Step Functions no longer knows its execution");
-            bury(context, &id, failure, Timestamp::MIN, now).await
+            bury(context, &id, failure, None, now).await
         }
     }
 }
@@ -42,7 +43,7 @@ pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<
 /// Step Functions may tell late of one that was started a moment ago.
 pub async fn put_right(context: &Context, id: &DeploymentId, now: Timestamp) -> Result<Output, Error> {
     match context.executions.standing(id).await? {
-        Standing::Over { how, at } => bury(context, id, died(&how), at, now).await,
+        Standing::Over { how, at } => bury(context, id, died(&how), Some(at), now).await,
         Standing::Running | Standing::Unknown => Ok(Output::Tidy),
     }
 }
@@ -59,12 +60,13 @@ fn died(how: &str) -> Failure {
     }
 }
 
-/// Ends a deployment that cannot do it itself, whose execution is over since then, as soon as nothing of it is in flight.
+/// Ends a deployment that cannot do it itself, whose execution is over since then, where that is known, as soon as nothing
+/// of it is in flight.
 async fn bury(
     context: &Context,
     id: &DeploymentId,
     failure: Failure,
-    over_since: Timestamp,
+    over_since: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Output, Error> {
     let Some(deployment) = requested(context, id).await? else {
@@ -78,17 +80,8 @@ async fn bury(
         .as_ref()
         .filter(|operation| operation.deployment == *id);
     if let Some(operation) = at_work {
-        if now.duration_since(over_since) >= OUTLIVES_BY {
-            let stacks: Vec<&str> = operation.stacks.keys().map(StackName::as_str).collect();
-            let cause = format!(
-                "{}; an hour later it is still not known how the change of {} ended",
-                failure.cause,
-                stacks.join(", ")
-            );
-            let unknown = Failure::new(Name::StackUnknown, cause);
-            return Ok(close::need_operator(context, &deployment, unknown, now, now)
-                .await?
-                .into());
+        if now.duration_since(over_since.unwrap_or(operation.since)) >= OUTLIVES_BY {
+            return outlived(context, &deployment, operation, &failure, now).await;
         }
         // CloudFormation goes on without us. Deploy sees its end and clears it; until then the sweep keeps looking here.
         context
@@ -111,7 +104,7 @@ async fn bury(
                 close::keep_others_out(context, &deployment, failure, now).await?;
             }
             Ending::OperatorNeeded { .. } => {}
-            _ => close::end(context, &deployment, &status, ending, now, now).await?,
+            _ => close::carry_to(context, &deployment, &status, ending, now).await?,
         }
         return Ok(ending.end().into());
     }
@@ -125,6 +118,33 @@ async fn bury(
         Verdict::GoBack(_) | Verdict::CallOperator => Ok(close::need_operator(context, &deployment, failure, now, now)
             .await?
             .into()),
+    }
+}
+
+/// Calls a person to what is in flight and that nobody sees the end of.
+async fn outlived(
+    context: &Context,
+    deployment: &Deployment,
+    operation: &Operation,
+    died: &Failure,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    let stacks: Vec<&str> = operation.stacks.keys().map(StackName::as_str).collect();
+    let cause = format!(
+        "{}; an hour later it is still not known how the change of {} ended",
+        died.cause,
+        stacks.join(", ")
+    );
+    let unknown = Failure::new(Name::StackUnknown, cause);
+    match assess::status(context, &deployment.id).await?.ending {
+        None | Some(Ending::OperatorNeeded { .. }) => Ok(close::need_operator(context, deployment, unknown, now, now)
+            .await?
+            .into()),
+        // People were told of another end; the error raises an alarm.
+        Some(_) => {
+            close::keep_others_out(context, deployment, &unknown, now).await?;
+            Err(Error::Named(unknown))
+        }
     }
 }
 

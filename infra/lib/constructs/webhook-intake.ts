@@ -50,7 +50,7 @@ export class WebhookIntake extends Construct {
         ...gitHubSettings(configuration.pipeline),
       },
     });
-    // The ledger has task tokens and approvals, and anybody may call this function.
+    // The ledger has task tokens and approvals, which a webhook has no use for.
     props.ledger.grantOwn(this.fn, 'delivery', 'pin');
     DeploymentMachine.grantStart(this.fn);
     grantReadParameters(this.fn, `${SECRETS}/secret`, `${SECRETS}/secret-previous`, `${APPLICATIONS}/*`);

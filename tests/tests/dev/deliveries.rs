@@ -92,6 +92,7 @@ fn f04_of_fifty_copies_of_a_delivery_one_deployment_comes() {
         }
         // Where fifty at once are too many for the machine, a copy is told to come again.
         answers.retain(|(status, answer)| (*status, answer["outcome"].as_str()) != (503, Some("unavailable")));
+        assert!(answers.len() >= 10, "most were told so: {answers:?}");
         let again = delivery
             .send(laboratory.emulator.http(), &laboratory.pipeline.webhook)
             .await;

@@ -198,6 +198,7 @@ async fn the_write_itself_refuses_an_old_fence_even_if_the_revision_says_that_no
     let other_holder = json!({ "deployment": { "S": "shop-dev-9" } });
     let other_operation = json!({
         "deployment": { "S": "shop-dev-9" }, "leg": { "S": "forward" }, "stacks": { "M": { "web": { "S": "arn" } } },
+        "since": { "S": now().to_string() },
     });
     for (place, meanwhile, refusal) in [
         ("holder", other_fence, Refusal::NotHolder(Some(id(1)))),

@@ -5,8 +5,34 @@ use super::StackFacts;
 use crate::change_set::Summary;
 use crate::deployment::Leg;
 use crate::failure::Class;
-use crate::life::Event;
+use crate::life::{Ending, Event, WayBack};
 use crate::names::StackName;
+
+/// What deployments changed that nobody accepted, each in its turn: whoever went back undid what was changed until then,
+/// but for the stacks that it left.
+pub fn left_by<'a, Events>(deployments: impl IntoIterator<Item = Events>) -> Vec<Vec<StackFacts>>
+where
+    Events: IntoIterator<Item = &'a Event> + Clone,
+{
+    let mut all: Vec<Vec<StackFacts>> = Vec::new();
+    for events in deployments {
+        all.push(changed(events.clone()));
+        let left = events.into_iter().find_map(|event| match event {
+            Event::Ended(Ending::FailedClean {
+                way_back: WayBack::WentBack { left, .. },
+                ..
+            }) => Some(left),
+            _ => None,
+        });
+        if let Some(left) = left {
+            for stacks in &mut all {
+                stacks.retain(|facts| left.contains(&facts.stack));
+            }
+        }
+    }
+    all.retain(|stacks| !stacks.is_empty());
+    all
+}
 
 /// What a deployment compared on its way forward, stack by stack.
 pub fn compared<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<StackFacts> {
@@ -26,7 +52,7 @@ pub fn compared<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<StackFac
 
 /// What a deployment changed on its way forward and left there: the stacks whose change was begun, and that
 /// CloudFormation did not put back.
-pub fn changed<'a>(events: impl IntoIterator<Item = &'a Event> + Clone) -> Vec<StackFacts> {
+fn changed<'a>(events: impl IntoIterator<Item = &'a Event> + Clone) -> Vec<StackFacts> {
     let mut begun: Vec<&StackName> = Vec::new();
     for event in events.clone() {
         match event {
@@ -151,6 +177,37 @@ mod tests {
             named(&compared(&told)),
             [("data", 1), ("web", 1), ("mail", 0), ("jobs", 1)]
         );
+    }
+
+    #[test]
+    fn whoever_went_back_undid_what_was_changed_until_then_but_for_the_stacks_that_it_left() {
+        let told = |stacks: &[&str]| {
+            let of = |stack: &&str| {
+                [
+                    event("compared", "forward", stack),
+                    event("executing", "forward", stack),
+                ]
+            };
+            stacks.iter().flat_map(of).collect::<Vec<_>>()
+        };
+        let went_back = |mut told: Vec<Event>, left: &[&str]| {
+            told.push(Event::Ended(Ending::FailedClean {
+                failure: Failure::new(Name::SmokeTestsFailed, ""),
+                way_back: WayBack::WentBack {
+                    to: crate::names::Digest::of(b"stable"),
+                    left: left.iter().map(|stack| stack.parse().unwrap()).collect(),
+                },
+            }));
+            told
+        };
+        let stayed = told(&["web", "jobs"]);
+        let back = went_back(told(&["web", "mail"]), &["jobs", "mail"]);
+        let after = told(&["web"]);
+        let all = left_by([&stayed, &back, &after]);
+        let all: Vec<_> = all.iter().map(|facts| named(facts)).collect();
+        assert_eq!(all, [vec![("jobs", 1)], vec![("mail", 1)], vec![("web", 1)]]);
+        let all_undone = went_back(told(&["web"]), &[]);
+        assert_eq!(left_by([&stayed, &all_undone]), Vec::<Vec<StackFacts>>::new());
     }
 
     #[test]

@@ -165,7 +165,7 @@ fn stacks_that_the_way_back_leaves_are_said() {
     };
     let body = ended(&deployment(), &ending, &[], "").body;
     assert!(
-        body.contains("That one has no stack shop-dev-jobs, shop-dev-mail: what the failed release made there"),
+        body.contains("not part of it, and are there still: shop-dev-jobs, shop-dev-mail. Delete them"),
         "{body}"
     );
     let json = serde_json::to_value(went_back(&[])).unwrap();

@@ -430,6 +430,57 @@ async fn a_rollback_that_failed_is_continued_once() {
 }
 
 #[tokio::test]
+async fn what_was_begun_for_a_task_that_is_gone_ends_by_its_own_events() {
+    let mins = SignedDuration::from_mins;
+    for (described, own, begun, is_over) in [
+        // A description from before the call, and no event yet.
+        ("UPDATE_ROLLBACK_FAILED", None, mins(4), false),
+        ("UPDATE_ROLLBACK_FAILED", None, mins(5), true),
+        (
+            "UPDATE_ROLLBACK_FAILED",
+            Some("UPDATE_ROLLBACK_IN_PROGRESS"),
+            mins(5),
+            false,
+        ),
+        ("UPDATE_ROLLBACK_FAILED", Some("UPDATE_ROLLBACK_FAILED"), mins(0), true),
+        (
+            "UPDATE_ROLLBACK_COMPLETE",
+            Some("UPDATE_ROLLBACK_COMPLETE"),
+            mins(0),
+            true,
+        ),
+        (
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            Some("UPDATE_ROLLBACK_COMPLETE"),
+            mins(9),
+            false,
+        ),
+    ] {
+        let shop = shop_with(&[says::stack("UPDATE_ROLLBACK_FAILED")], vec![]).await;
+        // However long it waited before.
+        shop.create_change_set().await.unwrap();
+        shop.has_waited(mins(20)).await;
+        shop.began(begun).await;
+        shop.aws.state().gone.insert("create".to_owned());
+        shop.aws.says("DescribeStacks", [says::stack(described)]);
+        let events: Vec<String> = own
+            .map(|status| {
+                let event = says::of_stack(9, status, &shop.token(Call::ContinueRollback));
+                event.replace("2026-11-20T10:00:09Z", &Timestamp::now().to_string())
+            })
+            .into_iter()
+            .collect();
+        shop.aws.says("DescribeStackEvents", [says::events(&events, None)]);
+        shop.wake().await.unwrap();
+        assert_eq!(
+            (shop.in_flight().await, shop.parked().await.is_empty()),
+            (!is_over, is_over),
+            "{described} {own:?} {begun}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_deleted_or_continued_without_the_lock() {
     for status in ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"] {
         let shop = shop_with(&[says::stack(status)], vec![]).await;

@@ -442,6 +442,19 @@ async fn a_late_call_that_begins_anew_what_is_over_is_looked_at_again() {
 }
 
 #[tokio::test]
+async fn a_stack_that_may_not_be_asked_stays_looked_at_where_nobody_waits() {
+    let shop = Shop::new().await;
+    shop.at_rest();
+    shop.execute_change_set(1).await.unwrap();
+    shop.is_overdue_by(SignedDuration::from_hours(1)).await;
+    shop.aws.state().gone.insert("execute".to_owned());
+    shop.aws
+        .says("DescribeChangeSet", [says::error("AccessDenied", "not authorized")]);
+    assert_eq!(shop.wake().await.unwrap_err().name(), Name::AccessDenied);
+    assert!(shop.in_flight().await && shop.parked().await.len() == 1);
+}
+
+#[tokio::test]
 async fn f36_a_stack_that_may_not_be_asked_for_long_is_for_a_person_and_stays_in_flight() {
     for (overdue, is_told) in [(9, false), (11, true)] {
         let shop = Shop::new().await;

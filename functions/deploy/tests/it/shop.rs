@@ -7,7 +7,7 @@ use aws::tasks::Tasks;
 use aws::{Aws, Ledger};
 use domain::change_set::{Call, change_set_name, client_token};
 use domain::deployment::{Deployment, Leg};
-use domain::environment_state::Candidate;
+use domain::environment_state::{Candidate, EnvironmentState};
 use domain::life::{Event, Progress};
 use domain::names::{Digest, StackName};
 use domain::parking::{Key, Parked, StackChange, WaitsFor};
@@ -172,6 +172,21 @@ impl Shop {
             parked.look_at = Timestamp::now() - long;
             self.context.ledger.park(&parked).await.unwrap();
         }
+    }
+
+    /// Lets what is in flight have been begun so long ago.
+    pub async fn began(&self, ago: SignedDuration) {
+        let Deployment {
+            application,
+            environment,
+            ..
+        } = &self.deployment;
+        let began = |state: &mut EnvironmentState| state.operation.as_mut().unwrap().since = Timestamp::now() - ago;
+        self.context
+            .ledger
+            .change_environment(application, &environment.name, began)
+            .await
+            .unwrap();
     }
 
     /// Whether the lock says that something is in flight.

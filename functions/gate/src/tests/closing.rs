@@ -3,6 +3,8 @@
 use domain::life::WayBack;
 use domain::names::Digest;
 
+use jiff::SignedDuration;
+
 use super::*;
 
 #[tokio::test]
@@ -310,7 +312,7 @@ async fn what_had_ended_before_something_went_wrong_is_carried_to_that_end_and_n
 }
 
 #[tokio::test]
-async fn what_ended_with_something_in_flight_is_for_an_operator_all_the_same() {
+async fn what_ended_with_something_in_flight_is_carried_to_its_end_when_that_is_over() {
     let gate = Gate::new().await;
     gate.changed(&deployment(1)).await;
     gate.record(&deployment(1), [tested("forward"), Event::Ended(Ending::Deployed)])
@@ -318,9 +320,108 @@ async fn what_ended_with_something_in_flight_is_for_an_operator_all_the_same() {
     gate.begins(&deployment(1)).await;
     assert_eq!(
         gate.call_operator(&deployment(1), "Bug.Unexpected").await.unwrap(),
-        Output::OperatorNeeded
+        Output::Deployed
     );
+    let environment = gate.environment().await;
+    assert!(environment.quarantine.is_none() && environment.holder.is_some());
+    assert!(
+        environment.overdue(Timestamp::now()).is_some(),
+        "the sweep looks at its next turn"
+    );
+
+    gate.stands(&deployment(1), "SUCCEEDED");
+    assert_eq!(gate.tidy(&deployment(1)).await.unwrap(), Output::InFlight);
+    let change = change(&deployment(1), 1);
+    gate.change_environment(|state| state.finish(&deployment(1).id, &change.stack, &change.change_set))
+        .await;
+    assert_eq!(gate.tidy(&deployment(1)).await.unwrap(), Output::Deployed);
+    let environment = gate.environment().await;
+    assert_eq!(environment.stable.unwrap().deployment, deployment(1).id);
+    assert_eq!(environment.holder, None);
+}
+
+#[tokio::test]
+async fn what_ended_and_never_gets_there_is_closed_and_raises_an_alarm() {
+    // Something in flight that nobody sees the end of.
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward"), Event::Ended(Ending::Deployed)])
+        .await;
+    gate.begins(&deployment(1)).await;
+    gate.stands(&deployment(1), "SUCCEEDED");
+    gate.aws.state().stopped_at = Some(Timestamp::now() - SignedDuration::from_mins(61));
+    let error = gate.tidy(&deployment(1)).await.unwrap_err();
+    assert!(error.to_string().starts_with("Stuck.StackUnknown"), "{error}");
     assert!(gate.environment().await.quarantine.is_some());
+
+    // A lock that cannot be given back.
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward"), Event::Ended(Ending::Deployed)])
+        .await;
+    gate.aws.fates("PutItem", [Fate::Refused("AccessDeniedException")]);
+    let error = gate.call_operator(&deployment(1), "Bug.Unexpected").await.unwrap_err();
+    assert!(error.to_string().starts_with("Rejected.AccessDenied"), "{error}");
+    assert!(
+        gate.environment().await.quarantine.is_some(),
+        "so that a person can open it"
+    );
+    // What may pass is tried again, and closes nothing.
+    let gate = Gate::new().await;
+    gate.changed(&deployment(1)).await;
+    gate.record(&deployment(1), [tested("forward"), Event::Ended(Ending::Deployed)])
+        .await;
+    gate.aws.fates("PutItem", [Fate::Refused("ThrottlingException")]);
+    gate.call_operator(&deployment(1), "Bug.Unexpected").await.unwrap_err();
+    assert!(gate.environment().await.quarantine.is_none());
+    assert_eq!(
+        gate.call_operator(&deployment(1), "Bug.Unexpected").await.unwrap(),
+        Output::Deployed
+    );
+}
+
+#[tokio::test]
+async fn what_one_before_left_that_stayed_is_named_as_well() {
+    let gate = Gate::new().await;
+    let stable = sample::stable(&deployment(9));
+    gate.change_environment(|state| state.stable = Some(stable.clone()))
+        .await;
+    // It has a stack of its own, and stays.
+    let event = |told: Value| serde_json::from_value::<Event>(told).unwrap();
+    let planned = |leg: &str, waves: Value| {
+        event(json!({ "event": "planned", "leg": leg, "release": stable.release, "waves": waves }))
+    };
+    gate.changed(&deployment(1)).await;
+    let new = |what: &str| event(json!({ "event": what, "leg": "forward", "stack": "jobs", "change_set": "set" }));
+    let made = [
+        planned("forward", json!([["shop-dev"], ["jobs"]])),
+        new("executing"),
+        new("updated"),
+    ];
+    gate.record(&deployment(1), made).await;
+    gate.change_environment(|state| {
+        let left = domain::environment_state::Left::Unstable;
+        state.release(&deployment(1).id, left, Timestamp::now()).unwrap();
+    })
+    .await;
+    // The next one does not come as far.
+    gate.changed(&deployment(2)).await;
+    gate.assess(&deployment(2), "forward", "Failed.SmokeTests")
+        .await
+        .unwrap();
+    gate.record(&deployment(2), [planned("back", json!([["shop-dev"]])), tested("back")])
+        .await;
+    assert_eq!(gate.close(&deployment(2), "none").await.unwrap(), Output::FailedClean);
+    let Some(Ending::FailedClean {
+        way_back: WayBack::WentBack { left, .. },
+        ..
+    }) = gate.status(&deployment(2)).await.ending
+    else {
+        panic!("it did not go back");
+    };
+    assert_eq!(left, ["jobs".parse().unwrap()].into());
+    let unaccepted = gate.environment().await.unaccepted.deployments;
+    assert_eq!(unaccepted, [deployment(1).id, deployment(2).id]);
 }
 
 #[tokio::test]

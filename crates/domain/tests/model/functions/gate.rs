@@ -211,7 +211,8 @@ impl Pipeline {
             }
             Some(Ending::OperatorNeeded { .. }) => {}
             Some(ending) if !is_at_work => return self.end(w, d, &ending, pen).map(drop),
-            Some(_) => {}
+            // Whoever sees its end has it carried on.
+            Some(_) => return Ok(()),
         }
         pen.write()?;
         let environment = w.environment_mut(d);
