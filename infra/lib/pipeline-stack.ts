@@ -124,7 +124,7 @@ export class PipelineStack extends Stack {
       timeout: Duration.minutes(14),
       environment: { LOCKGATE_LEDGER, LOCKGATE_ARTIFACTS, LOCKGATE_EXTERNAL_ID: pipeline.external_id },
     });
-    ledger.grantWrite(deploy, 'deployment', 'environment', 'parked');
+    ledger.grantWrite(deploy, 'deployment', 'environment', 'parked', 'stack');
     ledger.grantTakeAway(deploy, 'parked');
     store.grantRead(deploy);
     DeploymentMachine.grantAnswer(deploy);

@@ -251,7 +251,7 @@ test('each function writes the kinds of items that are its own, and takes away o
     webhook: ['delivery#*', 'pin#*'],
     gate: ['deployment#*', 'environment#*', 'parked#*', 'report#*'],
     build: ['build#*', 'deployment#*', 'parked#*'],
-    deploy: ['deployment#*', 'environment#*', 'parked#*'],
+    deploy: ['deployment#*', 'environment#*', 'parked#*', 'stack#*'],
     'smoke-test': ['deployment#*'],
     approval: ['approval#*', 'deployment#*', 'parked#*'],
     report: [],

@@ -159,7 +159,10 @@ where
         | "ExecutionDoesNotExist"
         | "TaskDoesNotExist" => Kind::NotFound,
         "TokenAlreadyExistsException" => Kind::AlreadyAsked,
-        "RequestTimeout" | "RequestTimeoutException" => Kind::Unavailable,
+        // S3 may say so in an answer that begins as a success (Amazon S3 API reference, `CopyObject`).
+        "RequestTimeout" | "RequestTimeoutException" | "InternalError" | "InternalFailure" | "ServiceUnavailable" => {
+            Kind::Unavailable
+        }
         "ConditionalCheckFailedException"
         | "TransactionCanceledException"
         | "TransactionConflictException"

@@ -21,6 +21,7 @@ pub mod parameters;
 mod parking;
 mod pins;
 pub mod remembered;
+pub mod stack_claims;
 pub mod stacks;
 pub mod tasks;
 

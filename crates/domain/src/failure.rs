@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::harmless::harmless;
+
 /// What a failure's class asks for; the later, the more it asks of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
@@ -262,14 +264,12 @@ impl Failure {
     /// The most characters a cause keeps: 200 stacks of a wave have to fit into one Step Functions payload of 256 KiB.
     pub const CAUSE_LIMIT: usize = 600;
 
-    /// A failure with its cause cut to the limit.
+    /// A failure with its cause made harmless and cut to the limit: much of it is in others' words, and goes into mails.
     pub fn new(name: Name, cause: impl AsRef<str>) -> Self {
-        let cause = cause.as_ref();
-        let mut kept: String = cause.chars().take(Self::CAUSE_LIMIT).collect();
-        if kept.len() < cause.len() {
-            kept.push('…');
+        Self {
+            name,
+            cause: harmless(cause.as_ref(), Self::CAUSE_LIMIT),
         }
-        Self { name, cause: kept }
     }
 }
 
@@ -368,8 +368,10 @@ mod tests {
     }
 
     #[test]
-    fn a_long_cause_is_cut_between_characters() {
+    fn a_cause_is_one_line_that_is_cut_between_characters() {
         let failure = Failure::new(Name::Throttled, "ü".repeat(5_000));
-        assert_eq!(failure.cause.chars().count(), Failure::CAUSE_LIMIT + 1);
+        assert_eq!(failure.cause.chars().count(), Failure::CAUSE_LIMIT);
+        let told = Failure::new(Name::BuildFailed, "false\n\nWhat to do: click\u{1b}[31m here");
+        assert_eq!(told.cause, "false What to do: click [31m here");
     }
 }

@@ -53,6 +53,11 @@ pub fn start_logging() {
         // Lambda writes the time beside each line.
         .without_time()
         .init();
+    // One line of JSON as well, and none of the text that was being worked on: the usual hook prints several, with it.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
 }
 
 /// A setting from the function's environment.

@@ -59,6 +59,9 @@ pub(crate) async fn create_change_set(
         target: context.target(&deployment.id, &change),
         left_over: None,
     };
+    if let Err(error) = comparison.claim().await {
+        return Err(comparison.give_up(error).await?);
+    }
     if let Err(error) = comparison.discard_left_over().await {
         return Err(comparison.give_up(error).await?);
     }
@@ -422,6 +425,25 @@ impl Comparison<'_> {
             Ok(_) => Ok(Step::InTheMaking),
             Err(error) => what_it_means(error),
         }
+    }
+
+    /// Whether the stack is this environment's, or nobody's yet.
+    async fn claim(&self) -> Result<(), Error> {
+        let (deployment, stack) = (self.deployment, &self.change.stack);
+        let owner = self
+            .context
+            .ledger
+            .claim_stack(deployment, stack, Timestamp::now())
+            .await?;
+        if (&owner.application, &owner.environment) == (&deployment.application, &deployment.environment.name) {
+            return Ok(());
+        }
+        let whose = format!(
+            "it belongs to {} of {}, which has deployed it since {}; rename the stack in one of them, or see \"A stack \
+             belongs to another environment\" in the runbook",
+            owner.environment, owner.application, owner.since
+        );
+        Err(Error::new(Name::StackBlocked, whose))
     }
 
     /// Whether the account's bootstrap is new enough for the stack.

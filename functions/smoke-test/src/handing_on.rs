@@ -144,3 +144,37 @@ async fn more_outputs_than_codebuild_hands_over_fail_by_the_integration_tests_na
     // The smoke tests themselves passed.
     assert_eq!(site.told().await, "smoke_tested");
 }
+
+/// Smoke tests that ask an output of this stack.
+fn asking(stack: &str) -> String {
+    format!("within = \"1 minute\"\n[[http]]\nname = \"it answers\"\nurl = \"${{{stack}.New}}\"\n")
+}
+
+#[tokio::test]
+async fn f32_an_output_that_is_described_late_is_waited_for() {
+    let tests = asking("shop-dev");
+    let files: &[(&str, &[u8])] = &[(SMOKE_TESTS, tests.as_bytes()), ("manifest.json", b"{}")];
+    let site = Site::new(false, files, Leg::Forward).await;
+    // The address may not be asked: what matters is that it was read.
+    let later = STACK
+        .replace("<OutputKey>Url<", "<OutputKey>New<")
+        .replace("https://shop.example", "http://127.0.0.1:9/");
+    site.aws.says("DescribeStacks", [(200, STACK.to_owned()), (200, later)]);
+    let answer = json!(site.ask(Leg::Forward).await.unwrap());
+    let cause = answer["cause"].as_str().unwrap();
+    assert!(cause.contains("127.0.0.1"), "{cause}");
+    assert_eq!(site.aws.count("DescribeStacks"), 2);
+}
+
+#[tokio::test]
+async fn another_environments_stack_is_not_asked() {
+    let tests = asking("shop-test").replace("1 minute", "0 seconds");
+    let files: &[(&str, &[u8])] = &[(SMOKE_TESTS, tests.as_bytes()), ("manifest.json", b"{}")];
+    let site = Site::new(false, files, Leg::Forward).await;
+    let answer = json!(site.ask(Leg::Forward).await.unwrap());
+    assert_eq!(
+        (&answer["outcome"], site.aws.count("DescribeStacks")),
+        (&json!("failed"), 0)
+    );
+    assert!(answer["cause"].as_str().unwrap().contains("shop-test"), "{answer}");
+}

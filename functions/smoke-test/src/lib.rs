@@ -7,6 +7,7 @@ pub mod http;
 pub mod rounds;
 pub mod target;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws::artifacts::{ArtifactError, Artifacts};
@@ -16,7 +17,7 @@ use domain::deployment::{Deployment, Leg};
 use domain::failure::{Failure, Name};
 use domain::harmless::harmless;
 use domain::life::Event;
-use domain::names::{Digest, EnvironmentName};
+use domain::names::{Digest, EnvironmentName, StackName};
 use domain::release::{INTEGRATION_TESTS, Index, SMOKE_TESTS};
 use domain::smoke_test::{
     Allowed, Ask, Check, CheckResult, Invalid, LONGEST_ANSWER, Mismatch, Outputs, Report, SmokeTests, TooManyOutputs,
@@ -24,6 +25,7 @@ use domain::smoke_test::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use self::http::{Asker, Caps, system_lookup};
 use self::rounds::{Attempt, Pace};
@@ -150,7 +152,7 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     let target = target(context, &deployment);
     let index = context.artifacts.read_index(&release).await?;
     let report = match smoke_tests(&context.artifacts, &index).await? {
-        Some(tests) => ask(context, &deployment.environment.name, target.clone(), &tests).await?,
+        Some(tests) => ask(context, &deployment, target.clone(), &tests).await?,
         None => Report::new(Vec::new()),
     };
     for check in &report.checks {
@@ -227,35 +229,45 @@ async fn handed_on(
     Ok(target.outputs(stacks.into_keys()).await?)
 }
 
-async fn ask(
-    context: &Context,
-    environment: &EnvironmentName,
-    target: Target,
-    tests: &SmokeTests,
-) -> Result<Report, Error> {
-    let outputs = target.outputs(tests.stacks(environment)).await?;
+async fn ask(context: &Context, deployment: &Deployment, target: Target, tests: &SmokeTests) -> Result<Report, Error> {
+    let environment = &deployment.environment.name;
+    let head = context.ledger.head(&deployment.id).await?;
+    let own = head.map(|head| head.status.stacks).unwrap_or_default();
+    // Another environment may be in the same account, and answers for itself only.
+    let stacks: Vec<StackName> = tests
+        .stacks(environment)
+        .into_iter()
+        .filter(|stack| own.contains_key(stack))
+        .collect();
+    let outputs = target.outputs(stacks.clone()).await?;
     let questioner = Questioner {
         environment,
-        outputs,
+        stacks,
+        outputs: Mutex::new((1, Arc::new(outputs))),
         target,
         asker: &context.asker,
     };
-    Ok(rounds::run(tests, environment, context.pace, |check| questioner.attempt(check)).await)
+    let attempt = |check, round| questioner.attempt(check, round);
+    Ok(rounds::run(tests, environment, context.pace, attempt).await)
 }
 
 /// Asks one environment.
 struct Questioner<'q> {
     environment: &'q EnvironmentName,
-    outputs: Outputs,
+    /// The deployment's own that the checks name.
+    stacks: Vec<StackName>,
+    /// Their outputs, and the round for which they were read.
+    outputs: Mutex<(u32, Arc<Outputs>)>,
     target: Target,
     asker: &'q Asker,
 }
 
 impl Questioner<'_> {
     /// Asks once, and compares the answer.
-    async fn attempt(&self, check: &Check) -> Attempt {
+    async fn attempt(&self, check: &Check, round: u32) -> Attempt {
         let started = Instant::now();
-        let (mismatches, took) = match self.mismatches(check).await {
+        let outputs = self.outputs(round).await;
+        let (mismatches, took) = match self.mismatches(check, &outputs).await {
             Ok(answer) => answer,
             Err(NoAnswer { reason, may_pass }) => {
                 return Attempt {
@@ -272,12 +284,25 @@ impl Questioner<'_> {
         }
     }
 
-    async fn mismatches(&self, check: &Check) -> Result<(Vec<Mismatch>, Duration), NoAnswer> {
+    /// The outputs as they are described in this round: CloudFormation may go on describing a stack for a while as it was
+    /// before its update.
+    async fn outputs(&self, round: u32) -> Arc<Outputs> {
+        let mut known = self.outputs.lock().await;
+        if known.0 < round {
+            match self.target.outputs(self.stacks.clone()).await {
+                Ok(outputs) => *known = (round, Arc::new(outputs)),
+                Err(error) => tracing::warn!(error.cause = %error, "the outputs are those of the round before"),
+            }
+        }
+        known.1.clone()
+    }
+
+    async fn mismatches(&self, check: &Check, outputs: &Outputs) -> Result<(Vec<Mismatch>, Duration), NoAnswer> {
         match &check.ask {
             Ask::Http(http) => {
                 let request = http
-                    .resolve(self.environment, &self.outputs)
-                    .map_err(|why| NoAnswer::for_good(&why))?;
+                    .resolve(self.environment, outputs)
+                    .map_err(|why| NoAnswer::unresolved(&why))?;
                 let reply = self.asker.ask(&request).await.map_err(|error| NoAnswer {
                     may_pass: error.may_pass(),
                     reason: error.to_string(),
@@ -286,8 +311,8 @@ impl Questioner<'_> {
             }
             Ask::Lambda(lambda) => {
                 let request = lambda
-                    .resolve(self.environment, &self.outputs)
-                    .map_err(|why| NoAnswer::for_good(&why))?;
+                    .resolve(self.environment, outputs)
+                    .map_err(|why| NoAnswer::unresolved(&why))?;
                 let reply = self
                     .target
                     .invoke(&request, LONGEST_ANSWER)
@@ -306,11 +331,11 @@ struct NoAnswer {
 }
 
 impl NoAnswer {
-    /// The stacks stay as they are while they are tested: what they do not say now they will not say.
-    fn for_good(why: &Unresolved) -> Self {
+    /// What the stacks do not say now they may say in a moment, see [`Questioner::outputs`].
+    fn unresolved(why: &Unresolved) -> Self {
         Self {
             reason: why.to_string(),
-            may_pass: false,
+            may_pass: true,
         }
     }
 }

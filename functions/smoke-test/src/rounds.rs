@@ -41,13 +41,13 @@ pub struct Attempt {
 
 /// Tries every check, and those that fail again, round after round, until the tests' time is over.
 ///
-/// Rounds and not each check by itself: with one time for all, a few checks that keep failing would hold every place
+/// Whoever tries is told the round. Rounds and not each check by itself: with one time for all, a few checks that keep failing would hold every place
 /// until it is over.
 pub async fn run<'t, Answer>(
     tests: &'t SmokeTests,
     environment: &EnvironmentName,
     pace: Pace,
-    attempt: impl Fn(&'t Check) -> Answer,
+    attempt: impl Fn(&'t Check, u32) -> Answer,
 ) -> Report
 where
     Answer: Future<Output = Attempt>,
@@ -58,7 +58,7 @@ where
     let mut pause = pace.first_pause;
     for round in 1.. {
         let answers = std::mem::take(&mut open).into_iter().map(|index| {
-            let answer = attempt(&tests.checks[index]);
+            let answer = attempt(&tests.checks[index], round);
             async move { (index, answer.await) }
         });
         let answers: Vec<(usize, Attempt)> = futures::stream::iter(answers)
@@ -125,7 +125,7 @@ mod tests {
     async fn only_what_fails_and_may_pass_is_tried_again() {
         let tests = tests_named(&["flapping", "fine", "denied"]);
         let asked = Mutex::new(BTreeMap::new());
-        let report = run(&tests, &"dev".parse().unwrap(), FAST, |check| {
+        let report = run(&tests, &"dev".parse().unwrap(), FAST, |check, _| {
             let times = *asked
                 .lock()
                 .unwrap()
@@ -159,7 +159,7 @@ mod tests {
             within: Duration::ZERO,
             ..tests_named(&["a", "b"])
         };
-        let report = run(&tests, &"dev".parse().unwrap(), FAST, |_| async { failed(true) }).await;
+        let report = run(&tests, &"dev".parse().unwrap(), FAST, |_, _| async { failed(true) }).await;
         assert_eq!(
             report.checks.iter().map(|check| check.attempts).collect::<Vec<_>>(),
             [1, 1]
@@ -171,7 +171,7 @@ mod tests {
         let names: Vec<String> = (0..100).map(|n| n.to_string()).collect();
         let tests = tests_named(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let report = run(&tests, &"dev".parse().unwrap(), FAST, |_| async {
+        let report = run(&tests, &"dev".parse().unwrap(), FAST, |_, _| async {
             most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             under_way.fetch_sub(1, Ordering::SeqCst);

@@ -8,7 +8,7 @@ export interface ReleaseLedgerProps {
 }
 
 /** A kind of item: what its partition key begins with, see docs/ARCHITECTURE.md. */
-export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environment' | 'parked' | 'pin' | 'report';
+export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environment' | 'parked' | 'pin' | 'report' | 'stack';
 
 /** What is only waiting: a task that is to be answered, a report that is to be given. The record itself stays. */
 export type WaitingKind = Extract<Kind, 'parked' | 'report'>;
@@ -46,7 +46,7 @@ export class ReleaseLedger extends Construct {
 
   /**
    * Read all of it, and write items of these kinds; transactions need no right of their own. Whoever breaks into one
-   * function can forge what that function writes, and nothing else. Nothing may be deleted, see grantTakeAway.
+   * function can forge what that function writes in the ledger, and nothing else there. Nothing may be deleted, see grantTakeAway.
    */
   grantWrite(grantee: iam.IGrantable, ...kinds: Kind[]): void {
     this.grantRead(grantee);

@@ -32,6 +32,7 @@ async fn a_refusal_is_classified_by_whether_the_call_could_have_acted() {
             Name::Throttled,
         ),
         (Fate::Faulted, Kind::Unavailable, Name::Unavailable),
+        (Fate::Refused("InternalError"), Kind::Unavailable, Name::Unavailable),
         (
             Fate::Refused("ServiceUnavailable"),
             Kind::Unavailable,
@@ -204,4 +205,19 @@ async fn what_sts_says_of_a_role_is_what_a_call_with_that_role_ends_with() {
         acting.caller().await.unwrap();
         assert_eq!(aws.count("AssumeRole"), 2);
     }
+}
+
+#[tokio::test]
+async fn a_fault_that_s3_tells_within_a_success_is_a_fault() {
+    let aws = FakeAws::default();
+    let error = "<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>";
+    aws.says("CopyObject", [(200, error.to_owned())]);
+    let s3 = Aws::with(aws.config().await).s3();
+    let copied = s3.copy_object().bucket("b").key("k").copy_source("a/k").send().await;
+    let error = aws::error::during("s3:PutObject")(copied.unwrap_err());
+    assert_eq!(
+        (error.kind, error.name()),
+        (Kind::Unavailable, Name::Unavailable),
+        "{error}"
+    );
 }

@@ -241,6 +241,9 @@ impl Packing {
     }
 }
 
+/// The longest buildspec that CodeBuild takes inline ("Max buildspec length is 25600", aws/aws-cdk#30326).
+const BUILDSPEC_LIMIT: usize = 25_600;
+
 /// What is wrong with a companion that is read later: better found by who writes it than by who deploys it.
 fn problems(name: &str, text: &str) -> Vec<String> {
     match name {
@@ -251,6 +254,10 @@ fn problems(name: &str, text: &str) -> Vec<String> {
         ACCEPTANCE => checklist::read(text).err().iter().map(ToString::to_string).collect(),
         // Without a word of its own, CodeBuild would run the buildspec of the build.
         INTEGRATION_TESTS if text.trim().is_empty() => vec!["it is empty; write what to run, or remove it".to_owned()],
+        INTEGRATION_TESTS if text.chars().count() > BUILDSPEC_LIMIT => vec![format!(
+            "it has {} characters, and CodeBuild takes {BUILDSPEC_LIMIT}; call a script of the repository",
+            text.chars().count()
+        )],
         // What a buildspec says is CodeBuild's to read.
         _ => Vec::new(),
     }

@@ -536,11 +536,36 @@ fn check_shared_stacks(findings: &mut Findings<'_>, drafts: &[ApplicationDraft<'
     }
 }
 
-/// Whether a stack may match both patterns, as far as can be told without knowing the stacks.
+/// Whether a stack may match both patterns, as far as can be told without knowing the stacks: where there is doubt, it may.
 fn overlap(a: &str, b: &str) -> bool {
     let matches = |pattern: &str, name: &str| Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name));
-    a == b || (is_plain(a) && matches(b, a)) || (is_plain(b) && matches(a, b))
+    match (is_plain(a), is_plain(b)) {
+        (true, true) => a == b,
+        (true, false) => matches(b, a) || b.contains('/'),
+        (false, true) => matches(a, b) || a.contains('/'),
+        // A path and a name are told of one stack.
+        (false, false) if a.contains('/') != b.contains('/') => true,
+        (false, false) => {
+            let (begins_a, begins_b) = (beginning(a), beginning(b));
+            let (ends_a, ends_b) = (end(a), end(b));
+            (begins_a.starts_with(begins_b) || begins_b.starts_with(begins_a))
+                && (ends_a.ends_with(ends_b) || ends_b.ends_with(ends_a))
+        }
+    }
 }
+
+/// What everything that a pattern matches begins with.
+fn beginning(pattern: &str) -> &str {
+    pattern.split(WILDCARDS).next().unwrap_or_default()
+}
+
+/// What everything that a pattern matches ends with.
+fn end(pattern: &str) -> &str {
+    pattern.rsplit(WILDCARDS).next().unwrap_or_default()
+}
+
+/// What makes a name a pattern.
+const WILDCARDS: [char; 4] = ['*', '?', '[', ']'];
 
 /// Whether a pattern is just a name.
 fn is_plain(pattern: &str) -> bool {

@@ -306,7 +306,29 @@ fn environments_in_one_place_are_told_apart_by_their_stacks() {
     assert_snapshot!(problems(&text("", "")), @r#"lockgate.toml:13:11: application."a/b".environment.test.account: dev is in the same account and region: give both of them `stacks`"#);
     assert_snapshot!(problems(&text("stacks = [\"dev-*\"]", "")), @r#"lockgate.toml:13:11: application."a/b".environment.test.account: dev is in the same account and region: give both of them `stacks`"#);
     assert_snapshot!(problems(&text("stacks = [\"shop-*\"]", "stacks = [\"shop-test\"]")), @r#"lockgate.toml:15:11: application."a/b".environment.test.stacks: dev is in the same account and region: "shop-test" may name a stack of dev"#);
-    assert!(Configuration::read(&text("stacks = [\"dev-*\"]", "stacks = [\"test-*\"]")).is_ok());
+    for (dev, test) in [
+        ("dev-*", "test-*"),
+        ("*-dev", "*-test"),
+        ("shop-dev-*", "shop-test-*"),
+        ("Dev/*", "Test/*"),
+        ("shop-dev", "shop-test"),
+        ("shop-d?v-*", "shop-test-*"),
+    ] {
+        let told = Configuration::read(&text(&format!("stacks = [{dev:?}]"), &format!("stacks = [{test:?}]")));
+        assert!(told.is_ok(), "{dev} {test}");
+    }
+    for (dev, test) in [
+        ("shop-*", "shop-test-*"),
+        ("*", "test-*"),
+        ("*-web", "test-*"),
+        ("shop-[dt]*", "shop-test-*"),
+        ("Dev/*", "test-*"),
+        ("Dev/*", "shop-test"),
+    ] {
+        let told = Configuration::read(&text(&format!("stacks = [{dev:?}]"), &format!("stacks = [{test:?}]")));
+        let told = told.unwrap_err().report("lockgate.toml");
+        assert!(told.contains("may name a stack of dev"), "{dev} {test}: {told}");
+    }
     assert!(Configuration::read(&text("", "region = \"us-east-1\"")).is_ok());
 }
 

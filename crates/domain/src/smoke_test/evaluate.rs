@@ -188,8 +188,11 @@ pub fn evaluate(expect: &HttpExpectation, reply: &HttpReply) -> Vec<Mismatch> {
 /// Everything in which a Lambda function's answer is not as it should be; nothing means that the check passes.
 pub fn evaluate_lambda(expect: &LambdaExpectation, reply: &LambdaReply) -> Vec<Mismatch> {
     let mut mismatches = Vec::new();
+    let is_too_long = reply.payload.len() > super::LONGEST_REPLY;
     if let Some(error) = &reply.error {
-        let described: Option<Value> = serde_json::from_slice(&reply.payload).ok();
+        let described: Option<Value> = (!is_too_long)
+            .then(|| serde_json::from_slice(&reply.payload).ok())
+            .flatten();
         let message = described
             .as_ref()
             .and_then(|value| value.get("errorMessage"))
@@ -197,7 +200,7 @@ pub fn evaluate_lambda(expect: &LambdaExpectation, reply: &LambdaReply) -> Vec<M
         mismatches.push(Mismatch::FunctionError {
             message: message.unwrap_or(error).to_owned(),
         });
-    } else if reply.payload.len() > super::LONGEST_REPLY {
+    } else if is_too_long {
         mismatches.push(Mismatch::TooLong {
             read: super::LONGEST_REPLY,
         });

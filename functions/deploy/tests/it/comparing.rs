@@ -481,6 +481,36 @@ async fn what_was_begun_for_a_task_that_is_gone_ends_by_its_own_events() {
 }
 
 #[tokio::test]
+async fn a_stack_of_another_application_is_left_alone() {
+    let shop = shop_with(&[says::stack("UPDATE_COMPLETE")], vec![]).await;
+    let mut other = shop.deployment.clone();
+    other.application = "acme/billing".parse().unwrap();
+    let stack = "shop-dev".parse().unwrap();
+    let ledger = &shop.context.ledger;
+    let owner = ledger.claim_stack(&other, &stack, Timestamp::now()).await.unwrap();
+    assert_eq!(owner.application, other.application);
+    let error = shop.create_change_set().await.unwrap_err();
+    assert_eq!(error.name(), Name::StackBlocked);
+    assert!(
+        error.to_string().contains("it belongs to dev of acme/billing"),
+        "{error}"
+    );
+    assert!(shop.aws.calls("CreateChangeSet").is_empty() && shop.parked().await.is_empty());
+
+    // One's own is claimed once, and stays.
+    let shop = shop_with(&[says::no_stack()], vec![]).await;
+    let (ledger, now) = (&shop.context.ledger, Timestamp::now());
+    let first = ledger.claim_stack(&shop.deployment, &stack, now).await.unwrap();
+    let later = now + SignedDuration::from_hours(1);
+    assert_eq!(
+        ledger.claim_stack(&shop.deployment, &stack, later).await.unwrap(),
+        first
+    );
+    shop.create_change_set().await.unwrap();
+    assert!(!shop.aws.calls("CreateChangeSet").is_empty());
+}
+
+#[tokio::test]
 async fn nothing_is_deleted_or_continued_without_the_lock() {
     for status in ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"] {
         let shop = shop_with(&[says::stack(status)], vec![]).await;

@@ -160,7 +160,7 @@ async fn run(asker: &Asker, tests: &SmokeTests, url: &str) -> Report {
         longest_pause: Duration::from_millis(1),
         at_once: 8,
     };
-    rounds::run(tests, &"dev".parse().unwrap(), pace, |check| {
+    rounds::run(tests, &"dev".parse().unwrap(), pace, |check, _| {
         let request = request(check, url);
         async move {
             match asker.ask(&request).await {

@@ -266,6 +266,19 @@ fn what_could_not_be_tested_or_asked_after_a_deployment_fails_the_build_and_name
 }
 
 #[test]
+fn integration_tests_that_codebuild_does_not_take_fail_the_build() {
+    let tree = Tree::shop();
+    tree.write(
+        "lockgate.integration.yml",
+        &format!("version: 0.2\n# {}\n", "x".repeat(25_600)),
+    );
+    insta::assert_snapshot!(tree.refusal(), @"
+    /cdk.out cannot be made a release:
+      - lockgate.integration.yml: it has 25616 characters, and CodeBuild takes 25600; call a script of the repository
+    ");
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_not_taken_for_a_release_without_tests() {
     let tree = Tree::shop();
     symlink("ops/smoke.toml", tree.path("lockgate.smoke.toml")).unwrap();
