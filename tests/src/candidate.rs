@@ -56,6 +56,17 @@ impl Candidate {
         link.expect("they get mail")
     }
 
+    /// Waits until so many mails are noted, which each is after it was sent.
+    pub async fn mails_are_noted(&self, count: usize) {
+        self.laboratory
+            .eventually("all mails are noted", async || {
+                self.approval()
+                    .await
+                    .is_some_and(|approval| approval.mails.len() == count)
+            })
+            .await;
+    }
+
     /// Somebody opens their link.
     pub async fn opens(&self, mail: &str) -> Page {
         let link = self.link(mail).await;

@@ -36,13 +36,7 @@ fn f39_f40_links_that_machines_open_and_strangers_bend_count_nothing_and_an_answ
         let http = laboratory.emulator.http();
         let links = [link.clone(), candidate.link(LEAD).await];
         let record = format!("approval#{}", candidate.approval_id());
-        // A mail is noted after it was sent.
-        scenario
-            .eventually("both mails are noted", async || {
-                let approval = candidate.approval().await;
-                approval.is_some_and(|approval| approval.mails.len() == links.len())
-            })
-            .await;
+        candidate.mails_are_noted(links.len()).await;
         let before = (candidate.approval().await, laboratory.items(&record).await);
         let mut opening = tokio::task::JoinSet::new();
         for number in 0..100 {
