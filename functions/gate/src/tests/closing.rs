@@ -166,38 +166,49 @@ async fn a_deployment_that_went_back_ended_red_and_clean_for_its_first_reason() 
     assert_eq!(gate.environment().await.stable, Some(stable));
 }
 
+fn planned(leg: &str, waves: &Value) -> Event {
+    let release = Digest::of(b"a release");
+    serde_json::from_value(json!({ "event": "planned", "leg": leg, "release": release, "waves": waves })).unwrap()
+}
+
+/// A deployment changed its usual stack, and made another that the stable release does not have.
+async fn made_jobs(gate: &Gate, deployment: &Deployment) {
+    gate.changed(deployment).await;
+    let jobs = |what: &str| {
+        let told = json!({ "event": what, "leg": "forward", "stack": "jobs", "change_set": "set" });
+        serde_json::from_value::<Event>(told).unwrap()
+    };
+    let waves = json!([["shop-dev"], ["jobs"]]);
+    gate.record(
+        deployment,
+        [planned("forward", &waves), jobs("executing"), jobs("updated")],
+    )
+    .await;
+}
+
+/// Its smoke tests fail, it goes back, and says what it left.
+async fn goes_back(gate: &Gate, deployment: &Deployment) -> Vec<String> {
+    gate.assess(deployment, "forward", "Failed.SmokeTests").await.unwrap();
+    gate.record(deployment, [planned("back", &json!([["shop-dev"]])), tested("back")])
+        .await;
+    assert_eq!(gate.close(deployment, "none").await.unwrap(), Output::FailedClean);
+    match gate.status(deployment).await.ending {
+        Some(Ending::FailedClean {
+            way_back: WayBack::WentBack { left, .. },
+            ..
+        }) => left.iter().map(ToString::to_string).collect(),
+        other => panic!("it did not go back: {other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_stack_that_the_release_before_does_not_have_stays_and_that_is_remembered() {
     let gate = Gate::new().await;
     let stable = sample::stable(&deployment(9));
     gate.change_environment(|state| state.stable = Some(stable.clone()))
         .await;
-    gate.changed(&deployment(1)).await;
-    let event = |told: Value| serde_json::from_value::<Event>(told).unwrap();
-    let planned = |leg: &str, waves: Value| {
-        event(json!({ "event": "planned", "leg": leg, "release": stable.release, "waves": waves }))
-    };
-    let new = |what: &str| event(json!({ "event": what, "leg": "forward", "stack": "jobs", "change_set": "set" }));
-    let made = [
-        planned("forward", json!([["shop-dev"], ["jobs"]])),
-        new("executing"),
-        new("updated"),
-    ];
-    gate.record(&deployment(1), made).await;
-    gate.assess(&deployment(1), "forward", "Failed.SmokeTests")
-        .await
-        .unwrap();
-    gate.record(&deployment(1), [planned("back", json!([["shop-dev"]])), tested("back")])
-        .await;
-    assert_eq!(gate.close(&deployment(1), "none").await.unwrap(), Output::FailedClean);
-    let Some(Ending::FailedClean {
-        way_back: WayBack::WentBack { left, .. },
-        ..
-    }) = gate.status(&deployment(1)).await.ending
-    else {
-        panic!("it did not go back");
-    };
-    assert_eq!(left, ["jobs".parse().unwrap()].into());
+    made_jobs(&gate, &deployment(1)).await;
+    assert_eq!(goes_back(&gate, &deployment(1)).await, ["jobs"]);
     let environment = gate.environment().await;
     assert_eq!(
         (environment.stable, environment.unaccepted.deployments),
@@ -386,19 +397,7 @@ async fn what_one_before_left_that_stayed_is_named_as_well() {
     let stable = sample::stable(&deployment(9));
     gate.change_environment(|state| state.stable = Some(stable.clone()))
         .await;
-    // It has a stack of its own, and stays.
-    let event = |told: Value| serde_json::from_value::<Event>(told).unwrap();
-    let planned = |leg: &str, waves: Value| {
-        event(json!({ "event": "planned", "leg": leg, "release": stable.release, "waves": waves }))
-    };
-    gate.changed(&deployment(1)).await;
-    let new = |what: &str| event(json!({ "event": what, "leg": "forward", "stack": "jobs", "change_set": "set" }));
-    let made = [
-        planned("forward", json!([["shop-dev"], ["jobs"]])),
-        new("executing"),
-        new("updated"),
-    ];
-    gate.record(&deployment(1), made).await;
+    made_jobs(&gate, &deployment(1)).await;
     gate.change_environment(|state| {
         let left = domain::environment_state::Left::Unstable;
         state.release(&deployment(1).id, left, Timestamp::now()).unwrap();
@@ -406,20 +405,7 @@ async fn what_one_before_left_that_stayed_is_named_as_well() {
     .await;
     // The next one does not come as far.
     gate.changed(&deployment(2)).await;
-    gate.assess(&deployment(2), "forward", "Failed.SmokeTests")
-        .await
-        .unwrap();
-    gate.record(&deployment(2), [planned("back", json!([["shop-dev"]])), tested("back")])
-        .await;
-    assert_eq!(gate.close(&deployment(2), "none").await.unwrap(), Output::FailedClean);
-    let Some(Ending::FailedClean {
-        way_back: WayBack::WentBack { left, .. },
-        ..
-    }) = gate.status(&deployment(2)).await.ending
-    else {
-        panic!("it did not go back");
-    };
-    assert_eq!(left, ["jobs".parse().unwrap()].into());
+    assert_eq!(goes_back(&gate, &deployment(2)).await, ["jobs"]);
     let unaccepted = gate.environment().await.unaccepted.deployments;
     assert_eq!(unaccepted, [deployment(1).id, deployment(2).id]);
 }
