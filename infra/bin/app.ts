@@ -20,6 +20,7 @@ function main(): void {
     cli: path.resolve(context('cli', path.join(repository, 'target', 'lambda', 'lockgate-cli'))),
     architecture: architectures[architecture as keyof typeof architectures],
     definition: path.join(repository, 'statemachine', 'deployment.asl.json'),
+    rollback: path.join(repository, 'statemachine', 'rollback.asl.json'),
   });
 }
 

@@ -3,7 +3,7 @@ import { Construct } from 'constructs';
 import { Pipeline, Target } from './configuration';
 import { DeadLetters } from './constructs/dead-letters';
 import { explainWildcard } from './constructs/wildcard';
-import { artifactsBucket, bootstrap, BUS, DEAD_EVENTS, functionName, FunctionName, KEY_ALIAS, publisherRole, roleArn, testerRole } from './names';
+import { artifactsBucket, bootstrap, BUS, DEAD_EVENTS, functionName, FunctionName, KEY_ALIAS, observerRole, publisherRole, roleArn, testerRole } from './names';
 
 export interface EnvironmentStackProps extends StackProps {
   readonly pipeline: Pipeline;
@@ -31,19 +31,27 @@ const SETTLED = [
 export class EnvironmentStack extends Stack {
   constructor(scope: Construct, id: string, props: EnvironmentStackProps) {
     super(scope, id, props);
-    this.forwardStackEvents(props.pipeline);
+    const bus = this.busOf(props.pipeline);
+    this.forwardStackEvents(bus);
+    this.forwardAlarmEvents(bus);
     this.admitPublisher(props);
     this.admitTester(props);
+    this.admitObserver(props);
   }
 
-  private forwardStackEvents({ account, region, runbook }: Pipeline): void {
+  /** The pipeline's bus, and a queue for what does not get there. */
+  private busOf({ account, region, runbook }: Pipeline): targets.EventBus {
     const bus = this.formatArn({ account, region, service: 'events', resource: 'event-bus', resourceName: BUS });
     // Nobody is told by this alarm: the topic is in another account, and perhaps in another region.
     const undelivered = new DeadLetters(this, 'Undelivered', {
       queueName: DEAD_EVENTS.environment,
-      happened: 'EventBridge could not hand a stack event over to the deployment pipeline; it is kept for 14 days.',
+      happened: 'EventBridge could not hand a stack event or an alarm over to the deployment pipeline; it is kept for 14 days.',
       runbookAddress: runbook,
     });
+    return new targets.EventBus(events.EventBus.fromEventBusArn(this, 'Bus', bus), { deadLetterQueue: undelivered });
+  }
+
+  private forwardStackEvents(bus: targets.EventBus): void {
     new events.Rule(this, 'Settled', {
       description: 'A stack settled: tell the deployment pipeline',
       eventPattern: {
@@ -51,7 +59,20 @@ export class EnvironmentStack extends Stack {
         detailType: ['CloudFormation Stack Status Change'],
         detail: { 'status-details': { status: SETTLED } },
       },
-      targets: [new targets.EventBus(events.EventBus.fromEventBusArn(this, 'Bus', bus), { deadLetterQueue: undelivered })],
+      targets: [bus],
+    });
+  }
+
+  /** Of every alarm: which ones a release is watched by is the configuration's to say, and it changes without this stack. */
+  private forwardAlarmEvents(bus: targets.EventBus): void {
+    new events.Rule(this, 'Fired', {
+      description: 'An alarm fired: tell the deployment pipeline',
+      eventPattern: {
+        source: ['aws.cloudwatch'],
+        detailType: ['CloudWatch Alarm State Change'],
+        detail: { state: { value: ['ALARM'] } },
+      },
+      targets: [bus],
     });
   }
 
@@ -94,6 +115,21 @@ export class EnvironmentStack extends Stack {
       new iam.PolicyStatement({ effect: iam.Effect.DENY, actions: ['lambda:InvokeFunction'], resources: [functions('lockgate-*')] }),
     );
     explainWildcard(role, `Resource::${functions('lockgate-*')}`, 'It is what is refused.');
+  }
+
+  /** Looks at alarms and at metrics, which is what a bake is judged by. */
+  private admitObserver({ pipeline, target }: EnvironmentStackProps): void {
+    const role = this.role('Observer', observerRole(target), pipeline, 'rollback', 'Watches alarms');
+    // Not the ARNs of alarms: who may look at less than everything is shown no composite alarm, nor its history.
+    // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    allow(role, ['cloudwatch:DescribeAlarms', 'cloudwatch:DescribeAlarmHistory', 'cloudwatch:GetMetricData', 'tag:GetResources'], ['*'], {
+      StringEquals: { 'aws:RequestedRegion': target.region },
+    });
+    explainWildcard(role, 'Resource::*', 'Composite alarms ask for it, metrics and the search by tag have no resources in IAM; it is kept to the region.');
+
+    const alarms = this.formatArn({ service: 'cloudwatch', resource: 'alarm', resourceName: '*', arnFormat: ArnFormat.COLON_RESOURCE_NAME });
+    allow(role, ['cloudwatch:ListTagsForResource'], [alarms]);
+    explainWildcard(role, `Resource::${alarms}`, 'Which alarms a release is watched by is the configuration\'s to say, by name or by tag.');
   }
 
   /** The trusted role must exist before this stack does: IAM refuses a policy that names a role it cannot find. See README.md. */

@@ -4,7 +4,7 @@
  */
 import { Target } from './configuration';
 
-export const FUNCTIONS = ['webhook', 'gate', 'build', 'deploy', 'smoke-test', 'approval', 'report', 'sweep'] as const;
+export const FUNCTIONS = ['webhook', 'gate', 'build', 'deploy', 'smoke-test', 'approval', 'rollback', 'report', 'sweep'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 export const STACKS = { pipeline: 'lockgate-pipeline', environment: 'lockgate-environment' };
@@ -13,6 +13,7 @@ export const BUS = 'lockgate';
 export const DEAD_EVENTS = { pipeline: 'lockgate-events-dead-letters', environment: 'lockgate-environment-dead-letters' };
 export const KEY_ALIAS = 'alias/lockgate';
 export const STATE_MACHINE = 'lockgate-deployment';
+export const ROLLBACK_MACHINE = 'lockgate-rollback';
 
 export const functionName = (name: FunctionName) => `lockgate-${name}`;
 export const artifactsBucket = (account: string, region: string) => `lockgate-artifacts-${account}-${region}`;
@@ -22,6 +23,7 @@ export const publisherRole = ({ region }: Target) => `lockgate-publisher-${regio
 /** Those of every region. */
 export const PUBLISHER_ROLES = 'lockgate-publisher-*';
 export const testerRole = ({ region }: Target) => `lockgate-tester-${region}`;
+export const observerRole = ({ region }: Target) => `lockgate-observer-${region}`;
 
 /** https://github.com/aws/aws-cdk-cli/blob/main/packages/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml */
 export const bootstrap = {

@@ -1,6 +1,7 @@
 import { aws_iam as iam, aws_kms as kms, aws_lambda as lambda, aws_logs as logs, CfnOutput, Duration, RemovalPolicy, Stack, StackProps } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Configuration, targets } from './configuration';
+import { APPLICATIONS, grantReadApplications } from './constructs/application-parameters';
 import { Approvals } from './constructs/approvals';
 import { BuildProject } from './constructs/build-project';
 import { DeadLetters } from './constructs/dead-letters';
@@ -10,11 +11,12 @@ import { Notifications } from './constructs/notifications';
 import { PublicApi } from './constructs/public-api';
 import { ReleaseLedger } from './constructs/release-ledger';
 import { ReleaseStore } from './constructs/release-store';
+import { RollbackMachine } from './constructs/rollback-machine';
 import { FunctionDefaults, RustFunction } from './constructs/rust-function';
-import { StackEvents } from './constructs/stack-events';
 import { Sweep } from './constructs/sweep';
+import { TargetEvents } from './constructs/target-events';
 import { WebhookIntake } from './constructs/webhook-intake';
-import { bootstrap, DEAD_EVENTS, KEY_ALIAS, publisherRole, roleArn, testerRole } from './names';
+import { bootstrap, DEAD_EVENTS, KEY_ALIAS, observerRole, publisherRole, roleArn, testerRole } from './names';
 
 /** What is built before this app runs. */
 export interface Built {
@@ -24,8 +26,10 @@ export interface Built {
   readonly cli: string;
   /** What functions and command are built for. */
   readonly architecture: lambda.Architecture;
-  /** The state machine's file. */
+  /** The file of the state machine that deploys. */
   readonly definition: string;
+  /** The file of the one by which people ask for a rollback. */
+  readonly rollback: string;
 }
 
 export interface PipelineStackProps extends StackProps {
@@ -157,6 +161,35 @@ export class PipelineStack extends Stack {
       deployedTo.map((target) => [target.account, testerRole(target)]),
     );
 
+    const rollback = new RustFunction(this, 'Rollback', {
+      ...defaults,
+      name: 'rollback',
+      description: 'Watches the alarms of what was deployed, and takes it back',
+      memory: 256,
+      timeout: Duration.seconds(50),
+      environment: {
+        LOCKGATE_LEDGER,
+        LOCKGATE_ARTIFACTS,
+        LOCKGATE_STATE_MACHINE,
+        LOCKGATE_APPLICATIONS: APPLICATIONS,
+        LOCKGATE_EXTERNAL_ID: pipeline.external_id,
+        LOCKGATE_TOPIC: notifications.topic.topicArn,
+      },
+    });
+    ledger.grantWrite(rollback, 'deployment', 'parked', 'watch');
+    ledger.grantTakeAway(rollback, 'parked');
+    store.grantRead(rollback);
+    DeploymentMachine.grantAnswer(rollback);
+    // After the bake, going back is a deployment of its own.
+    DeploymentMachine.grantStart(rollback);
+    DeploymentMachine.grantDescribe(rollback);
+    grantReadApplications(rollback);
+    notifications.grantPublish(rollback);
+    this.grantAssume(
+      rollback,
+      deployedTo.map((target) => [target.account, observerRole(target)]),
+    );
+
     const report = new RustFunction(this, 'Report', {
       ...defaults,
       name: 'report',
@@ -176,22 +209,26 @@ export class PipelineStack extends Stack {
       deploy,
       smokeTest,
       approval,
+      rollback,
       report,
       logRetention,
       notifications,
       undelivered,
     });
+    const { machine: rollbacks } = new RollbackMachine(this, 'RollbackMachine', { definition: built.rollback, rollback, logRetention });
     const { url } = new WebhookIntake(this, 'Webhook', { defaults, configuration, ledger, api });
     if (deployedTo.length > 0) {
-      new StackEvents(this, 'StackEvents', { targets: deployedTo, deploy, undelivered });
+      // The id is from when there were stack events only. Under another one CloudFormation would make a second bus, and its name is taken.
+      new TargetEvents(this, 'StackEvents', { targets: deployedTo, deploy, rollback, undelivered });
     }
-    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, approval, report, undelivered });
+    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, approval, rollback, report, undelivered });
 
     new CfnOutput(this, 'WebhookUrl', { value: url, description: 'Payload URL of the GitHub webhook' });
     new CfnOutput(this, 'ApiUrl', { value: api.url, description: 'Where approval links and the command lockgate lead' });
     new CfnOutput(this, 'LedgerTable', { value: LOCKGATE_LEDGER });
     new CfnOutput(this, 'ArtifactsBucket', { value: LOCKGATE_ARTIFACTS });
     new CfnOutput(this, 'StateMachine', { value: machine.stateMachineArn });
+    new CfnOutput(this, 'RollbackMachineArn', { value: rollbacks.stateMachineArn }).overrideLogicalId('RollbackMachine');
     new CfnOutput(this, 'Topic', { value: notifications.topic.topicArn });
     new CfnOutput(this, 'ApproversTopic', { value: approvers.topicArn });
   }

@@ -50,6 +50,7 @@ test('approval may write to approvers and operators, look who is subscribed to t
     `lockgate-approval sns:Publish ${approvers}`,
     `lockgate-approval sns:Publish ${operators}`,
     `lockgate-report sns:Publish ${operators}`,
+    `lockgate-rollback sns:Publish ${operators}`,
   ].sort());
 });
 

@@ -8,6 +8,7 @@ const EXTERNAL_ID = 'lockgate-5f0c2b7e9a1d4c3e8b6f7a2d1e0c9b8a';
 for (const [name, by] of [
   ['lockgate-publisher-eu-west-1', 'lockgate-deploy'],
   ['lockgate-tester-eu-west-1', 'lockgate-smoke-test'],
+  ['lockgate-observer-eu-west-1', 'lockgate-rollback'],
 ] as const) {
   for (const template of [environment, smallestEnvironment]) {
     test(`${name} trusts ${by} of the tools account, and asks for the external id`, () => {
@@ -47,16 +48,36 @@ test('the tester looks at stacks and invokes functions, but not those of the pip
   );
 });
 
-test('settled stacks are told to the pipeline, by a role that may do only that', () => {
-  const { Properties: rule } = environment.one('AWS::Events::Rule');
-  const bus = 'arn:aws:events:eu-west-1:111111111111:event-bus/lockgate';
-  assert.equal(rule.EventBusName, undefined);
-  assert.deepEqual(rule.Targets.map((target: any) => target.Arn), [bus]);
-  const statuses: string[] = rule.EventPattern.detail['status-details'].status;
-  assert.deepEqual(statuses.filter((status) => status.endsWith('_IN_PROGRESS')), []);
+test('the observer looks at every alarm of its region, composite ones too, and at metrics, and changes nothing', () => {
+  const everything = ['cloudwatch:DescribeAlarmHistory', 'cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'tag:GetResources'];
+  for (const [template, account] of [[environment, '222222222222'], [smallestEnvironment, '111111111111']] as const) {
+    assert.deepEqual(
+      template.statements(template.role('lockgate-observer-eu-west-1')).map(({ Effect, Action, Resource, Condition }) => [Effect, Action, Resource, Condition]),
+      [
+        ['Allow', everything, ['*'], { StringEquals: { 'aws:RequestedRegion': 'eu-west-1' } }],
+        ['Allow', ['cloudwatch:ListTagsForResource'], [`arn:aws:cloudwatch:eu-west-1:${account}:alarm:*`], undefined],
+      ],
+    );
+  }
+});
 
-  const role = environment.all('AWS::IAM::Role').find((role) => rule.Targets[0].RoleArn === `<${environment.idOf(role)}.Arn>`)!;
-  assert.deepEqual(environment.statements(role).map(({ Action, Resource }) => [Action, Resource]), [[['events:PutEvents'], [bus]]]);
+test('settled stacks and alarms that fired are told to the pipeline, by roles that may do only that', () => {
+  const bus = 'arn:aws:events:eu-west-1:111111111111:event-bus/lockgate';
+  const rules = environment.all('AWS::Events::Rule').map(({ Properties: rule }) => rule);
+  for (const rule of rules) {
+    assert.equal(rule.EventBusName, undefined);
+    assert.deepEqual(rule.Targets.map((target: any) => target.Arn), [bus]);
+    const role = environment.all('AWS::IAM::Role').find((role) => rule.Targets[0].RoleArn === `<${environment.idOf(role)}.Arn>`)!;
+    assert.deepEqual(environment.statements(role).map(({ Action, Resource }) => [Action, Resource]), [[['events:PutEvents'], [bus]]]);
+  }
+
+  const patterns = Object.fromEntries(rules.map(({ EventPattern: { source, ...pattern } }) => [source.join(), pattern]));
+  const { 'aws.cloudformation': stacks, 'aws.cloudwatch': alarms, ...others } = patterns;
+  assert.deepEqual(others, {});
+  assert.deepEqual(stacks['detail-type'], ['CloudFormation Stack Status Change']);
+  const statuses: string[] = stacks.detail['status-details'].status;
+  assert.deepEqual(statuses.filter((status) => status.endsWith('_IN_PROGRESS')), []);
+  assert.deepEqual(alarms, { 'detail-type': ['CloudWatch Alarm State Change'], detail: { state: { value: ['ALARM'] } } });
 });
 
 test('with a key of the pipeline\'s own, the publisher may decrypt with it and with no other', () => {

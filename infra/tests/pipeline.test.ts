@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { Template } from 'aws-cdk-lib/assertions';
-import { FUNCTIONS, functionName } from '../lib/names';
+import { FUNCTIONS, functionName, STATE_MACHINE } from '../lib/names';
 import { PipelineStack } from '../lib/pipeline-stack';
 import { emptyApp, fixture, INFRA, standIn } from './stand-in';
 import { pipeline, Resource, smallestPipeline, statements, Statement } from './templates';
@@ -32,6 +32,17 @@ const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
     'ssm:GetParameter',
     'states:DescribeExecution',
   ],
+  rollback: [
+    ...LEDGER,
+    ...TAKE_AWAY,
+    ...ANSWER,
+    ...ASSUME,
+    ...READ_RELEASES,
+    'sns:Publish',
+    'ssm:GetParameter',
+    'states:DescribeExecution',
+    'states:StartExecution',
+  ],
   report: [...READ_LEDGER, ...TAKE_AWAY, 'sns:Publish'],
   sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:StartExecution'],
 };
@@ -52,6 +63,14 @@ const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
     'LOCKGATE_STATE_MACHINE',
     'LOCKGATE_TOPIC',
   ],
+  rollback: [
+    'LOCKGATE_APPLICATIONS',
+    'LOCKGATE_ARTIFACTS',
+    'LOCKGATE_EXTERNAL_ID',
+    'LOCKGATE_LEDGER',
+    'LOCKGATE_STATE_MACHINE',
+    'LOCKGATE_TOPIC',
+  ],
   report: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_TOPIC'],
   sweep: [
     'LOCKGATE_LEDGER',
@@ -61,6 +80,7 @@ const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
     'LOCKGATE_WAKE_DEPLOY',
     'LOCKGATE_WAKE_GATE',
     'LOCKGATE_WAKE_REPORT',
+    'LOCKGATE_WAKE_ROLLBACK',
   ],
 };
 
@@ -152,7 +172,7 @@ test('no action is a wildcard, and nothing is managed elsewhere', () => {
   }
 });
 
-test('only deploy may assume deploy and publisher roles, and exactly those of the configuration', () => {
+test('deploy, smoke-test and rollback may each assume their own roles in the target accounts, exactly those of the configuration, and nobody else may', () => {
   assert.deepEqual(resources('lockgate-deploy', 'sts:AssumeRole'), [
     'arn:aws:iam::222222222222:role/cdk-hnb659fds-deploy-role-222222222222-eu-west-1',
     'arn:aws:iam::222222222222:role/lockgate-publisher-eu-west-1',
@@ -166,8 +186,13 @@ test('only deploy may assume deploy and publisher roles, and exactly those of th
     'arn:aws:iam::333333333333:role/lockgate-tester-eu-west-1',
     'arn:aws:iam::444444444444:role/lockgate-tester-eu-central-1',
   ]);
+  assert.deepEqual(resources('lockgate-rollback', 'sts:AssumeRole'), [
+    'arn:aws:iam::222222222222:role/lockgate-observer-eu-west-1',
+    'arn:aws:iam::333333333333:role/lockgate-observer-eu-west-1',
+    'arn:aws:iam::444444444444:role/lockgate-observer-eu-central-1',
+  ]);
   const assuming = pipeline.all('AWS::IAM::Role').filter((role) => pipeline.actions(role).some((action) => action.startsWith('sts:')));
-  assert.deepEqual(assuming.map((role) => role.Properties.RoleName).sort(), ['lockgate-deploy', 'lockgate-smoke-test']);
+  assert.deepEqual(assuming.map((role) => role.Properties.RoleName).sort(), ['lockgate-deploy', 'lockgate-rollback', 'lockgate-smoke-test']);
 });
 
 test('no role in the tools account may touch CloudFormation or IAM there', () => {
@@ -219,8 +244,8 @@ test('the function build starts both kinds of builds, and is woken by both', () 
   assert.deepEqual(rule.Properties.EventPattern.detail['project-name'], ids.map((id) => `<${id}>`));
 });
 
-test('the state machine invokes exactly the six functions it calls, and logs no data', () => {
-  const { Properties: machine } = pipeline.one('AWS::StepFunctions::StateMachine');
+test('the state machine invokes exactly the seven functions it calls, and logs no data', () => {
+  const { Properties: machine } = pipeline.machine(STATE_MACHINE);
   assert.equal(machine.StateMachineName, 'lockgate-deployment');
   assert.equal(machine.LoggingConfiguration.Level, 'ERROR');
   assert.equal(machine.LoggingConfiguration.IncludeExecutionData, false);
@@ -229,15 +254,16 @@ test('the state machine invokes exactly the six functions it calls, and logs no 
   const invoked = pipeline.statements(role).filter((statement) => statement.Action.includes('lambda:InvokeFunction'));
   assert.deepEqual(
     invoked.flatMap((statement) => statement.Resource).sort(),
-    ['gate', 'build', 'deploy', 'smoke-test', 'approval', 'report'].map(live).sort(),
+    ['gate', 'build', 'deploy', 'smoke-test', 'approval', 'rollback', 'report'].map(live).sort(),
   );
 });
 
-test('the sweep wakes gate, build, deploy, approval and report; gate wakes approval; and nobody else wakes anybody', () => {
-  assert.deepEqual(resources('lockgate-sweep', 'lambda:InvokeFunction'), ['approval', 'build', 'deploy', 'gate', 'report'].map(live).sort());
+test('the sweep wakes gate, build, deploy, approval, rollback and report; gate wakes approval; and nobody else wakes anybody', () => {
+  assert.deepEqual(resources('lockgate-sweep', 'lambda:InvokeFunction'), ['approval', 'build', 'deploy', 'gate', 'report', 'rollback'].map(live).sort());
   assert.deepEqual(resources('lockgate-gate', 'lambda:InvokeFunction'), [live('approval')]);
   const setting = (name: string) => pipeline.fn(name).Properties.Environment.Variables.LOCKGATE_WAKE_APPROVAL;
   assert.deepEqual([setting('lockgate-gate'), setting('lockgate-sweep')], [live('approval'), live('approval')]);
+  assert.equal(pipeline.fn('lockgate-sweep').Properties.Environment.Variables.LOCKGATE_WAKE_ROLLBACK, live('rollback'));
 });
 
 test('each function writes the kinds of items that are its own, and takes away only what was waiting', () => {
@@ -254,10 +280,18 @@ test('each function writes the kinds of items that are its own, and takes away o
     deploy: ['deployment#*', 'environment#*', 'parked#*', 'stack#*'],
     'smoke-test': ['deployment#*'],
     approval: ['approval#*', 'deployment#*', 'parked#*'],
+    rollback: ['deployment#*', 'parked#*', 'watch#*'],
     report: [],
     sweep: ['delivery#*', 'deployment#*', 'environment#*'],
   };
-  const takenAway = { gate: ['parked#*'], build: ['parked#*'], deploy: ['parked#*'], approval: ['parked#*'], report: ['report#*'] };
+  const takenAway = {
+    gate: ['parked#*'],
+    build: ['parked#*'],
+    deploy: ['parked#*'],
+    approval: ['parked#*'],
+    rollback: ['parked#*'],
+    report: ['report#*'],
+  };
   for (const name of FUNCTIONS) {
     assert.deepEqual(kinds(name, 'dynamodb:PutItem'), written[name], name);
     assert.deepEqual(kinds(name, 'dynamodb:UpdateItem'), written[name], name);
@@ -346,6 +380,11 @@ test('the API, its stage and the webhook\'s route are those of version 0.1.0', (
   assert.equal(pipeline.idOf(pipeline.one('AWS::ApiGatewayV2::Stage')), 'WebhookStage2A7C3F54');
   const webhook = pipeline.all('AWS::ApiGatewayV2::Route').find((route) => route.Properties.RouteKey === 'POST /webhooks/github')!;
   assert.equal(pipeline.idOf(webhook), 'WebhookApiPOSTwebhooksgithub218D2C95');
+});
+
+// Its name is fixed: CloudFormation would fail to make another one before it deletes this one.
+test('the bus keeps the id that it always had', () => {
+  assert.equal(pipeline.idOf(pipeline.one('AWS::Events::EventBus')), 'StackEventsBus65A4BF16');
 });
 
 test('the outputs say where the API is, and what approval writes into its links is the same', () => {
@@ -447,12 +486,14 @@ test('every event becomes the input that its function knows', () => {
     pipeline.all('AWS::Events::Rule').map((rule) => [pipeline.inputs(rule).join(), rule.Properties]),
   );
   assert.deepEqual(Object.keys(rules).sort(), [
+    '{"do":"alarm","account":$.account,"region":$.region,"alarm":$.detail.alarmName}',
     '{"do":"sweep"}',
     '{"do":"tidy","execution":$.detail.executionArn}',
     '{"do":"wake","build":$.detail.build-id}',
     '{"do":"wake","stack":$.detail.stack-id}',
   ]);
   const targets = (input: string) => rules[input].Targets.map((target: any) => target.Arn);
+  assert.deepEqual(targets('{"do":"alarm","account":$.account,"region":$.region,"alarm":$.detail.alarmName}'), [live('rollback')]);
   assert.deepEqual(targets('{"do":"sweep"}'), [live('sweep')]);
   assert.deepEqual(targets('{"do":"tidy","execution":$.detail.executionArn}'), [live('gate')]);
   assert.deepEqual(targets('{"do":"wake","build":$.detail.build-id}'), [live('build')]);
@@ -467,9 +508,12 @@ test('the bus hears the target accounts, and no other', () => {
   assert.equal(policy.Statement.Action, 'events:PutEvents');
   // It has no say but that of the policy: without one, only the tools account itself may send.
   assert.deepEqual(Object.keys(policy).sort(), ['EventBusName', 'Statement', 'StatementId']);
-  const rule = pipeline.all('AWS::Events::Rule').find((rule) => rule.Properties.EventPattern?.source?.includes('aws.cloudformation'))!;
-  assert.equal(rule.Properties.EventPattern.account, undefined);
-  assert.equal(rule.Properties.EventBusName, `<${pipeline.idOf(pipeline.one('AWS::Events::EventBus'))}>`);
+  const bus = `<${pipeline.idOf(pipeline.one('AWS::Events::EventBus'))}>`;
+  const heard = pipeline.all('AWS::Events::Rule').map(({ Properties: rule }) => rule).filter((rule) => rule.EventBusName === bus);
+  assert.deepEqual(heard.map(({ EventPattern: pattern }) => pattern), [
+    { source: ['aws.cloudformation'], 'detail-type': ['CloudFormation Stack Status Change'] },
+    { source: ['aws.cloudwatch'], 'detail-type': ['CloudWatch Alarm State Change'] },
+  ]);
 
   assert.deepEqual(smallestPipeline.all('AWS::Events::EventBusPolicy'), []);
 });
@@ -479,6 +523,12 @@ test('an application is known by its parameter, word for word', () => {
   assert.equal(parameter.Name, '/lockgate/applications/acme/shop');
   assert.deepEqual(JSON.parse(parameter.Value), fixture().applications[0]);
   assert.equal(parameter.Tier, 'Standard');
+  assert.deepEqual(resources('lockgate-rollback', 'ssm:GetParameter'), [
+    'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/applications/*',
+  ]);
+  for (const name of ['lockgate-webhook', 'lockgate-rollback']) {
+    assert.equal(pipeline.fn(name).Properties.Environment.Variables.LOCKGATE_APPLICATIONS, '/lockgate/applications');
+  }
   assert.deepEqual(resources('lockgate-webhook', 'ssm:GetParameter'), [
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/applications/*',
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/github/token',

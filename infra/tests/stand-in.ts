@@ -9,6 +9,7 @@ import { Built } from '../lib/pipeline-stack';
 
 export const INFRA = path.join(__dirname, '..');
 export const DEFINITION = path.join(INFRA, '..', 'statemachine', 'deployment.asl.json');
+export const ROLLBACK = path.join(INFRA, '..', 'statemachine', 'rollback.asl.json');
 
 const folders = fs.mkdtempSync(path.join(os.tmpdir(), 'lockgate-infra-'));
 process.on('exit', () => fs.rmSync(folders, { recursive: true, force: true }));
@@ -43,6 +44,7 @@ export function standIn(): Built {
     cli: path.join(folder, 'lockgate-cli'),
     architecture: lambda.Architecture.ARM_64,
     definition: DEFINITION,
+    rollback: ROLLBACK,
   };
 }
 

@@ -36,6 +36,10 @@ export class Synthesised {
     return only;
   }
 
+  machine(name: string): Resource {
+    return this.all('AWS::StepFunctions::StateMachine').find(({ Properties }) => Properties.StateMachineName === name)!;
+  }
+
   idOf(resource: Resource): string {
     return Object.keys(this.resources).find((id) => this.resources[id] === resource)!;
   }

@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Capability, Parameter};
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::bake::Watch;
 use domain::environment_state::EnvironmentState;
 use domain::ledger::Entry;
 use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+use domain::parking::Key;
+use jiff::Timestamp;
 use local::account::Identity;
 use local::deliveries::{Delivery, Push, Release};
 use local::executions::Ended;
@@ -64,6 +67,8 @@ const NOBODY_ON_GITHUB: &str = r#"
 pub struct Setting {
     /// Its name.
     pub name: &'static str,
+    /// Further lines of the environment `dev`.
+    pub policy: &'static str,
     /// What the environment `test` asks people, as the value of `approval`; nothing, where there is only `dev`.
     pub approval: Option<&'static str>,
     /// The lines of the table `people`.
@@ -86,9 +91,18 @@ impl Setting {
     pub const fn dev(name: &'static str) -> Self {
         Self {
             name,
+            policy: "",
             approval: None,
             people: "",
             groups: "",
+        }
+    }
+
+    /// One environment, `dev`, with further lines: how it watches what is deployed there, for example.
+    pub const fn watched(name: &'static str, policy: &'static str) -> Self {
+        Self {
+            policy,
+            ..Self::dev(name)
         }
     }
 
@@ -115,11 +129,15 @@ impl Setting {
 
     fn toml(&self, account_of: impl Fn(&str) -> String) -> String {
         let Self {
-            name, people, groups, ..
+            name,
+            policy,
+            people,
+            groups,
+            ..
         } = self;
         let application = format!("application.\"acme/{name}\"");
         let mut toml = format!(
-            "\n[{application}]\nbranch = \"main\"\n\n[{application}.environment.dev]\naccount = \"{}\"\non = \"push\"\n",
+            "\n[{application}]\nbranch = \"main\"\n\n[{application}.environment.dev]\naccount = \"{}\"\non = \"push\"\n{policy}\n",
             account_of(DEV)
         );
         if let Some(approval) = self.approval {
@@ -520,6 +538,39 @@ impl Scenario {
     async fn description_in(&self, account: &Account, stack: &str) -> Option<String> {
         let outputs = account.outputs(&self.application.stack_name(stack)).await;
         outputs.ok()?.remove("Description")
+    }
+
+    /// The bake of a deployment into `dev` is over now, long before its time.
+    pub async fn bake_is_over(&self, deployment: &DeploymentId) {
+        let (application, dev) = self.place();
+        let account = self.account.id.parse().expect("an account");
+        let region = REGION.parse().expect("a region");
+        let now = Timestamp::now();
+        let ledger = &self.laboratory.pipeline.ledger;
+        let over = |watch: &mut Option<Watch>| {
+            if let Some(watch) = watch {
+                watch.bakes_until = now;
+            }
+        };
+        let changed = ledger.change_watch((&account, &region), &application, &dev, over).await;
+        changed.expect("the ledger takes it");
+        let parked = ledger.parked(&Key::alarms(&account, &region)).await;
+        for parked in parked.expect("the ledger answers") {
+            if parked.deployment == *deployment {
+                ledger.look_again(&parked, now).await.expect("the ledger takes it");
+            }
+        }
+    }
+
+    /// Has an alarm of `dev` say this, until it is evaluated next.
+    pub async fn set_alarm(&self, name: &str, state: &str) {
+        let set = self.account.aws.cloudwatch().set_alarm_state().alarm_name(name);
+        let set = set
+            .state_value(state.into())
+            .state_reason("a test says so")
+            .send()
+            .await;
+        set.expect("the alarm takes it");
     }
 
     /// An operator opens the environment with `lockgate release`, and reads this.

@@ -3,6 +3,7 @@
 //! One local AWS serves all tests of a program. Each test has an application of its own, and mostly target accounts too,
 //! so that they run in parallel and none sees another. What a run wrote stays in `target/lockgate/end-to-end` until the next one.
 
+pub mod alarms;
 mod application;
 mod candidate;
 mod laboratory;

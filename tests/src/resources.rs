@@ -28,6 +28,13 @@ pub fn fails_once_there_is(file: &Path) -> Value {
     resources
 }
 
+/// A table, which holds data.
+pub fn table() -> Value {
+    json!({ "Table": { "Type": "AWS::DynamoDB::Table", "Properties": {
+        "BillingMode": "PAY_PER_REQUEST", "AttributeDefinitions": [{ "AttributeName": "id", "AttributeType": "S" }],
+        "KeySchema": [{ "AttributeName": "id", "KeyType": "HASH" }] } } })
+}
+
 /// One that cannot be made.
 pub fn impossible() -> Value {
     json!({ "Alarm": impossible_alarm() })

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use domain::configuration::Configuration;
+use domain::deployment::Leg;
 use domain::failure::{Name, ReportedError};
 use domain::names::{Digest, StackName};
 use end_to_end::statemachine::{Call, Definition, Walk, contract, lint, picture, walk};
@@ -129,7 +130,10 @@ impl World {
         }
         let stack: StackName = "shop-dev-web".parse().expect("it is a stack's name");
         Ok(match call.state {
-            "Admit" => json!(Admission::Admitted { fence: 1 }),
+            "Admit" => json!(Admission::Admitted {
+                fence: 1,
+                leg: Leg::Forward
+            }),
             "Build" => json!(lockgate_build::Built::Built {
                 release: Digest::of(b"release")
             }),
@@ -163,6 +167,13 @@ fn review(payload: &Value) -> Result<Value, ReportedError> {
     match results.iter().find(|result| result["outcome"] == "failed") {
         None => Ok(json!({ "outcome": "settled" })),
         Some(failed) => Err(serde_json::from_value(failed["failure"].clone()).expect("it is an error")),
+    }
+}
+
+fn operator() -> Output {
+    let (error, cause) = ("Stuck.WayBackClosed".to_owned(), "why".to_owned());
+    Output::CallOperator {
+        failure: ReportedError { error, cause },
     }
 }
 
@@ -281,7 +292,7 @@ fn no_failure_is_left_without_its_ending() {
     let asks = |state: &&str| contract::answered(state).is_some() || state.starts_with("Report");
     for state in states.into_iter().filter(asks) {
         for error in &errors {
-            for follows in [Output::GiveUp, Output::CallOperator, back()] {
+            for follows in [Output::GiveUp, operator(), back()] {
                 let mut world = World {
                     follows,
                     ..World::well()

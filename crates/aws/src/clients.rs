@@ -128,6 +128,16 @@ impl Aws {
         aws_sdk_cloudformation::Client::new(&self.config)
     }
 
+    /// CloudWatch.
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        aws_sdk_cloudwatch::Client::new(&self.config)
+    }
+
+    /// The Resource Groups Tagging API.
+    pub fn tags(&self) -> aws_sdk_resourcegroupstagging::Client {
+        aws_sdk_resourcegroupstagging::Client::new(&self.config)
+    }
+
     /// CodeBuild.
     pub fn codebuild(&self) -> aws_sdk_codebuild::Client {
         aws_sdk_codebuild::Client::new(&self.config)
@@ -247,4 +257,9 @@ pub fn publisher_role(account: &AccountId, region: &Region) -> String {
 /// Our role that reads stack outputs and invokes functions for smoke tests.
 pub fn tester_role(account: &AccountId, region: &Region) -> String {
     role_arn(account, region, &format!("lockgate-tester-{region}"))
+}
+
+/// Our role that looks at alarms.
+pub fn observer_role(account: &AccountId, region: &Region) -> String {
+    role_arn(account, region, &format!("lockgate-observer-{region}"))
 }

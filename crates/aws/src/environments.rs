@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::build_record::BuildRecord;
 use domain::deployment::Deployment;
-use domain::environment_state::{EnvironmentState, Fence, Refusal, Rejection, StableRelease};
+use domain::emergency::{Emergency, Plea};
+use domain::environment_state::{EnvironmentState, Fence, Refusal, Rejection, StableRelease, TakenBack};
 use domain::failure::Failure;
-use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
+use domain::names::{CommitSha, DeploymentId, Digest, EnvironmentName, RepositoryName};
 use domain::parking::StackChange;
 use domain::promotion::promote;
 use jiff::Timestamp;
@@ -117,10 +118,100 @@ impl Ledger {
         self.look(&partition(application, name), &stable_key(release)).await
     }
 
+    /// Every release that got to the end of a deployment here, and was not forgotten since, the newest first.
+    pub async fn stable_releases(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+    ) -> Result<Vec<StableRelease>, Error> {
+        let pk = partition(application, name);
+        let mut releases = Vec::new();
+        for item in self.query(&pk, Some(STABLE)).await? {
+            if let Some(sk) = text(&item, "sk") {
+                releases.extend(self.look::<Option<StableRelease>>(&pk, sk).await?);
+            }
+        }
+        releases.sort_by_key(|stable| std::cmp::Reverse(stable.since));
+        Ok(releases)
+    }
+
+    /// Writes down that a release went back from here. The first time is kept; one that was let in again keeps that.
+    pub async fn record_taken_back(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        release: &Digest,
+        taken_back: &TakenBack,
+    ) -> Result<(), Error> {
+        let keep = |found: &mut Option<TakenBack>| {
+            found.get_or_insert_with(|| taken_back.clone());
+        };
+        self.change_taken_back(application, name, release, keep).await
+    }
+
+    /// Changes what is known of a release that went back from here.
+    pub async fn change_taken_back<Answer>(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        release: &Digest,
+        change: impl Fn(&mut Option<TakenBack>) -> Answer,
+    ) -> Result<Answer, Error> {
+        let (pk, sk) = (partition(application, name), format!("{TAKEN_BACK}{release}"));
+        self.change(&pk, &sk, change, |_| None, |_| Condition::default()).await
+    }
+
+    /// That a release went back from here; nothing, where it never did.
+    pub async fn taken_back(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        release: &Digest,
+    ) -> Result<Option<TakenBack>, Error> {
+        self.look(&partition(application, name), &format!("{TAKEN_BACK}{release}"))
+            .await
+    }
+
+    /// What people said of a commit that is to come into this environment although it is frozen.
+    pub async fn emergency(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        commit: &CommitSha,
+    ) -> Result<Emergency, Error> {
+        self.look(&partition(application, name), &format!("{EMERGENCY}{commit}"))
+            .await
+    }
+
+    /// Adds one person's word to that, and returns all of them.
+    pub async fn plead(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+        commit: &CommitSha,
+        plea: &Plea,
+    ) -> Result<Emergency, Error> {
+        let add = |emergency: &mut Emergency| {
+            emergency.plead(plea.clone());
+            emergency.clone()
+        };
+        let (pk, sk) = (partition(application, name), format!("{EMERGENCY}{commit}"));
+        self.change(&pk, &sk, add, |_| None, |_| Condition::default()).await
+    }
+
     /// The release that a deployment brings on from the environment before its own, or why there is none; nothing, where
-    /// its environment comes after no other.
-    pub async fn promoted(&self, deployment: &Deployment) -> Result<Option<Result<Digest, Failure>>, Error> {
-        let Some(after) = &deployment.environment.after else {
+    /// its environment comes after no other, or where it takes its environment back.
+    pub async fn promoted(
+        &self,
+        deployment: &Deployment,
+        now: Timestamp,
+    ) -> Result<Option<Result<Digest, Failure>>, Error> {
+        let Some(after) = deployment
+            .environment
+            .after
+            .as_ref()
+            .filter(|_| deployment.rollback.is_none())
+        else {
             return Ok(None);
         };
         let (application, commit) = (&deployment.application, &deployment.commit);
@@ -130,7 +221,15 @@ impl Ledger {
             BuildRecord::None | BuildRecord::Building { .. } | BuildRecord::Failed { .. } => None,
         };
         let must_be_accepted = deployment.environment.after_acceptance;
-        Ok(Some(promote(after, must_be_accepted, commit, &build, stable.as_ref())))
+        let age = (deployment.environment.max_age_seconds, now);
+        Ok(Some(promote(
+            after,
+            must_be_accepted,
+            commit,
+            &build,
+            stable.as_ref(),
+            age,
+        )))
     }
 
     /// The environments whose holder has not been heard of for longer than its lease.
@@ -160,8 +259,15 @@ fn owned(deployment: &DeploymentId, fence: Fence) -> Condition {
     }
 }
 
+/// How the sort keys of stable releases begin.
+const STABLE: &str = "stable#";
+/// How the sort keys of emergencies begin.
+const EMERGENCY: &str = "emergency#";
+/// How the sort keys of releases that went back begin.
+const TAKEN_BACK: &str = "taken_back#";
+
 fn stable_key(release: &Digest) -> String {
-    format!("stable#{release}")
+    format!("{STABLE}{release}")
 }
 
 pub(crate) fn partition(application: &RepositoryName, name: &EnvironmentName) -> String {

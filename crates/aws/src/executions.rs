@@ -3,6 +3,7 @@
 use aws_sdk_sfn::types::ExecutionStatus;
 use domain::deployment::Deployment;
 use domain::names::DeploymentId;
+use domain::way_back::Ask;
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind, during};
@@ -41,7 +42,50 @@ pub enum Standing {
     Unknown,
 }
 
+/// How a request to go back stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// It is being looked at.
+    Running,
+    /// A deployment goes back; this is what the execution put out.
+    Started(String),
+    /// It was refused.
+    Refused {
+        /// The failure's name, or Step Functions' own.
+        error: String,
+        /// Why.
+        cause: String,
+    },
+}
+
 impl Executions {
+    /// Asks for an environment to be taken back: starts an execution of the machine that does that, and returns its ARN.
+    pub async fn ask(&self, ask: &Ask) -> Result<String, Error> {
+        let operation = "states:StartExecution";
+        let input = serde_json::to_string(ask).map_err(|error| Error::unexpected(operation, error.to_string()))?;
+        let started = self
+            .client
+            .start_execution()
+            .state_machine_arn(&self.machine)
+            .input(input);
+        let started = started.send().await.map_err(during(operation))?;
+        Ok(started.execution_arn)
+    }
+
+    /// What became of such a request.
+    pub async fn asked(&self, execution: &str) -> Result<Asked, Error> {
+        let described = self.client.describe_execution().execution_arn(execution).send().await;
+        let described = described.map_err(during(DESCRIBE))?;
+        Ok(match described.status() {
+            ExecutionStatus::Running | ExecutionStatus::PendingRedrive => Asked::Running,
+            ExecutionStatus::Succeeded => Asked::Started(described.output.unwrap_or_default()),
+            _ => Asked::Refused {
+                error: described.error.unwrap_or_default(),
+                cause: described.cause.unwrap_or_default(),
+            },
+        })
+    }
+
     /// The executions of this machine, given by its ARN.
     pub fn new(client: aws_sdk_sfn::Client, machine: impl Into<String>) -> Self {
         Self {

@@ -3,6 +3,7 @@
 //! Each module is one thing that we keep or ask there. All of them are thin: what to do is decided in `domain`, from
 //! plain data, and these modules read that data, write it conditionally, and say in [`Error`] what AWS refused.
 
+pub mod alarms;
 pub mod approvals;
 pub mod artifacts;
 pub mod bootstrap;
@@ -24,6 +25,7 @@ pub mod remembered;
 pub mod stack_claims;
 pub mod stacks;
 pub mod tasks;
+mod watches;
 
 pub use clients::Aws;
 pub use error::{Error, Kind};

@@ -1,6 +1,6 @@
 //! What operators did to an environment by hand: only ever added, beside the environment's lock.
 
-use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,13 @@ use crate::ledger::{Ledger, PUT, instant, item, read};
 pub struct OperatorAct {
     /// What.
     pub act: Act,
-    /// The deployment that had left the environment waiting for an operator.
-    pub deployment: DeploymentId,
+    /// The deployment that it is about: one that had left the environment waiting for an operator, that bakes, or that went
+    /// back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentId>,
+    /// The release that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Digest>,
     /// The ARN that acted.
     pub by: String,
     /// The reason that the operator gave.
@@ -29,6 +34,18 @@ pub struct OperatorAct {
 pub enum Act {
     /// Opened an environment that waited for an operator.
     Released,
+    /// Lets nothing go forward in it.
+    Held,
+    /// Lets whoever asks go forward again.
+    LetGo,
+    /// Lets a release come again that had been taken back.
+    Allowed,
+    /// Said that a commit has to come into a frozen environment.
+    Pleaded,
+    /// Said of a release that bakes that it is good.
+    Passed,
+    /// Had a release that bakes taken back.
+    TookBack,
 }
 
 /// How the sort keys of these records begin.

@@ -6,9 +6,14 @@ use clap::{Parser, Subcommand};
 
 mod api;
 pub mod approval;
+mod baking;
 pub mod configuration;
+pub mod emergency;
+pub mod hold;
 pub mod package;
+mod records;
 pub mod release;
+pub mod rollback;
 mod table;
 mod terminal;
 
@@ -25,7 +30,11 @@ enum Command {
     Validate(configuration::Validate),
     Config(configuration::Config),
     Package(package::Options),
+    Emergency(emergency::Options),
+    Hold(hold::Options),
     Release(release::Options),
+    Releases(rollback::Releases),
+    Rollback(rollback::Rollback),
     Pending(approval::Pending),
     Approve(approval::Approve),
     Reject(approval::Reject),
@@ -37,6 +46,10 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Validate(options) => options.run().map_err(|error| error.to_string()),
         Command::Config(options) => options.run().map_err(|error| error.to_string()),
         Command::Package(options) => package::run(&options).await.map_err(|error| error.to_string()),
+        Command::Emergency(options) => emergency::run(&options).await.map_err(|error| error.to_string()),
+        Command::Hold(options) => hold::run(&options).await.map_err(|error| error.to_string()),
+        Command::Releases(options) => rollback::releases(&options).await.map_err(|error| error.to_string()),
+        Command::Rollback(options) => rollback::rollback(&options).await.map_err(|error| error.to_string()),
         Command::Release(options) => release::run(&options).await.map_err(|error| error.to_string()),
         Command::Pending(options) => approval::pending(&options).await.map_err(|error| error.to_string()),
         Command::Approve(options) => approval::approve(&options).await.map_err(|error| error.to_string()),

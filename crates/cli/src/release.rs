@@ -1,121 +1,252 @@
-//! `lockgate release`: the operator's way out of an environment that waits for an operator.
+//! `lockgate release`: a person has looked, and an environment goes on.
 
 use std::fmt::Write as _;
 
 use aws::operator_acts::{Act, OperatorAct};
-use aws::{Aws, Error as AwsError, Ledger, stacks};
+use aws::{Aws, Error as AwsError, Ledger};
+use domain::bake::{Says, Watch};
 use domain::deployment::Leg;
-use domain::environment_state::{EnvironmentState, Quarantine, Refusal};
-use domain::harmless::harmless;
+use domain::environment_state::{Allowed, EnvironmentState, Hold, Quarantine, Refusal};
 use domain::message::duration;
-use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+use domain::names::{DeploymentId, Digest};
 use domain::parking::Key;
 use jiff::Timestamp;
 
-use crate::terminal;
+use crate::records::{Records, RecordsError, reason};
+use crate::{baking, terminal};
 
-/// Opens an environment that waits for an operator, once its stacks are in order.
+/// Lets an environment go on that waits for a person: after a deployment that ended half-way, after it went back, while it
+/// is held, or while a bake holds.
 ///
-/// A deployment that ended half-way keeps its environment's lock, and nothing else is deployed there. This command shows
-/// what Lockgate knows of it, records who opens the environment and why, gives up what was in flight, and lets the next
-/// deployment in.
+/// This command shows what Lockgate knows of it, records who lets it go on and why, and does that. Of what it finds, it
+/// releases the first of these:
 ///
-/// Look first, in the CloudFormation console of the environment's account: nothing may be in progress on any of its
-/// stacks, and none may be in a state that ends in _FAILED. Lockgate cannot tell whether you looked; where it is opened
-/// too early, the next deployment meets what is still going on.
+/// A deployment ended half-way: its environment is opened, what was in flight is given up, and the next deployment is let
+/// in. Look first, in the CloudFormation console of the environment's account: nothing may be in progress on any of its
+/// stacks, and none may be in a state that ends in _FAILED. Lockgate cannot tell whether you looked; where it is opened too
+/// early, the next deployment meets what is still going on.
+///
+/// A bake holds and asks how it goes on: the release counts as good.
+///
+/// The environment is held, by hand or because it went back: whoever asks goes forward again. The release that went back
+/// stays refused; with --allow, that release is let in again, and nothing else is done.
 ///
 /// It acts with your own AWS credentials in the account of the pipeline and needs read and write access to the ledger's
 /// table. Credentials of a single sign-on are taken from the environment:
 /// eval "$(aws configure export-credentials --format env)"
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// The application, as owner/name.
-    application: RepositoryName,
-    /// The environment.
-    environment: EnvironmentName,
+    #[command(flatten)]
+    records: Records,
     /// What was wrong and why it is in order now: kept for ever beside your name.
     #[arg(long, value_parser = reason)]
     why: String,
-    /// The ledger's table [default: what the stack says].
-    #[arg(long, value_name = "TABLE", env = "LOCKGATE_LEDGER")]
-    ledger: Option<String>,
-    /// The pipeline's stack, whose output `LedgerTable` names the table.
-    #[arg(long, value_name = "STACK", default_value = "lockgate-pipeline")]
-    stack: String,
+    /// The release, by its whole digest, that went back from here and may come again.
+    #[arg(long, value_name = "RELEASE")]
+    allow: Option<Digest>,
 }
 
-/// Why an environment was not opened.
+/// Why an environment was not released.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// It is in no record.
-    #[error("nothing was ever deployed to {0}; check both names, and the account and region of your credentials")]
-    Unheard(String),
-    /// There is nothing to open.
-    #[error("{0} does not wait for an operator; nothing was changed")]
+    /// There is nothing to release.
+    #[error("{0} waits for nobody; nothing was changed")]
     NotWaiting(String),
+    /// The release never went back.
+    #[error("release {0} never went back from there; nothing was changed")]
+    NeverWentBack(Digest),
     /// What was shown is not what is there any more.
-    #[error("{0} has changed since it was shown above (opened, or closed again); run this command again")]
+    #[error("{0} has changed since it was shown above; run this command again")]
     Changed(String),
-    /// The pipeline's stack does not say which table is the ledger.
-    #[error(
-        "the stack {0} is not in this account and region, or has no output LedgerTable; \
-         name the ledger's table with --ledger"
-    )]
-    NoLedger(String),
+    /// Somebody was faster.
+    #[error("{by} has said already how the bake goes on: {why}")]
+    Said {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// The records do not help.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
     /// AWS refused a call.
     #[error(transparent)]
     Aws(#[from] aws::Error),
 }
 
-impl Options {
-    fn place(&self) -> String {
-        format!("{} of {}", self.environment, self.application)
+/// What an operator acts with.
+struct Operator<'o> {
+    options: &'o Options,
+    ledger: Ledger,
+    by: String,
+    now: Timestamp,
+}
+
+/// Releases the environment, and says so.
+pub async fn run(options: &Options) -> Result<String, ReleaseError> {
+    let aws = Aws::from_environment().await;
+    let ledger = options.records.ledger(&aws).await?;
+    let state = options.records.state(&ledger).await?;
+    let operator = Operator {
+        options,
+        ledger,
+        by: aws.caller().await?,
+        now: Timestamp::now(),
+    };
+    if let Some(release) = &options.allow {
+        return operator.allow(release).await;
+    }
+    if let Some(quarantine) = &state.quarantine {
+        return operator.open(&state, quarantine).await;
+    }
+    let baking = baking::find(&operator.ledger, &options.records, &state).await?;
+    if let Some(watch) = baking.filter(|watch| watch.asked.is_some()) {
+        return operator.pass(&watch).await;
+    }
+    match &state.hold {
+        Some(hold) => operator.let_go(hold).await,
+        None => Err(ReleaseError::NotWaiting(options.records.place())),
     }
 }
 
-/// Opens the environment, and says so.
-pub async fn run(options: &Options) -> Result<String, ReleaseError> {
-    let Options {
-        application,
-        environment,
-        ..
-    } = options;
-    let aws = Aws::from_environment().await;
-    let ledger = Ledger::new(aws.dynamodb(), table(&aws, options).await?);
-    let state = ledger.environment(application, environment).await?;
-    let now = Timestamp::now();
-    let Some(quarantine) = &state.quarantine else {
-        return Err(not_waiting(options, &state));
-    };
-    terminal::say(&shown(options, &state, quarantine, now));
-    if state.operation.is_some() {
-        terminal::warn("Lockgate has not seen how the change in flight ended, and will not look again");
+impl Operator<'_> {
+    /// Before anything is done: an environment that somebody released always says who that was.
+    async fn record(
+        &self,
+        act: Act,
+        deployment: Option<&DeploymentId>,
+        release: Option<&Digest>,
+    ) -> Result<(), AwsError> {
+        let Records {
+            application,
+            environment,
+            ..
+        } = &self.options.records;
+        let act = OperatorAct {
+            act,
+            deployment: deployment.cloned(),
+            release: release.cloned(),
+            by: self.by.clone(),
+            why: self.options.why.clone(),
+            at: self.now,
+        };
+        self.ledger.record_operator_act(application, environment, &act).await
     }
 
-    // Before the lock is opened: an environment that somebody opened always says who that was.
-    let act = OperatorAct {
-        act: Act::Released,
-        deployment: quarantine.deployment.clone(),
-        by: aws.caller().await?,
-        why: options.why.clone(),
-        at: now,
-    };
-    ledger.record_operator_act(application, environment, &act).await?;
-    let lifted = ledger
-        .change_environment(application, environment, |found| lift(found, quarantine, now))
-        .await?;
-    let Ok(next) = lifted else {
-        return Err(ReleaseError::Changed(options.place()));
-    };
-    if let Some(next) = &next {
-        // Only gate may answer a waiting task, and the sweep has gate look at whatever is due.
-        if let Err(error) = have_gate_look(&ledger, next, now).await {
+    async fn change<Answer>(&self, change: impl Fn(&mut EnvironmentState) -> Answer) -> Result<Answer, AwsError> {
+        let records = &self.options.records;
+        let (application, environment) = (&records.application, &records.environment);
+        self.ledger.change_environment(application, environment, change).await
+    }
+
+    /// Opens an environment that a deployment left half-way.
+    async fn open(&self, state: &EnvironmentState, quarantine: &Quarantine) -> Result<String, ReleaseError> {
+        let place = self.options.records.place();
+        terminal::say(&shown(&place, state, quarantine, self.now));
+        if state.operation.is_some() {
+            terminal::warn("Lockgate has not seen how the change in flight ended, and will not look again");
+        }
+        self.record(Act::Released, Some(&quarantine.deployment), None).await?;
+        let lifted = self.change(|found| lift(found, quarantine, self.now)).await?;
+        let Ok(next) = lifted else {
+            return Err(ReleaseError::Changed(place));
+        };
+        self.wake(next.as_ref()).await;
+        Ok(done(&format!("{place} was opened by {}.", self.by), next.as_ref()))
+    }
+
+    /// Lets a release that bakes pass.
+    async fn pass(&self, watch: &Watch) -> Result<String, ReleaseError> {
+        if let Some(asked) = &watch.asked {
+            terminal::say(&format!("{} bakes there. {}", watch.deployment, asked.question.why()));
+        }
+        self.record(Act::Passed, Some(&watch.deployment), Some(&watch.release))
+            .await?;
+        let words = (self.by.as_str(), self.options.why.as_str());
+        match baking::say(&self.ledger, watch, Says::Pass, words, self.now).await? {
+            Ok(()) => Ok(format!(
+                "{} lets {} pass in {}; it goes on within a minute or two.",
+                self.by,
+                watch.deployment,
+                self.options.records.place()
+            )),
+            Err(word) => Err(ReleaseError::Said {
+                by: word.by,
+                why: word.why,
+            }),
+        }
+    }
+
+    /// Lets go of an environment that is held.
+    async fn let_go(&self, hold: &Hold) -> Result<String, ReleaseError> {
+        let place = self.options.records.place();
+        terminal::say(&format!(
+            "{place} is held since {} by {}: {}",
+            hold.since.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            hold.by,
+            hold.why
+        ));
+        self.record(Act::LetGo, None, None).await?;
+        let let_go = self
+            .change(|found| {
+                if found.hold.as_ref() == Some(hold) {
+                    found.let_go(self.now)
+                } else {
+                    Err(Refusal::NotHeld)
+                }
+            })
+            .await?;
+        let Ok(next) = let_go else {
+            return Err(ReleaseError::Changed(place));
+        };
+        self.wake(next.as_ref()).await;
+        Ok(done(&format!("{place} was let go of by {}.", self.by), next.as_ref()))
+    }
+
+    /// Lets a release come again that went back.
+    async fn allow(&self, release: &Digest) -> Result<String, ReleaseError> {
+        let records = &self.options.records;
+        let (application, environment) = (&records.application, &records.environment);
+        let Some(known) = self.ledger.taken_back(application, environment, release).await? else {
+            return Err(ReleaseError::NeverWentBack(release.clone()));
+        };
+        terminal::say(&format!(
+            "{} went back with {}: {}",
+            release.short(),
+            known.deployment,
+            known.because
+        ));
+        self.record(Act::Allowed, Some(&known.deployment), Some(release))
+            .await?;
+        let allowed = Allowed {
+            by: self.by.clone(),
+            why: self.options.why.clone(),
+            at: self.now,
+        };
+        self.ledger
+            .change_taken_back(application, environment, release, |known| {
+                if let Some(known) = known {
+                    known.allowed = Some(allowed.clone());
+                }
+            })
+            .await?;
+        Ok(format!(
+            "{} lets release {} into {} again; ask for it once more.",
+            self.by,
+            release.short(),
+            records.place()
+        ))
+    }
+
+    /// Only gate may answer a waiting task, and the sweep has gate look at whatever is due.
+    async fn wake(&self, next: Option<&DeploymentId>) {
+        let Some(next) = next else { return };
+        if let Err(error) = have_gate_look(&self.ledger, next, self.now).await {
             terminal::warn(&format!(
                 "{next} has the lock and could not be woken ({error}); the sweep finds it in a few minutes"
             ));
         }
     }
-    Ok(done(options, &act.by, next.as_ref()))
 }
 
 async fn have_gate_look(ledger: &Ledger, waiting: &DeploymentId, now: Timestamp) -> Result<(), AwsError> {
@@ -123,16 +254,6 @@ async fn have_gate_look(ledger: &Ledger, waiting: &DeploymentId, now: Timestamp)
         ledger.look_again(&parked, now).await?;
     }
     Ok(())
-}
-
-async fn table(aws: &Aws, options: &Options) -> Result<String, ReleaseError> {
-    if let Some(table) = &options.ledger {
-        return Ok(table.clone());
-    }
-    let outputs = stacks::outputs(aws, &options.stack).await?;
-    outputs
-        .and_then(|mut outputs| outputs.remove("LedgerTable"))
-        .ok_or_else(|| ReleaseError::NoLedger(options.stack.clone()))
 }
 
 /// Lifts this very quarantine: another one, that came meanwhile, is for somebody to look at first.
@@ -144,19 +265,10 @@ fn lift(state: &mut EnvironmentState, shown: &Quarantine, now: Timestamp) -> Res
     }
 }
 
-fn not_waiting(options: &Options, state: &EnvironmentState) -> ReleaseError {
-    if *state == EnvironmentState::default() {
-        ReleaseError::Unheard(options.place())
-    } else {
-        ReleaseError::NotWaiting(options.place())
-    }
-}
-
 /// What Lockgate knows of the environment.
-fn shown(options: &Options, state: &EnvironmentState, quarantine: &Quarantine, now: Timestamp) -> String {
+fn shown(place: &str, state: &EnvironmentState, quarantine: &Quarantine, now: Timestamp) -> String {
     let mut text = format!(
-        "{} waits for an operator since {} ({}).\n",
-        options.place(),
+        "{place} waits for an operator since {} ({}).\n",
         quarantine.since.strftime("%Y-%m-%d %H:%M:%S UTC"),
         duration(now.duration_since(quarantine.since))
     );
@@ -196,7 +308,7 @@ fn shown(options: &Options, state: &EnvironmentState, quarantine: &Quarantine, n
     text
 }
 
-fn done(options: &Options, by: &str, next: Option<&DeploymentId>) -> String {
+fn done(released: &str, next: Option<&DeploymentId>) -> String {
     let next = match next {
         Some(next) => format!("{next} has the lock now and goes on within a minute or two."),
         None => {
@@ -204,21 +316,7 @@ fn done(options: &Options, by: &str, next: Option<&DeploymentId>) -> String {
                 .to_owned()
         }
     };
-    format!("{} was opened by {by}. {next}", options.place())
-}
-
-/// What is longer than this is a report, and belongs where reports are kept.
-const REASON_LIMIT: usize = 500;
-
-fn reason(text: &str) -> Result<String, String> {
-    let reason = harmless(text, REASON_LIMIT);
-    if reason.is_empty() {
-        Err("say what was wrong and why it is in order now".to_owned())
-    } else if text.chars().count() > REASON_LIMIT {
-        Err(format!("say it in at most {REASON_LIMIT} characters"))
-    } else {
-        Ok(reason)
-    }
+    format!("{released} {next}")
 }
 
 #[cfg(test)]
@@ -229,22 +327,12 @@ mod tests {
     use domain::environment_state::Candidate;
 
     use super::*;
+    use crate::records::REASON_LIMIT;
 
     #[derive(Debug, clap::Parser)]
     struct Line {
         #[command(flatten)]
         options: Options,
-    }
-
-    fn options() -> Options {
-        let words = [
-            "lockgate release",
-            "acme/shop",
-            "test",
-            "--why",
-            "deleted the orphaned bucket",
-        ];
-        Line::parse_from(words).options
     }
 
     fn at(second: i64) -> Timestamp {
@@ -258,6 +346,7 @@ mod tests {
             happened_at: at(0),
             before: None,
             queue: QueuePolicy::Every,
+            rolls_back: false,
         }
     }
 
@@ -284,7 +373,12 @@ mod tests {
     #[test]
     fn the_operator_reads_what_is_known_before_it_is_given_up() {
         let state = waiting();
-        let text = shown(&options(), &state, state.quarantine.as_ref().unwrap(), at(4_000));
+        let text = shown(
+            "test of acme/shop",
+            &state,
+            state.quarantine.as_ref().unwrap(),
+            at(4_000),
+        );
         insta::assert_snapshot!(text, @"
         test of acme/shop waits for an operator since 2026-09-21 14:13:22 UTC (1 h 6 min).
           deployment  shop-test-1
@@ -300,7 +394,7 @@ mod tests {
         let mut state = waiting();
         let quarantine = state.quarantine.clone().unwrap();
         let next = lift(&mut state, &quarantine, at(10)).unwrap();
-        insta::assert_snapshot!(done(&options(), "arn:aws:iam::111111111111:user/ann", next.as_ref()), @"test of acme/shop was opened by arn:aws:iam::111111111111:user/ann. shop-test-2 has the lock now and goes on within a minute or two.");
+        insta::assert_snapshot!(done("test of acme/shop was opened by arn:aws:iam::111111111111:user/ann.", next.as_ref()), @"test of acme/shop was opened by arn:aws:iam::111111111111:user/ann. shop-test-2 has the lock now and goes on within a minute or two.");
         assert_eq!((state.operation, state.quarantine), (None, None));
     }
 
@@ -314,25 +408,6 @@ mod tests {
         let before = state.clone();
         assert_eq!(lift(&mut state, &seen, at(10)), Err(Refusal::NotQuarantined));
         assert_eq!(state, before);
-    }
-
-    #[test]
-    fn where_nothing_waits_it_is_said_why_nothing_is_done() {
-        let mut open = waiting();
-        open.lift(at(3)).unwrap();
-        for (state, told) in [
-            (
-                open,
-                "test of acme/shop does not wait for an operator; nothing was changed",
-            ),
-            (
-                EnvironmentState::default(),
-                "nothing was ever deployed to test of acme/shop; check both names, and the account and region of your \
-                 credentials",
-            ),
-        ] {
-            assert_eq!(not_waiting(&options(), &state).to_string(), told);
-        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod waiting;
 pub use self::checklist::{ChecklistItem, InvalidChecklist};
 pub use self::contributors::{Contributor, Role, co_authors, is_same_person};
 pub use self::policy::{ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, When};
-pub use self::principal::{PrincipalArn, account_of, names_nobody};
+pub use self::principal::{PrincipalArn, account_of, names_nobody, person_behind};
 pub use self::record::{
     Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Counted, Facts, IntegrationFacts, MailState,
     Outcome, Question, Refusal, StackFacts, Unlisted, Via,

@@ -4,13 +4,17 @@
 //! travels on (to the CDK app, and from there to the functions) needs no second reading.
 
 mod approval;
+mod bake;
 mod document;
+mod freeze;
 mod problem;
 mod read;
+mod time_span;
 
 use serde::{Deserialize, Serialize};
 
 pub use approval::LONGEST_WITHIN;
+pub use bake::{LONGEST_BAKE, LONGEST_WATCH};
 pub use problem::{Problem, Problems};
 
 use crate::deployment::Environment;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
 use crate::approval::ApprovalPolicy;
+use crate::bake::BakePolicy;
+use crate::failure::Failure;
+use crate::freeze::Freeze;
 use crate::names::{AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, Qualifier, Region, RepositoryName};
 
 /// What an execution is given.
@@ -28,6 +31,19 @@ pub struct Deployment {
     pub release: Option<Digest>,
     /// Who asked, when and why.
     pub requested: Request,
+    /// Set where it takes the environment back to a release that was stable there: `release` says to which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+}
+
+/// What a deployment takes its environment back from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    /// The release that is stable there now.
+    pub from: Digest,
+    /// Why.
+    pub because: Failure,
 }
 
 /// Who asked for a deployment, when and why.
@@ -63,6 +79,13 @@ pub enum Cause {
     Release,
     /// A person, by command.
     Manual,
+    /// An alarm, while what was deployed is watched.
+    Alarm,
+}
+
+impl Cause {
+    /// The words of those that an environment can name.
+    pub const NAMED: [&str; 4] = ["push", "prerelease", "release", "manual"];
 }
 
 /// A rung of the ladder, with its policy.
@@ -92,6 +115,9 @@ pub struct Environment {
     pub without_stable: WithoutStable,
     /// Whether a stack whose first creation failed, and of which nothing is left, may be deleted and made again.
     pub replace_failed_stacks: bool,
+    /// When it takes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
     /// Whether the repository's integration tests are run here, if it has any.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub integration_tests: bool,
@@ -101,6 +127,33 @@ pub struct Environment {
     /// Whether the environment that `after` names asks people, so that a release has to be accepted there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_acceptance: bool,
+    /// For how many seconds a release may have been stable, and accepted, before this environment takes it no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u64>,
+    /// How a release is watched before it counts as stable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake: Option<BakePolicy>,
+    /// For how many seconds after its bake a release is watched and taken back by an alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_seconds: Option<u64>,
+    /// Whether nothing is admitted after it went back, until a person releases it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub holds: bool,
+    /// How many releases that were stable can be gone back to; [`KEEP`] where nothing else is said.
+    #[serde(default = "keep", skip_serializing_if = "is_keep")]
+    pub keep: u32,
+}
+
+/// How many releases of an environment can be gone back to where nothing else is said.
+pub const KEEP: u32 = 20;
+
+fn keep() -> u32 {
+    KEEP
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_keep(keep: &u32) -> bool {
+    *keep == KEEP
 }
 
 /// What happens to deployments that wait for an environment.

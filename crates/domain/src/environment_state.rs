@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approver;
 use crate::deployment::{Deployment, Leg, QueuePolicy};
+use crate::failure::Failure;
 use crate::names::{CommitSha, DeploymentId, Digest, StackName};
 
 /// The most deployments that wait for one environment: the item stays far below DynamoDB's 400 KB.
@@ -40,6 +41,9 @@ pub struct EnvironmentState {
     pub newest: Option<Candidate>,
     /// Set while an operator is needed: nothing is admitted.
     pub quarantine: Option<Quarantine>,
+    /// Set while nothing goes forward until a person has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// The commit of the release that people accepted here last: what is new to them begins after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<CommitSha>,
@@ -91,6 +95,8 @@ pub enum Left {
     Stable(StableRelease),
     /// With the last stable release, to which it went back.
     Back,
+    /// With an earlier stable release, which takes the place of the one that was stable last.
+    BackTo(StableRelease),
     /// Changed, without being stable.
     Unstable,
     /// As it was.
@@ -134,6 +140,9 @@ pub struct Candidate {
     pub before: Option<CommitSha>,
     /// What happens to it while it waits.
     pub queue: QueuePolicy,
+    /// Whether it takes the environment back: then it waits for nothing but what is under way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolls_back: bool,
 }
 
 /// A release that got to the end of a deployment in this environment.
@@ -193,6 +202,42 @@ pub struct Quarantine {
     pub since: Timestamp,
 }
 
+/// Why nothing goes forward.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who says so: an operator's ARN, or the deployment that went back.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// That a release was taken back, or its failed deployment went back: it does not come here again by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenBack {
+    /// The deployment that went back.
+    pub deployment: DeploymentId,
+    /// Why.
+    pub because: Failure,
+    /// When.
+    pub at: Timestamp,
+    /// Who lets it come here all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
+}
+
+/// That an operator lets a release come again that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    /// Who, by ARN.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What becomes of a deployment that asks for the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -204,6 +249,8 @@ pub enum Standing {
     Superseded(DeploymentId),
     /// An operator has to release the environment first.
     Quarantined(Quarantine),
+    /// Nothing goes forward until a person has looked.
+    Held(Hold),
     /// Too many wait.
     QueueFull,
     /// Nothing is known of it here.
@@ -225,6 +272,9 @@ pub enum Refusal {
     /// There is nothing to lift.
     #[error("the environment does not wait for an operator")]
     NotQuarantined,
+    /// There is no hold.
+    #[error("the environment is not held")]
+    NotHeld,
 }
 
 impl Candidate {
@@ -236,6 +286,7 @@ impl Candidate {
             happened_at: deployment.requested.happened_at,
             before: deployment.requested.before.clone(),
             queue: deployment.environment.queue,
+            rolls_back: deployment.rollback.is_some(),
         }
     }
 
@@ -278,11 +329,24 @@ impl EnvironmentState {
     pub fn admit(&mut self, candidate: Candidate, now: Timestamp) -> (Standing, Vec<DeploymentId>) {
         let standing = self.standing(&candidate.deployment);
         match standing {
-            Standing::Holds(_) | Standing::Waits(_) | Standing::Quarantined(_) => return (standing, Vec::new()),
+            Standing::Holds(_) | Standing::Waits(_) | Standing::Quarantined(_) | Standing::Held(_) => {
+                return (standing, Vec::new());
+            }
             Standing::Superseded(_) | Standing::QueueFull | Standing::Unknown => {}
         }
         if let Some(quarantine) = &self.quarantine {
             return (Standing::Quarantined(quarantine.clone()), Vec::new());
+        }
+        if candidate.rolls_back {
+            let id = candidate.deployment.clone();
+            // Before all that go forward: they would bring something to an environment that is to go back.
+            let place = self.queue.iter().take_while(|waiting| waiting.rolls_back).count();
+            self.queue.insert(place, candidate);
+            self.grant(now);
+            return (self.standing(&id), Vec::new());
+        }
+        if let Some(hold) = &self.hold {
+            return (Standing::Held(hold.clone()), Vec::new());
         }
         if candidate.queue == QueuePolicy::Newest
             && let Some(newest) = &self.newest
@@ -294,7 +358,7 @@ impl EnvironmentState {
         let mut superseded = Vec::new();
         if candidate.queue == QueuePolicy::Newest {
             self.queue.retain(|waiting| {
-                let stays = waiting.queue == QueuePolicy::Every;
+                let stays = waiting.queue == QueuePolicy::Every || waiting.rolls_back;
                 if !stays {
                     superseded.push(waiting.deployment.clone());
                 }
@@ -325,9 +389,10 @@ impl EnvironmentState {
             return Standing::Holds(holder.fence);
         }
         if let Some(place) = self.queue.iter().position(|waiting| waiting.deployment == *deployment) {
-            return match &self.quarantine {
-                Some(quarantine) => Standing::Quarantined(quarantine.clone()),
-                None => Standing::Waits(place),
+            return match (&self.quarantine, &self.hold) {
+                (Some(quarantine), _) => Standing::Quarantined(quarantine.clone()),
+                (None, Some(hold)) if !self.queue[place].rolls_back => Standing::Held(hold.clone()),
+                (None, _) => Standing::Waits(place),
             };
         }
         match &self.newest {
@@ -342,7 +407,7 @@ impl EnvironmentState {
         self.holder.as_ref().filter(|holder| holder.deployment == *deployment)?;
         self.queue
             .iter()
-            .find(|waiting| waiting.queue == QueuePolicy::Newest)
+            .find(|waiting| waiting.queue == QueuePolicy::Newest && !waiting.rolls_back)
             .map(|waiting| &waiting.deployment)
     }
 
@@ -442,16 +507,51 @@ impl EnvironmentState {
                     self.unaccepted.add(deployment);
                 }
             }
-            Left::Back => match &self.stable {
-                Some(stable) if !self.is_stable_accepted() => self.unaccepted.cut_after(&stable.deployment),
-                _ => self.unaccepted = Unaccepted::default(),
-            },
+            Left::Back => self.went_back(),
+            Left::BackTo(stable) => {
+                self.stable = Some(stable);
+                self.went_back();
+            }
             Left::Unstable => self.unaccepted.add(deployment),
             Left::AsItWas => {}
         }
         self.holder = None;
         self.grant(now);
         Ok(self.holder.as_ref().map(|holder| holder.deployment.clone()))
+    }
+
+    fn went_back(&mut self) {
+        match &self.stable {
+            Some(stable) if !self.is_stable_accepted() => self.unaccepted.cut_after(&stable.deployment),
+            _ => self.unaccepted = Unaccepted::default(),
+        }
+    }
+
+    /// Whether a deployment has the lock.
+    pub fn is_held_by(&self, deployment: &DeploymentId) -> bool {
+        let holder = self.holder.as_ref();
+        holder.is_some_and(|holder| holder.deployment == *deployment)
+    }
+
+    /// Lets nothing go forward. Those who wait are returned and have to be told. A hold that is there stays as it is.
+    pub fn hold(&mut self, hold: Hold) -> Vec<DeploymentId> {
+        self.hold.get_or_insert(hold);
+        let forward = self.queue.iter().filter(|waiting| !waiting.rolls_back);
+        forward.map(|waiting| waiting.deployment.clone()).collect()
+    }
+
+    /// A person has looked: whoever asks goes forward again. Whoever gets the lock is returned and has to be woken.
+    ///
+    /// # Errors
+    /// [`Refusal::NotHeld`] when there is no hold.
+    pub fn let_go(&mut self, now: Timestamp) -> Result<Option<DeploymentId>, Refusal> {
+        if self.hold.take().is_none() {
+            return Err(Refusal::NotHeld);
+        }
+        let before = self.holder.clone();
+        self.grant(now);
+        let granted = self.holder.as_ref().filter(|_| self.holder != before);
+        Ok(granted.map(|holder| holder.deployment.clone()))
     }
 
     /// Whether nothing but what is accepted is stable; where people never accepted anything, whatever is stable counts.
@@ -540,7 +640,15 @@ impl EnvironmentState {
 
     /// Hands the lock to the first that waits, if it is free and nothing is in flight.
     fn grant(&mut self, now: Timestamp) {
-        if self.holder.is_some() || self.operation.is_some() || self.quarantine.is_some() || self.queue.is_empty() {
+        if self.holder.is_some() || self.operation.is_some() || self.quarantine.is_some() {
+            return;
+        }
+        // Those who take it back stand before all others.
+        if self
+            .queue
+            .first()
+            .is_none_or(|first| self.hold.is_some() && !first.rolls_back)
+        {
             return;
         }
         self.fence += 1;
@@ -570,6 +678,7 @@ mod tests {
             happened_at: at(happened),
             before: None,
             queue,
+            rolls_back: false,
         }
     }
 

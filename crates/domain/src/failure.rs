@@ -78,6 +78,25 @@ names! {
     Quarantined = "Rejected.Quarantined",
         "The environment waits for an operator after a deployment that ended half-way.",
         "Look after the deployment that the cause names, open the environment (`lockgate release`), then deploy again.";
+    Held = "Rejected.Held",
+        "Nothing goes forward in the environment until a person has looked.",
+        "Read the reason in the cause; when it is settled, let go of the environment (`lockgate release`), then deploy again.";
+    Frozen = "Rejected.Frozen",
+        "The environment is frozen.",
+        "Deploy again when the time in the cause is over; in an emergency, two people can let this commit in \
+         (`lockgate emergency`).";
+    AlarmAlreadyRaised = "Rejected.AlarmAlreadyRaised",
+        "An alarm that is to watch the release had gone off before anything was changed.",
+        "Find out what is wrong in the environment; deploy again when the alarm is quiet.";
+    AlarmMissing = "Rejected.AlarmMissing",
+        "An alarm that is to watch the release is not there.",
+        "Create the alarm in the environment's account and region, or mend its name or tag in `bake` of lockgate.toml.";
+    TakenBackBefore = "Rejected.TakenBackBefore",
+        "The release was taken back from this environment before.",
+        "Mend it and bring the new release; to let this very one in again, name it (`lockgate release --allow`).";
+    NoWayBack = "Rejected.NoWayBack",
+        "There is no such release to go back to.",
+        "Choose one of those that `lockgate releases` lists as usable.";
     QueueFull = "Rejected.QueueFull",
         "More deployments wait for the environment than it holds places for.",
         "Wait until the queue is shorter, or let newer deployments supersede older ones (queue = \"newest\").";
@@ -151,6 +170,12 @@ names! {
     NobodyMayAccept = "Failed.NobodyMayAccept",
         "Too few people are left who may accept the release: nobody accepts what they wrote or asked for.",
         "Name further people in `approval` of lockgate.toml, deploy it, and publish another pre-release.";
+    AlarmRaised = "Failed.AlarmRaised",
+        "An alarm went off after the release had come into the environment.",
+        "Find out from the alarm's metric and the application's logs what failed, mend it, and bring the new release this far.";
+    TakenBack = "Failed.TakenBack",
+        "A person had the release taken back.",
+        "Read their reason in the cause; mend it, and bring the new release this far.";
     Stopped = "Failed.Stopped",
         "Somebody stopped the execution.",
         "Deploy again if that was not meant.";
@@ -158,6 +183,10 @@ names! {
         "CloudFormation could not put a stack back.",
         "Follow the runbook: continue the update rollback or mend the stack by hand, then open the environment \
          (`lockgate release`).";
+    WayBackClosed = "Stuck.WayBackClosed",
+        "The release failed, and does not go back without a person.",
+        "Weigh the reason in the cause; open the environment (`lockgate release`), then go back (`lockgate rollback`) or \
+         bring a release that mends it.";
     StackUnknown = "Stuck.StackUnknown",
         "It could not be found out how a change of a stack ended.",
         "Look at the stack in the CloudFormation console; open the environment (`lockgate release`) when it is in a \
@@ -219,6 +248,15 @@ pub struct ReportedError {
     /// nothing, where Step Functions gives none.
     #[serde(default)]
     pub cause: String,
+}
+
+impl From<Failure> for ReportedError {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error: failure.name.as_str().to_owned(),
+            cause: failure.cause,
+        }
+    }
 }
 
 impl ReportedError {

@@ -482,6 +482,7 @@ fn asked_by_push(
                 before: push.before.clone(),
                 title: push.title.clone(),
             },
+            rollback: None,
         })
         .collect())
 }
@@ -523,6 +524,7 @@ fn asked_by_release(
                 before: None,
                 title: title.clone(),
             },
+            rollback: None,
         })
         .collect())
 }

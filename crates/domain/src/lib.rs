@@ -6,13 +6,16 @@
 
 pub mod approval;
 pub mod assembly;
+pub mod bake;
 pub mod build_record;
 pub mod causes;
 pub mod change_set;
 pub mod configuration;
 pub mod deployment;
+pub mod emergency;
 pub mod environment_state;
 pub mod failure;
+pub mod freeze;
 pub mod harmless;
 pub mod intake;
 pub mod ledger;
@@ -30,3 +33,4 @@ mod toml_kind;
 pub mod update_state;
 pub mod verdict;
 pub mod waves;
+pub mod way_back;

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use jiff::Timestamp;
 
 use crate::approval::{ApprovalId, Approver, Ballot, Choice, Outcome};
+use crate::bake::{Question, Word};
 use crate::change_set::Summary;
 use crate::deployment::{Deployment, Leg};
+use crate::emergency::Plea;
 use crate::environment_state::{Acceptance, Fence};
 use crate::failure::{Class, Failure};
 use crate::names::{DeploymentId, Digest, StackName};
@@ -27,6 +29,13 @@ pub enum Event {
     Queued {
         /// How many were before it.
         before: usize,
+    },
+    /// People let it into an environment that is frozen.
+    LetIn {
+        /// Why it is frozen, and until when.
+        frozen: String,
+        /// What they said.
+        words: Vec<Plea>,
     },
     /// It has the lock.
     Admitted {
@@ -143,6 +152,28 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
+    /// It bakes: customers use it, and alarms say whether it is good.
+    Baking {
+        /// Until then, at the earliest.
+        until: Timestamp,
+        /// By these alarms.
+        alarms: Vec<String>,
+    },
+    /// The bake holds, and people are asked how it goes on.
+    BakeAsked {
+        /// What they are asked.
+        question: Question,
+    },
+    /// One of them said so.
+    BakeAnswered {
+        /// What.
+        word: Word,
+    },
+    /// Its bake ended well.
+    Baked {
+        /// How it was found to be good, in one sentence.
+        how: String,
+    },
     /// It goes back to the last stable release.
     GoingBack {
         /// To this release.
@@ -166,6 +197,14 @@ pub enum Ending {
     Superseded {
         /// The newer one.
         by: DeploymentId,
+    },
+    /// A person asked for an earlier release, and the environment has it.
+    RolledBack {
+        /// This one.
+        to: Digest,
+        /// Stacks that are there and that one does not have.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        left: BTreeSet<StackName>,
     },
     /// It failed, and nobody has to do anything in the environment.
     FailedClean {
@@ -230,7 +269,7 @@ impl Ending {
     /// The state machine's ending for it.
     pub fn end(&self) -> End {
         match self {
-            Self::Deployed => End::Deployed,
+            Self::Deployed | Self::RolledBack { .. } => End::Deployed,
             Self::NothingToDeploy | Self::Superseded { .. } => End::NothingToDeploy,
             Self::FailedClean { .. } => End::FailedClean,
             Self::OperatorNeeded { .. } => End::OperatorNeeded,
@@ -259,6 +298,8 @@ pub enum Phase {
     Testing,
     /// People are asked.
     Accepting,
+    /// Customers use it, and it is watched.
+    Baking,
     /// Over.
     Ended,
 }
@@ -286,6 +327,27 @@ pub struct Status {
     /// Whether its environment asks people, so that it is not deployed before they accepted it.
     #[serde(default)]
     pub asks: bool,
+    /// Whether its environment has it baked, so that it is not deployed before that ended well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bakes: bool,
+    /// Whether its bake ended well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub baked: bool,
+    /// What people were asked last while its bake held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake_asked: Option<Question>,
+    /// What one of them said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake_answered: Option<Word>,
+    /// Of each stack that it compared on its way forward, the resources that hold data, and that it replaces or removes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub at_risk: BTreeMap<StackName, Vec<String>>,
+    /// Whether people let it into an environment that is frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub let_in: bool,
+    /// Whether it was asked to take its environment back, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolls_back: bool,
     /// What each of those who answered decided.
     #[serde(default)]
     pub votes: BTreeMap<Approver, Choice>,
@@ -335,6 +397,7 @@ impl Event {
         match self {
             Self::Requested { .. } => "requested",
             Self::Queued { .. } => "queued",
+            Self::LetIn { .. } => "let_in",
             Self::Admitted { .. } => "admitted",
             Self::Building { .. } => "building",
             Self::Released { .. } => "released",
@@ -350,6 +413,10 @@ impl Event {
             Self::ApprovalAsked { .. } => "approval_asked",
             Self::Voted { .. } => "voted",
             Self::Decided { .. } => "decided",
+            Self::Baking { .. } => "baking",
+            Self::BakeAsked { .. } => "bake_asked",
+            Self::BakeAnswered { .. } => "bake_answered",
+            Self::Baked { .. } => "baked",
             Self::GoingBack { .. } => "going_back",
             Self::Ended(_) => "ended",
         }
@@ -389,9 +456,16 @@ impl Status {
         match event {
             Event::Requested { deployment } => {
                 next.release.clone_from(&deployment.release);
-                next.asks = deployment.environment.approval.is_some();
+                next.rolls_back = deployment.rollback.is_some();
+                next.asks = deployment.environment.approval.is_some() && !next.rolls_back;
+                next.bakes = deployment.environment.bake.is_some() && !next.rolls_back;
+                if let Some(rollback) = &deployment.rollback {
+                    next.back_to.clone_from(&deployment.release);
+                    next.because = Some(rollback.because.clone());
+                }
             }
             Event::Queued { .. } => next.phase = Phase::Queued,
+            Event::LetIn { .. } => next.let_in = true,
             Event::Admitted { fence } => {
                 next.phase = Phase::Admitted;
                 next.fence = Some(*fence);
@@ -414,7 +488,10 @@ impl Status {
                 }
             }
             Event::Published { .. } | Event::IntegrationTesting { .. } | Event::IntegrationTested { .. } => {}
-            Event::Compared { stack, summary, .. } => {
+            Event::Compared { leg, stack, summary } => {
+                if let (Leg::Forward, Some(summary)) = (leg, summary) {
+                    next.note_risk(stack, summary);
+                }
                 let progress = if summary.is_some() {
                     Progress::Compared
                 } else {
@@ -447,6 +524,10 @@ impl Status {
                 }
                 next.decided = Some(outcome.clone());
             }
+            Event::Baking { .. } => next.phase = Phase::Baking,
+            Event::BakeAsked { question } => next.bake_asked = Some(question.clone()),
+            Event::BakeAnswered { word } => next.bake_answered = Some(word.clone()),
+            Event::Baked { .. } => next.baked = true,
             Event::GoingBack { to, because } => {
                 next.phase = Phase::Released;
                 next.back_to = Some(to.clone());
@@ -458,6 +539,31 @@ impl Status {
             }
         }
         Ok(next)
+    }
+
+    fn note_risk(&mut self, stack: &StackName, summary: &Summary) {
+        let at_risk = summary.losses.iter().filter(|loss| loss.stateful);
+        let at_risk: Vec<String> = at_risk
+            .map(|loss| format!("{stack}/{} ({})", loss.logical_id, loss.resource_type))
+            .collect();
+        if at_risk.is_empty() {
+            self.at_risk.remove(stack);
+        } else {
+            self.at_risk.insert(stack.clone(), at_risk);
+        }
+    }
+
+    /// The resources that hold data, and that were replaced or removed on the way forward: going back does not bring back
+    /// what was in them. What may have been replaced counts, since only CloudFormation knows in the end.
+    pub fn data_at_risk(&self) -> Vec<String> {
+        let is_changed = |stack: &StackName| {
+            matches!(
+                self.stacks.get(stack),
+                Some(Progress::Updated | Progress::Executing | Progress::Stuck)
+            )
+        };
+        let changed = self.at_risk.iter().filter(|(stack, _)| is_changed(stack));
+        changed.flat_map(|(_, resources)| resources).cloned().collect()
     }
 
     /// Whether a stack was, or may have been, changed on the way forward.
@@ -479,6 +585,7 @@ impl Status {
         let forward = self.leg == Some(Leg::Forward) && self.back_to.is_none();
         match event {
             Event::Requested { .. } | Event::Queued { .. } => self.phase <= Phase::Queued,
+            Event::LetIn { .. } => self.phase <= Phase::Admitted,
             Event::Admitted { .. } => self.phase <= Phase::Admitted,
             Event::Building { .. } => (Phase::Admitted..=Phase::Building).contains(&self.phase),
             Event::Released { .. } => (Phase::Admitted..=Phase::Released).contains(&self.phase),
@@ -504,11 +611,28 @@ impl Status {
             }
             Event::Voted { ballot } => self.is_asking() && !self.votes.contains_key(&ballot.by),
             Event::Decided { outcome } => self.is_asking() && self.can_come_to(outcome),
+            Event::Baking { .. } => {
+                (Phase::Testing..=Phase::Baking).contains(&self.phase)
+                    && forward
+                    && self.bakes
+                    && !self.baked
+                    && (!self.asks || self.accepted.is_some())
+            }
+            Event::BakeAsked { .. } | Event::BakeAnswered { .. } | Event::Baked { .. } => {
+                self.phase == Phase::Baking && forward && !self.baked
+            }
             // Who was superseded leaves the environment to the newer one.
             Event::GoingBack { .. } => {
-                (Phase::Deploying..=Phase::Accepting).contains(&self.phase)
+                (Phase::Deploying..=Phase::Baking).contains(&self.phase)
                     && self.leg == Some(Leg::Forward)
+                    && !self.baked
                     && !matches!(self.decided, Some(Outcome::Superseded { .. }))
+            }
+            Event::Ended(Ending::RolledBack { .. }) => {
+                self.phase == Phase::Testing && self.leg == Some(Leg::Back) && self.rolls_back
+            }
+            Event::Ended(Ending::Deployed | Ending::NothingToDeploy) if self.bakes => {
+                self.phase == Phase::Baking && forward && self.baked
             }
             Event::Ended(Ending::Deployed | Ending::NothingToDeploy) if self.asks => {
                 self.phase == Phase::Accepting && forward && self.accepted.is_some()

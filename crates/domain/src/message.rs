@@ -3,20 +3,24 @@
 //! Plain text: SNS mail cannot be styled. Texts of others were made harmless where they came in.
 
 mod approval;
+mod bake;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::approval::{asked, author, counted, reminder, still_earlier, unconfirmed};
+pub use self::bake::{alarm_told, bake_asks};
 
 use crate::approval::{Approver, Choice, Outcome};
-use crate::deployment::{Cause, Deployment};
+use crate::bake::Says;
+use crate::deployment::{Cause, Deployment, Leg};
 use crate::failure::Failure;
 use crate::harmless::harmless;
 use crate::ledger::Entry;
 use crate::life::{Ending, Event, WayBack};
-use crate::names::StackName;
+use crate::names::{Digest, StackName};
 use crate::smoke_test::Report;
 
 /// A text with its subject.
@@ -49,6 +53,7 @@ pub fn ended(deployment: &Deployment, ending: &Ending, entries: &[Entry], consol
             "changed nothing",
             "The environment had this release already.".to_owned(),
         ),
+        Ending::RolledBack { to, left } => ("was taken back", back(to, left)),
         Ending::Superseded { by } => ("was superseded", format!("A newer deployment took its place: {by}.")),
         Ending::FailedClean { failure, way_back } => ("FAILED", failed(failure, &way(way_back))),
         Ending::OperatorNeeded { failure } => (
@@ -60,6 +65,14 @@ pub fn ended(deployment: &Deployment, ending: &Ending, entries: &[Entry], consol
         ),
     };
     let mut body = format!("{sentence}\n\n{}", what(deployment));
+    if let Ending::RolledBack { to, .. }
+    | Ending::FailedClean {
+        way_back: WayBack::WentBack { to, .. },
+        ..
+    } = ending
+    {
+        body.push_str(&there_and_back(deployment, to, entries));
+    }
     let timeline = timeline(entries);
     if !timeline.is_empty() {
         let _ = write!(body, "\nWhat happened (times in UTC)\n{timeline}");
@@ -94,18 +107,7 @@ fn failed(failure: &Failure, then: &str) -> String {
 fn way(way_back: &WayBack) -> String {
     match way_back {
         WayBack::NothingChanged => "Nothing was changed in the environment.".to_owned(),
-        WayBack::WentBack { to, left } => {
-            let back = format!("The environment went back to its last stable release {}.", to.short());
-            if left.is_empty() {
-                return back;
-            }
-            let left: Vec<&str> = left.iter().map(StackName::as_str).collect();
-            format!(
-                "{back} These stacks are not part of it, and are there still: {}. Delete them, or deploy a release that has \
-                 them.",
-                left.join(", ")
-            )
-        }
+        WayBack::WentBack { to, left } => back(to, left),
         WayBack::Stays => {
             "The environment keeps the release that was not accepted; the next one takes its place.".to_owned()
         }
@@ -116,8 +118,71 @@ fn way(way_back: &WayBack) -> String {
     }
 }
 
+fn back(to: &Digest, left: &BTreeSet<StackName>) -> String {
+    let back = format!("The environment went back to its last stable release {}.", to.short());
+    if left.is_empty() {
+        return back;
+    }
+    let left: Vec<&str> = left.iter().map(StackName::as_str).collect();
+    format!(
+        "{back} These stacks are not part of it, and are there still: {}. Delete them, or deploy a release that has \
+         them.",
+        left.join(", ")
+    )
+}
+
+/// From where to where, for how long customers had the release that failed, and what is to be done before the next.
+fn there_and_back(deployment: &Deployment, to: &Digest, entries: &[Entry]) -> String {
+    let from = match &deployment.rollback {
+        Some(rollback) => Some(&rollback.from),
+        None => entries.iter().find_map(|entry| match &entry.what {
+            Event::Released { release } => Some(release),
+            _ => None,
+        }),
+    };
+    let mut text = String::new();
+    if let Some(from) = from {
+        let _ = writeln!(text, "From, to     {} to {}", from.short(), to.short());
+    }
+    if let Some(affected) = affected(deployment, entries) {
+        let _ = writeln!(text, "Affected     customers, for at most {affected}");
+    }
+    if deployment.environment.holds {
+        let _ = writeln!(
+            text,
+            "\nNothing goes forward there until somebody has looked:\n  lockgate release {} {} --why \"…\"",
+            deployment.application, deployment.environment.name
+        );
+    }
+    text
+}
+
+/// For how long customers may have had the release that failed: from its first change, or where an earlier deployment had
+/// brought it, from when it was to be taken back, until the earlier release was found to work.
+fn affected(deployment: &Deployment, entries: &[Entry]) -> Option<String> {
+    let first_change = |entry: &Entry| match &entry.what {
+        Event::Executing { leg: Leg::Forward, .. } => Some(entry.at),
+        _ => None,
+    };
+    let from = match &deployment.rollback {
+        Some(_) => deployment.requested.at,
+        None => entries.iter().find_map(first_change)?,
+    };
+    let to = entries.iter().rev().find_map(|entry| match &entry.what {
+        Event::SmokeTested { leg: Leg::Back, report } if report.passed => Some(entry.at),
+        _ => None,
+    })?;
+    Some(format!(
+        "{}, from {} to {} UTC",
+        duration(to.duration_since(from)),
+        from.strftime("%H:%M:%S"),
+        to.strftime("%H:%M:%S")
+    ))
+}
+
 fn what(deployment: &Deployment) -> String {
     let because = match deployment.requested.because {
+        Cause::Alarm => "an alarm of",
         Cause::Push => "a push to",
         Cause::Prerelease => "the pre-release",
         Cause::Release => "the release",
@@ -196,6 +261,10 @@ pub fn sentence(event: &Event) -> String {
     match event {
         Event::Requested { .. } => "requested".to_owned(),
         Event::Queued { before } => format!("waits for the environment, {before} before it"),
+        Event::LetIn { frozen, words } => {
+            let words: Vec<String> = words.iter().map(|word| format!("{} ({})", word.by, word.why)).collect();
+            format!("{frozen}; let in as an emergency by {}", words.join(" and "))
+        }
         Event::Admitted { .. } => "admitted".to_owned(),
         Event::Building { build, .. } => format!("building: {build}"),
         Event::Released { release } => format!("release {}", release.short()),
@@ -267,9 +336,26 @@ pub fn sentence(event: &Event) -> String {
             Outcome::Unreachable { .. } => "too few are left who may accept".to_owned(),
             Outcome::Withdrawn { .. } => "no longer asked, as the deployment was over".to_owned(),
         },
+        Event::Baking { until, alarms } => format!(
+            "bakes until {} UTC, watched by {}",
+            until.strftime("%H:%M:%S"),
+            harmless(&alarms.join(", "), 200)
+        ),
+        Event::BakeAsked { question } => format!("holds, a person has to say how it goes on: {}", question.why()),
+        Event::BakeAnswered { word } => format!(
+            "{} {}: {}",
+            word.by,
+            match word.says {
+                Says::Pass => "lets it pass",
+                Says::GoBack => "has it taken back",
+            },
+            word.why
+        ),
+        Event::Baked { how } => format!("baked: {how}"),
         Event::GoingBack { to, because } => format!("going back to {}: {because}", to.short()),
         Event::Ended(Ending::Deployed) => "deployed".to_owned(),
         Event::Ended(Ending::NothingToDeploy) => "nothing to deploy".to_owned(),
+        Event::Ended(Ending::RolledBack { to, .. }) => format!("taken back to {}", to.short()),
         Event::Ended(Ending::Superseded { by }) => format!("superseded by {by}"),
         Event::Ended(Ending::FailedClean { failure, .. }) => format!("failed, environment clean: {failure}"),
         Event::Ended(Ending::OperatorNeeded { failure }) => format!("failed, operator needed: {failure}"),

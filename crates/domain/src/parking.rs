@@ -90,6 +90,13 @@ pub enum WaitsFor {
         /// CodeBuild's id of the build that runs them; nothing before it was started.
         build: Option<String>,
     },
+    /// A release to bake.
+    Bake {
+        /// The account whose alarms are watched.
+        account: AccountId,
+        /// The region of the alarms.
+        region: Region,
+    },
     /// People to decide.
     Approval {
         /// What they are asked.
@@ -133,6 +140,9 @@ pub struct StackChange {
 #[serde(transparent)]
 pub struct Key(String);
 
+/// How the key of what is watched by alarms begins.
+const ALARMS: &str = "alarms/";
+
 impl Key {
     /// The key of a deployment that waits for its environment's lock.
     pub fn lock(deployment: &DeploymentId) -> Self {
@@ -157,6 +167,17 @@ impl Key {
     /// The key of a deployment that waits for people.
     pub fn approval(deployment: &DeploymentId) -> Self {
         Self(format!("approval/{deployment}"))
+    }
+
+    /// The key of what is watched by the alarms of an account and region.
+    pub fn alarms(account: &AccountId, region: &Region) -> Self {
+        Self(format!("{ALARMS}{account}/{region}"))
+    }
+
+    /// The account and region whose alarms a key stands for; nothing, where it stands for something else.
+    pub fn account_and_region(&self) -> Option<(AccountId, Region)> {
+        let (account, region) = self.0.strip_prefix(ALARMS)?.split_once('/')?;
+        Some((account.parse().ok()?, region.parse().ok()?))
     }
 
     /// The key that a stack's ARN stands for (`arn:aws:cloudformation:<region>:<account>:stack/<name>/<id>`).
@@ -187,6 +208,7 @@ impl WaitsFor {
                 Key::stack(&change.account, &change.region, &change.stack)
             }
             Self::Integration { .. } => Key::integration(deployment),
+            Self::Bake { account, region } => Key::alarms(account, region),
             Self::Approval { .. } => Key::approval(deployment),
         }
     }
@@ -199,7 +221,7 @@ impl WaitsFor {
         match self {
             Self::ChangeSet(_) => SignedDuration::from_secs(30),
             Self::StackUpdate(_) | Self::Build { .. } | Self::Integration { .. } => SignedDuration::from_secs(90),
-            Self::Lock { .. } | Self::Approval { .. } => SignedDuration::from_mins(2),
+            Self::Lock { .. } | Self::Approval { .. } | Self::Bake { .. } => SignedDuration::from_mins(2),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Whether a release may go on into the next environment: the same digest was stable in the one before, and accepted
 //! there where people are asked.
 
+use jiff::Timestamp;
+
 use crate::build_record::BuildRecord;
 use crate::environment_state::{LastWord, StableRelease};
 use crate::failure::{Failure, Name};
@@ -9,7 +11,8 @@ use crate::names::{CommitSha, Digest, EnvironmentName};
 /// The release that a commit brings on from the environment `after`.
 ///
 /// `build` is what is known of the commit's build, and `stable` what is kept of the release that it made: that it got to
-/// the end of a deployment in `after`, at any time, and who accepted or rejected it there. The last word counts.
+/// the end of a deployment in `after`, at any time, and who accepted or rejected it there. The last word counts. Neither may
+/// be older than the age, where one is given.
 ///
 /// # Errors
 /// [`Name::NotStableBefore`], with a sentence that says what is missing and where.
@@ -19,6 +22,7 @@ pub fn promote(
     commit: &CommitSha,
     build: &BuildRecord,
     stable: Option<&StableRelease>,
+    (max_age_seconds, now): (Option<u64>, Timestamp),
 ) -> Result<Digest, Failure> {
     let refuse = |sentence: String| Err(Failure::new(Name::NotStableBefore, sentence));
     let short = commit.short();
@@ -47,7 +51,23 @@ pub fn promote(
             release.short()
         ));
     };
+    let too_old = |since: Timestamp| {
+        let age = u64::try_from(now.duration_since(since).as_secs()).unwrap_or_default();
+        max_age_seconds.is_some_and(|most| age > most)
+    };
+    if too_old(stable.since) {
+        return refuse(format!(
+            "release {} of commit {short} was stable in {after} last at {}, which is too long ago; bring it there again",
+            release.short(),
+            stable.since
+        ));
+    }
     match stable.last_word() {
+        Some(LastWord::Accepted(acceptance)) if must_be_accepted && too_old(acceptance.at) => refuse(format!(
+            "release {} of commit {short} was accepted in {after} last at {}, which is too long ago; have it accepted again",
+            release.short(),
+            acceptance.at
+        )),
         _ if !must_be_accepted => Ok(release.clone()),
         Some(LastWord::Accepted(_)) => Ok(release.clone()),
         Some(LastWord::Rejected(rejection)) => refuse(format!(
@@ -131,7 +151,7 @@ mod tests {
                 let rejected = stable.rejected.as_ref().map(|rejection| rejection.at);
                 stable.accepted.as_ref().is_some_and(|acceptance| rejected < Some(acceptance.at))
             };
-            match promote(&after, must, &commit, &build, stable.as_ref()) {
+            match promote(&after, must, &commit, &build, stable.as_ref(), (None, NOW)) {
                 Ok(release) => {
                     let built = matches!(&build, BuildRecord::Built { release: made, .. } if *made == release);
                     prop_assert!(built);
@@ -196,7 +216,11 @@ mod tests {
             (&built, Some(&rejected)),
         ]
         .into_iter()
-        .map(|(build, stable)| promote(&after, true, &commit, build, stable).unwrap_err().to_string())
+        .map(|(build, stable)| {
+            promote(&after, true, &commit, build, stable, (None, NOW))
+                .unwrap_err()
+                .to_string()
+        })
         .collect();
         insta::assert_snapshot!(said.join("\n"), @"
         Rejected.NotStableBefore: commit 1a2b3c4d1a2b was never built, so it cannot be stable in test; bring it there first

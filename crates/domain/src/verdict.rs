@@ -1,13 +1,16 @@
 //! What follows from a failure, and how a deployment that got to its end has ended.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::approval::{OnReject, Outcome};
+use crate::bake::data_at_risk_sentence;
 use crate::deployment::{Deployment, Environment, Leg, WithoutStable};
-use crate::environment_state::{Left, StableRelease};
+use crate::environment_state::{Hold, Left, StableRelease};
 use crate::failure::{Class, Failure, Name};
 use crate::life::{Ending, Status, WayBack};
-use crate::names::Digest;
+use crate::names::{Digest, StackName};
 
 /// What follows from a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +21,21 @@ pub enum Verdict {
     GoBack(Digest),
     /// Call an operator and keep the lock; the reason goes with the failure.
     CallOperator,
+    /// Call an operator and keep the lock: there is a stable release, and going back to it takes a person.
+    AskBeforeGoingBack(String),
 }
 
 /// What follows from `failure`, given what is known of the deployment and of its environment, whose policy this is.
 ///
-/// `in_flight` is whether the lock says that something this deployment started has not ended.
+/// `in_flight` is whether the lock says that something this deployment started has not ended, `taken_back_before` whether
+/// its release went back from here in an earlier deployment.
 pub fn assess_failure(
     failure: &Failure,
     status: &Status,
     environment: &Environment,
     stable: Option<&StableRelease>,
     in_flight: bool,
+    taken_back_before: bool,
 ) -> Verdict {
     if in_flight || status.anything_unsettled() {
         return Verdict::CallOperator;
@@ -40,6 +47,14 @@ pub fn assess_failure(
         } else {
             Verdict::GiveUp(WayBack::NothingChanged)
         };
+    }
+    // Whatever it was to go back from is not there any more, or there is nothing to go back to.
+    if failure.name == Name::NoWayBack && !status.changed_anything() {
+        return Verdict::GiveUp(WayBack::NothingChanged);
+    }
+    // Whoever asked for it by hand is there, and an environment that was not touched is as good as before.
+    if status.rolls_back && failure_by_hand(status) && !status.changed_anything() {
+        return Verdict::GiveUp(WayBack::NothingChanged);
     }
     // No rollback of a rollback: a way back that fails is for a person.
     if status.leg == Some(Leg::Back) || status.back_to.is_some() {
@@ -58,11 +73,32 @@ pub fn assess_failure(
             Verdict::GiveUp(WayBack::NothingChanged)
         }
         Class::Transient | Class::Rejected | Class::Failed => match (stable, environment.without_stable) {
-            (Some(stable), _) => Verdict::GoBack(stable.release.clone()),
+            (Some(stable), _) => match takes_a_person(failure, status, taken_back_before) {
+                Some(why) => Verdict::AskBeforeGoingBack(why),
+                None => Verdict::GoBack(stable.release.clone()),
+            },
             (None, WithoutStable::GiveBack) => Verdict::GiveUp(WayBack::NoStableRelease),
             (None, WithoutStable::CallOperator) => Verdict::CallOperator,
         },
     }
+}
+
+/// Whether a person asked that the environment be taken back.
+fn failure_by_hand(status: &Status) -> bool {
+    let because = status.because.as_ref();
+    because.is_some_and(|because| because.name == Name::TakenBack)
+}
+
+/// Why a release does not go back without a person; nothing, where it does, or where a person has said so.
+fn takes_a_person(failure: &Failure, status: &Status, taken_back_before: bool) -> Option<String> {
+    if failure.name == Name::TakenBack {
+        return None;
+    }
+    let at_risk = status.data_at_risk();
+    if !at_risk.is_empty() {
+        return Some(data_at_risk_sentence(&at_risk));
+    }
+    taken_back_before.then(|| "its release was taken back here once before, and that is done once only".to_owned())
 }
 
 /// What follows when people did not accept a release. It works, as far as its tests can tell: nobody is called.
@@ -82,6 +118,8 @@ fn not_accepted(status: &Status, environment: &Environment, stable: Option<&Stab
                 WayBack::NothingChanged
             })
         }
+        // It works, and what it replaced or removed would not come back.
+        (OnReject::RollBack, Some(_)) if !status.data_at_risk().is_empty() => Verdict::GiveUp(WayBack::Stays),
         // Even where nothing was changed: an earlier candidate may have stayed there.
         (OnReject::RollBack, Some(stable)) => Verdict::GoBack(stable.release.clone()),
     }
@@ -93,6 +131,10 @@ pub fn ending_of(status: &Status) -> Ending {
         return Ending::Superseded { by: by.clone() };
     }
     match (&status.back_to, &status.because) {
+        (Some(to), _) if status.rolls_back && failure_by_hand(status) => Ending::RolledBack {
+            to: to.clone(),
+            left: status.there_beside(&status.back_stacks).cloned().collect(),
+        },
         (Some(to), Some(failure)) => Ending::FailedClean {
             failure: failure.clone(),
             way_back: WayBack::WentBack {
@@ -105,8 +147,20 @@ pub fn ending_of(status: &Status) -> Ending {
     }
 }
 
-/// How a deployment that ended so leaves its environment, when it gives the lock back.
-pub fn left_by(deployment: &Deployment, status: &Status, ending: &Ending, now: Timestamp) -> Left {
+/// How a deployment that ended so leaves its environment, when it gives the lock back. Where it took it back, `to` is what
+/// is kept of the release that it went back to.
+pub fn left_by(
+    deployment: &Deployment,
+    status: &Status,
+    ending: &Ending,
+    to: Option<&StableRelease>,
+    now: Timestamp,
+) -> Left {
+    let back = |left: &BTreeSet<StackName>| match to {
+        Some(to) if deployment.rollback.is_some() => Left::BackTo(to.clone()),
+        _ if left.is_empty() => Left::Back,
+        _ => Left::Unstable,
+    };
     match (ending, &status.release) {
         (Ending::Deployed | Ending::NothingToDeploy, Some(release)) => Left::Stable(StableRelease {
             release: release.clone(),
@@ -116,16 +170,36 @@ pub fn left_by(deployment: &Deployment, status: &Status, ending: &Ending, now: T
             accepted: status.accepted.clone(),
             rejected: None,
         }),
-        (
+        (Ending::RolledBack { left, .. }, _)
+        | (
             Ending::FailedClean {
                 way_back: WayBack::WentBack { left, .. },
                 ..
             },
             _,
-        ) if left.is_empty() => Left::Back,
+        ) => back(left),
         _ if status.changed_anything() => Left::Unstable,
         _ => Left::AsItWas,
     }
+}
+
+/// Why nothing goes forward after a deployment that ended so; nothing, where it went back nowhere, or where its environment
+/// does not hold.
+pub fn hold_after(deployment: &Deployment, ending: &Ending, now: Timestamp) -> Option<Hold> {
+    let why = match ending {
+        _ if !deployment.environment.holds => return None,
+        Ending::RolledBack { .. } => deployment.rollback.as_ref()?.because.to_string(),
+        Ending::FailedClean {
+            failure,
+            way_back: WayBack::WentBack { .. },
+        } => failure.to_string(),
+        _ => return None,
+    };
+    Some(Hold {
+        by: deployment.id.to_string(),
+        why,
+        since: now,
+    })
 }
 
 #[cfg(test)]
@@ -164,6 +238,7 @@ mod tests {
             qualifier: "hnb659fds".parse().unwrap(),
             without_stable,
             replace_failed_stacks: true,
+            freezes: Vec::new(),
             integration_tests: on_reject.is_some(),
             approval: on_reject.map(|on_reject| ApprovalPolicy {
                 when: When::After,
@@ -173,6 +248,11 @@ mod tests {
                 on_reject,
             }),
             after_acceptance: false,
+            max_age_seconds: None,
+            bake: None,
+            watch_seconds: None,
+            holds: false,
+            keep: crate::deployment::KEEP,
         }
     }
 
@@ -214,7 +294,7 @@ mod tests {
         for (name, progress, expected) in cases {
             let failure = Failure::new(name, "x");
             let status = status(Leg::Forward, progress);
-            let verdict = assess_failure(&failure, &status, &gives_back(), Some(&stable()), false);
+            let verdict = assess_failure(&failure, &status, &gives_back(), Some(&stable()), false, false);
             assert_eq!(verdict, expected, "{name} {progress:?}");
         }
     }
@@ -222,8 +302,9 @@ mod tests {
     #[test]
     fn a_way_back_that_fails_and_an_operation_in_flight_are_for_a_person() {
         let failure = Failure::new(Name::BuildFailed, "x");
-        let assess =
-            |status: &Status, in_flight| assess_failure(&failure, status, &gives_back(), Some(&stable()), in_flight);
+        let assess = |status: &Status, in_flight| {
+            assess_failure(&failure, status, &gives_back(), Some(&stable()), in_flight, false)
+        };
         assert_eq!(
             assess(&status(Leg::Back, Some(Progress::Updated)), false),
             Verdict::CallOperator
@@ -235,7 +316,7 @@ mod tests {
     fn without_a_stable_release_the_environments_policy_decides() {
         let failure = Failure::new(Name::SmokeTestsFailed, "x");
         let status = status(Leg::Forward, Some(Progress::Updated));
-        let assess = |policy| assess_failure(&failure, &status, &environment(policy, None), None, false);
+        let assess = |policy| assess_failure(&failure, &status, &environment(policy, None), None, false, false);
         assert_eq!(
             assess(WithoutStable::GiveBack),
             Verdict::GiveUp(WayBack::NoStableRelease)
@@ -247,7 +328,7 @@ mod tests {
     fn who_has_no_lock_never_calls_an_operator_for_somebody_elses_environment() {
         let failure = Failure::new(Name::Unexpected, "x");
         let policy = environment(WithoutStable::CallOperator, None);
-        let verdict = assess_failure(&failure, &Status::default(), &policy, None, false);
+        let verdict = assess_failure(&failure, &Status::default(), &policy, None, false, false);
         assert_eq!(verdict, Verdict::GiveUp(WayBack::NothingChanged));
     }
 
@@ -287,6 +368,7 @@ mod tests {
                     &environment(WithoutStable::CallOperator, Some(on_reject)),
                     has_stable.then_some(&stable),
                     false,
+                    false,
                 );
                 assert_eq!(verdict, expected, "{name} {on_reject} {progress:?} {has_stable}");
             }
@@ -298,7 +380,7 @@ mod tests {
         for progress in [None, Some(Progress::Unchanged), Some(Progress::Updated)] {
             let assess = |name| {
                 let (failure, status) = (Failure::new(name, "x"), status(Leg::Forward, progress));
-                assess_failure(&failure, &status, &gives_back(), Some(&stable()), false)
+                assess_failure(&failure, &status, &gives_back(), Some(&stable()), false, false)
             };
             assert_eq!(assess(Name::IntegrationTestsFailed), assess(Name::SmokeTestsFailed));
         }

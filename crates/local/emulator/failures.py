@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Err
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ _THROTTLED = {
     "dynamodb": ("ThrottlingException", "Throughput exceeds the current capacity of your table or index.", 400),
     "lambda": ("TooManyRequestsException", "Rate Exceeded.", 429),
     "s3": ("SlowDown", "Please reduce your request rate.", 503),
+    "tagging": ("ThrottledException", "The request was denied to limit the frequency of submitted requests.", 400),
 }
 _BROKEN = {
     "dynamodb": ("InternalServerError", "Internal server error", 500),
     "lambda": ("ServiceException", "An error occurred and the request cannot be processed.", 500),
     "s3": ("InternalError", "We encountered an internal error. Please try again.", 500),
+    "tagging": ("InternalServiceException", "The request processing failed because of an unknown error.", 500),
 }
 
 

@@ -9,11 +9,15 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from emulator import (
+    alarm_states,
     alarms,
     async_invocations,
     build_projects,
     builds,
     callbacks,
+    cloudwatch_protocols,
+    cloudwatch_queries,
+    composite_alarms,
     control,
     event_relay,
     events,
@@ -31,6 +35,7 @@ from emulator import (
     schedules,
     secure_transport,
     stack_events,
+    tagged_alarms,
     transitions,
 )
 from emulator.settings import Settings
@@ -41,6 +46,8 @@ def install(settings: Settings) -> Any:
     processes.group_functions(lambda_runtime, lambda_svc)
     secure_transport.install()
     failures.install()
+    # Around the failures: they are told as the protocol tells them.
+    cloudwatch_protocols.install()
     events.install()
     event_relay.install()
     stack_events.install()
@@ -52,7 +59,11 @@ def install(settings: Settings) -> Any:
     function_environment.install()
     function_metrics.install()
     http_apis.install(settings.endpoint)
+    alarm_states.install()
     alarms.install()
+    composite_alarms.install()
+    tagged_alarms.install()
+    cloudwatch_queries.install()
     inbox.install(settings.auto_confirm_mail, settings.leave_pending)
     build_projects.install()
     builds.install(settings)

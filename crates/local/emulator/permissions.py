@@ -12,6 +12,9 @@
   is not told: MiniStack reads its expression only later.)
 - a change set is executed on its stack, also where it alone is named,
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+- who looks at alarms is authorized on the alarm or on ``alarm:*``, but who looks at composite ones too on ``*``,
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+  https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 """
 
 from __future__ import annotations
@@ -56,6 +59,9 @@ def install() -> None:
             return first
         if service == "cloudformation" and found == "*":
             return _stack_of_change_set(iam_actions._query_param(query, "ChangeSetName")) or found
+        if service == "monitoring":
+            operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+            return _alarms(operation, _asked(body), f"arn:aws:cloudwatch:{region}:{account}:alarm:") or found
         return found
 
     @around("enforce", iam_evaluator)
@@ -105,6 +111,13 @@ def _leading_keys(body: bytes) -> list[str]:
 def _stack_of_change_set(arn: str) -> str:
     # Change sets are kept by account and region: another account's is not found.
     return str((cloudformation._change_sets.get(arn) or {}).get("StackId") or "")
+
+
+def _alarms(operation: str, asked: dict[str, Any], prefix: str) -> str:
+    if operation in ("DescribeAlarms", "DescribeAlarmHistory"):
+        everything = "CompositeAlarm" in (asked.get("AlarmTypes") or [])
+        return "*" if everything else f"{prefix}{asked.get('AlarmName') or '*'}"
+    return str(asked.get("ResourceARN") or "")
 
 
 def _projects(body: bytes, prefix: str) -> list[str]:

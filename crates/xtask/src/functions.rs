@@ -11,13 +11,14 @@ use crate::progress::Progress;
 use crate::tools::{Workspace, private};
 
 /// Every package that becomes a function.
-pub const FUNCTIONS: [&str; 8] = [
+pub const FUNCTIONS: [&str; 9] = [
     "lockgate-webhook",
     "lockgate-gate",
     "lockgate-build",
     "lockgate-deploy",
     "lockgate-smoke-test",
     "lockgate-approval",
+    "lockgate-rollback",
     "lockgate-report",
     "lockgate-sweep",
 ];

@@ -32,7 +32,7 @@ pub async fn ask(
         return Ok(Output::Parked);
     }
     // What comes after another environment was built and tried there, and is never built here.
-    if let Some(promoted) = context.ledger.promoted(deployment).await? {
+    if let Some(promoted) = context.ledger.promoted(deployment, now).await? {
         let there = match promoted {
             Ok(release) => wake::check(context, &release).await,
             Err(refused) => Err(refused),

@@ -89,7 +89,11 @@ async fn look(context: &Context, parked: &Parked, waits: Delivered, by_event: bo
             update.settle(waits, by_event).await
         }
         (
-            WaitsFor::Lock { .. } | WaitsFor::Build { .. } | WaitsFor::Integration { .. } | WaitsFor::Approval { .. },
+            WaitsFor::Lock { .. }
+            | WaitsFor::Build { .. }
+            | WaitsFor::Integration { .. }
+            | WaitsFor::Bake { .. }
+            | WaitsFor::Approval { .. },
             _,
         ) => {
             tracing::warn!("what waits there is not a stack");

@@ -2,11 +2,13 @@
 
 use aws::executions;
 use aws::tasks::Delivered;
-use domain::deployment::Deployment;
+use domain::build_record::BuildRecord;
+use domain::deployment::{Deployment, Leg};
 use domain::environment_state::{Candidate, EnvironmentState, Standing};
 use domain::failure::{Failure, Name};
+use domain::freeze;
 use domain::life::{Event, Phase};
-use domain::names::{DeploymentId, TaskToken};
+use domain::names::{DeploymentId, Digest, TaskToken};
 use domain::parking::{Key, Parked, WaitsFor};
 use jiff::Timestamp;
 use serde_json::json;
@@ -45,7 +47,7 @@ pub async fn admit(
     let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     context.ledger.park(&parked).await?;
     // Asked before it takes anybody's place: a candidate that may not come here supersedes none that waits.
-    if let Some(Err(refused)) = context.ledger.promoted(deployment).await? {
+    if let Some(refused) = Box::pin(refused(context, deployment, now)).await? {
         context.tasks.fail(&parked.token, &refused).await?;
         return Ok(context.ledger.unpark(&parked).await.map(|()| Output::Parked)?);
     }
@@ -61,7 +63,7 @@ pub async fn admit(
             },
         )
         .await?;
-    answer(context, &parked, standing, now).await?;
+    Box::pin(answer(context, &parked, standing, now)).await?;
     for older in superseded {
         wake(context, &Key::lock(&older), now).await?;
     }
@@ -70,6 +72,122 @@ pub async fn admit(
         tell_holder(context, &state).await;
     }
     Ok(Output::Parked)
+}
+
+/// Why a deployment may not come here, whoever has the lock; nothing, where it may.
+async fn refused(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Option<Failure>, Error> {
+    let (application, environment) = (&deployment.application, &deployment.environment.name);
+    if deployment.rollback.is_some() {
+        let to = deployment.release.as_ref();
+        let stable = match to {
+            Some(to) => context.ledger.stable(application, environment, to).await?,
+            None => None,
+        };
+        return Ok(stable.is_none().then(|| {
+            let to = to.map_or("which it does not name", Digest::short);
+            Failure::new(
+                Name::NoWayBack,
+                format!("release {to} was never stable in {environment}"),
+            )
+        }));
+    }
+    if let Some(frozen) = frozen(context, deployment, now).await? {
+        return Ok(Some(frozen));
+    }
+    let release = match context.ledger.promoted(deployment, now).await? {
+        Some(Err(refused)) => return Ok(Some(refused)),
+        Some(Ok(release)) => Some(release),
+        None => match context.ledger.build(application, &deployment.commit).await? {
+            BuildRecord::Built { release, .. } => Some(release),
+            BuildRecord::None | BuildRecord::Building { .. } | BuildRecord::Failed { .. } => None,
+        },
+    };
+    let Some(release) = release.filter(|_| deployment.environment.holds) else {
+        return Ok(None);
+    };
+    let taken_back = context.ledger.taken_back(application, environment, &release).await?;
+    Ok(taken_back
+        .filter(|taken_back| taken_back.allowed.is_none())
+        .map(|taken_back| {
+            let cause = format!(
+                "release {} went back from {environment} at {} with {}: {}",
+                release.short(),
+                taken_back.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+                taken_back.deployment,
+                taken_back.because
+            );
+            Failure::new(Name::TakenBackBefore, cause)
+        }))
+}
+
+/// Why a deployment has to wait for the end of a freeze; nothing, where there is none, or where people let it in, which is
+/// on its record then.
+async fn frozen(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Option<Failure>, Error> {
+    let Some(frozen) = freeze::frozen(&deployment.environment.freezes, now) else {
+        return Ok(None);
+    };
+    let (application, environment) = (&deployment.application, &deployment.environment.name);
+    let emergency = context
+        .ledger
+        .emergency(application, environment, &deployment.commit)
+        .await?;
+    let frozen = frozen.to_string();
+    match emergency.lets_in(now) {
+        Some(words) => {
+            let words = words.into_iter().cloned().collect();
+            context
+                .ledger
+                .tell(&deployment.id, Event::LetIn { frozen, words }, now)
+                .await?;
+            Ok(None)
+        }
+        None => Ok(Some(Failure::new(Name::Frozen, frozen))),
+    }
+}
+
+/// What a deployment learns that has the lock. One that is to take the environment back from another release than it finds
+/// there comes too late.
+async fn admitted(
+    context: &Context,
+    parked: &Parked,
+    fence: u64,
+    now: Timestamp,
+) -> Result<Result<Admission, Failure>, Error> {
+    let id = &parked.deployment;
+    let status = assess::status(context, id).await?;
+    let Some(deployment) = tidy::requested(context, id).await? else {
+        return Err(Error::Contradiction(format!(
+            "the record of {id} does not say what was asked"
+        )));
+    };
+    if !status.rolls_back {
+        // It may have waited until a freeze began.
+        return Ok(
+            match frozen(context, &deployment, now).await?.filter(|_| !status.let_in) {
+                Some(frozen) => Err(frozen),
+                None => Ok(Admission::Admitted {
+                    fence,
+                    leg: Leg::Forward,
+                }),
+            },
+        );
+    }
+    let (application, environment) = (&deployment.application, &deployment.environment.name);
+    let stable = context.ledger.environment(application, environment).await?.stable;
+    let present = stable.map(|stable| stable.release);
+    let Some(rollback) = deployment
+        .rollback
+        .as_ref()
+        .filter(|rollback| present.as_ref() == Some(&rollback.from))
+    else {
+        let cause = format!(
+            "{environment} has another release by now than the one that it was to be taken back from: {}",
+            present.as_ref().map_or("none", Digest::short)
+        );
+        return Ok(Err(Failure::new(Name::NoWayBack, cause)));
+    };
+    assess::take_back(context, &deployment, &status, &rollback.because, now).await?;
+    Ok(Ok(Admission::Admitted { fence, leg: Leg::Back }))
 }
 
 /// The holder may be asking people about what is no longer the newest.
@@ -121,7 +239,7 @@ pub async fn wake(context: &Context, key: &Key, now: Timestamp) -> Result<Output
             // Parked, and about to ask: what is known of others says nothing about it yet.
             continue;
         }
-        answer(context, &parked, standing, now).await?;
+        Box::pin(answer(context, &parked, standing, now)).await?;
     }
     Ok(Output::Parked)
 }
@@ -146,10 +264,24 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
         }
         Standing::Holds(fence) => {
             context.ledger.tell(id, Event::Admitted { fence }, now).await?;
-            context
+            match Box::pin(admitted(context, parked, fence, now)).await? {
+                Ok(admission) => context.tasks.succeed(&parked.token, &admission).await?,
+                Err(refused) => context.tasks.fail(&parked.token, &refused).await?,
+            }
+        }
+        Standing::Held(hold) => {
+            let cause = format!(
+                "held since {} by {}: {}",
+                hold.since.strftime("%Y-%m-%d %H:%M:%S UTC"),
+                hold.by,
+                hold.why
+            );
+            let delivered = context
                 .tasks
-                .succeed(&parked.token, &Admission::Admitted { fence })
-                .await?
+                .fail(&parked.token, &Failure::new(Name::Held, cause))
+                .await?;
+            leave(context, parked, id).await?;
+            delivered
         }
         Standing::Superseded(by) => {
             context

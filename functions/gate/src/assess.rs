@@ -1,6 +1,7 @@
 //! What follows from a failure.
 
 use domain::deployment::{Deployment, Leg};
+use domain::environment_state::TakenBack;
 use domain::failure::{Failure, Name, ReportedError};
 use domain::life::{Event, Status};
 use domain::names::DeploymentId;
@@ -22,12 +23,13 @@ pub async fn assess(
     // Not only at the end: going back takes its time, and meanwhile somebody may want to go on with it.
     close::take_back(context, deployment, &status).await?;
     // Decided before, by an invocation whose answer got lost. On the way back it is no answer: that would go round for ever.
-    if let (Some(to), Leg::Forward) = (&status.back_to, leg) {
+    if let (Some(to), Leg::Forward, None) = (&status.back_to, leg, &deployment.rollback) {
         return Ok(Output::GoBack { release: to.clone() });
     }
     match verdict(context, deployment, &failure, &status).await? {
         Verdict::GiveUp(_) => Ok(Output::GiveUp),
         Verdict::GoBack(release) => {
+            take_back(context, deployment, &status, &failure, now).await?;
             let event = Event::GoingBack {
                 to: release.clone(),
                 because: failure,
@@ -35,8 +37,52 @@ pub async fn assess(
             context.ledger.record(&deployment.id, event, now).await?;
             Ok(Output::GoBack { release })
         }
-        Verdict::CallOperator => Ok(Output::CallOperator),
+        Verdict::CallOperator => Ok(Output::CallOperator {
+            failure: failure.into(),
+        }),
+        Verdict::AskBeforeGoingBack(why) => {
+            let failure = Failure::new(
+                Name::WayBackClosed,
+                format!("{failure}; it does not go back by itself: {why}"),
+            );
+            Ok(Output::CallOperator {
+                failure: failure.into(),
+            })
+        }
     }
+}
+
+/// Has a release that goes back not come here again, where the environment holds: before it goes, so that it is known
+/// whatever becomes of this deployment.
+pub async fn take_back(
+    context: &Context,
+    deployment: &Deployment,
+    status: &Status,
+    because: &Failure,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let release = match &deployment.rollback {
+        Some(rollback) => Some(&rollback.from),
+        None => status.release.as_ref(),
+    };
+    if let Some(release) = release.filter(|_| deployment.environment.holds) {
+        let taken_back = TakenBack {
+            deployment: deployment.id.clone(),
+            because: because.clone(),
+            at: now,
+            allowed: None,
+        };
+        context
+            .ledger
+            .record_taken_back(
+                &deployment.application,
+                &deployment.environment.name,
+                release,
+                &taken_back,
+            )
+            .await?;
+    }
+    Ok(())
 }
 
 /// The verdict, from the records as they are now.
@@ -54,12 +100,22 @@ pub async fn verdict(
         .operation
         .as_ref()
         .is_some_and(|operation| operation.deployment == deployment.id);
+    let taken_back = match &status.release {
+        Some(release) if deployment.environment.holds => {
+            context
+                .ledger
+                .taken_back(&deployment.application, &deployment.environment.name, release)
+                .await?
+        }
+        _ => None,
+    };
     Ok(assess_failure(
         failure,
         status,
         &deployment.environment,
         environment.stable.as_ref(),
         in_flight,
+        taken_back.is_some_and(|before| before.deployment != deployment.id),
     ))
 }
 

@@ -6,7 +6,7 @@ use domain::environment_state::{EnvironmentState, Left, Rejection, Standing};
 use domain::failure::{Class, Failure, ReportedError};
 use domain::life::{End, Ending, Event, Status, WayBack};
 use domain::parking::Key;
-use domain::verdict::{Verdict, ending_of, left_by};
+use domain::verdict::{Verdict, ending_of, hold_after, left_by};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Context, Error, Output, admit, assess};
@@ -59,8 +59,13 @@ async fn hand_on(
     ending: &Ending,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let left = left_by(deployment, status, ending, now);
     let (application, environment) = (&deployment.application, &deployment.environment.name);
+    let to = match (&deployment.rollback, &status.back_to) {
+        (Some(_), Some(to)) => context.ledger.stable(application, environment, to).await?,
+        _ => None,
+    };
+    let left = left_by(deployment, status, ending, to.as_ref(), now);
+    let hold = hold_after(deployment, ending, now);
     take_back(context, deployment, status).await?;
     // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here. Who has given the lock back
     // has written it.
@@ -70,15 +75,18 @@ async fn hand_on(
     {
         context.ledger.record_stable(application, environment, stable).await?;
     }
-    let next = context
+    let (held, next) = context
         .ledger
         .change_environment(application, environment, |state: &mut EnvironmentState| {
-            state.release(&deployment.id, left.clone(), now)
+            // Only for whoever has the lock still: what came after it is not its to hold.
+            let hold = hold.clone().filter(|_| state.is_held_by(&deployment.id));
+            let held = hold.map(|hold| state.hold(hold)).unwrap_or_default();
+            (held, state.release(&deployment.id, left.clone(), now))
         })
-        .await?
-        .map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;
-    if let Some(next) = next {
-        admit::wake(context, &Key::lock(&next), now).await?;
+        .await?;
+    let next = next.map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;
+    for id in next.into_iter().chain(held) {
+        Box::pin(admit::wake(context, &Key::lock(&id), now)).await?;
     }
     Ok(())
 }
@@ -210,7 +218,7 @@ pub async fn keep_others_out(
         Ok(waiting) => {
             for id in waiting {
                 // One that cannot be told keeps no other waiting; the sweep tells it.
-                if let Err(error) = admit::wake(context, &Key::lock(&id), now).await {
+                if let Err(error) = Box::pin(admit::wake(context, &Key::lock(&id), now)).await {
                     tracing::warn!(deployment.id = %id, error.cause = %error, "not told yet that the environment is closed");
                 }
             }
@@ -224,7 +232,8 @@ pub async fn keep_others_out(
 /// unless it belongs to the release that it went back to.
 async fn came_to(context: &Context, deployment: &Deployment, status: &Status) -> Result<Ending, Error> {
     let mut ending = ending_of(status);
-    if let Ending::FailedClean {
+    if let Ending::RolledBack { left, .. }
+    | Ending::FailedClean {
         way_back: WayBack::WentBack { left, .. },
         ..
     } = &mut ending
@@ -263,9 +272,9 @@ async fn ending(
         Some(_) if status.back_to.is_some() => came_to(context, deployment, status).await,
         Some(failure) => match assess::verdict(context, deployment, &failure, status).await? {
             Verdict::GiveUp(way_back) => Ok(Ending::FailedClean { failure, way_back }),
-            verdict => Err(Error::Contradiction(format!(
-                "{failure} asks for {verdict:?} and not for an end"
-            ))),
+            verdict @ (Verdict::GoBack(_) | Verdict::CallOperator | Verdict::AskBeforeGoingBack(_)) => Err(
+                Error::Contradiction(format!("{failure} asks for {verdict:?} and not for an end")),
+            ),
         },
     }
 }

@@ -79,7 +79,10 @@ pub enum Output {
         release: Digest,
     },
     /// A person has to look.
-    CallOperator,
+    CallOperator {
+        /// At this.
+        failure: ReportedError,
+    },
     /// It ended with the release in the environment.
     Deployed,
     /// It ended without a change.
@@ -103,6 +106,8 @@ pub enum Admission {
     Admitted {
         /// Under this fence.
         fence: u64,
+        /// Which way it goes.
+        leg: Leg,
     },
     /// A newer deployment made it superfluous, or it has ended already.
     Superseded {
@@ -131,6 +136,10 @@ pub const RAISES: &[Name] = &[
     Name::Unavailable,
     Name::AccessDenied,
     Name::Quarantined,
+    Name::Held,
+    Name::Frozen,
+    Name::TakenBackBefore,
+    Name::NoWayBack,
     Name::QueueFull,
     Name::NotStableBefore,
     Name::InvalidInput,
@@ -188,16 +197,18 @@ impl Context {
 pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     let now = Timestamp::now();
     match input {
-        Input::Admit { deployment, token } => admit::admit(context, &deployment, token, now).await,
-        Input::Wake { key } => admit::wake(context, &key, now).await,
+        Input::Admit { deployment, token } => Box::pin(admit::admit(context, &deployment, token, now)).await,
+        Input::Wake { key } => Box::pin(admit::wake(context, &key, now)).await,
         Input::Assess {
             deployment,
             leg,
             failure,
         } => assess::assess(context, &deployment, leg, &failure, now).await,
-        Input::Close { deployment, failure } => close::close(context, &deployment, &failure, now).await,
-        Input::CallOperator { deployment, failure } => close::call_operator(context, &deployment, &failure, now).await,
-        Input::Tidy { execution } => tidy::tidy(context, &execution, now).await,
+        Input::Close { deployment, failure } => Box::pin(close::close(context, &deployment, &failure, now)).await,
+        Input::CallOperator { deployment, failure } => {
+            Box::pin(close::call_operator(context, &deployment, &failure, now)).await
+        }
+        Input::Tidy { execution } => Box::pin(tidy::tidy(context, &execution, now)).await,
     }
 }
 

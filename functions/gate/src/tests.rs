@@ -317,7 +317,7 @@ fn patient(number: u8) -> Deployment {
 fn admitted(number: u8, fence: u64) -> (String, Value) {
     (
         format!("token-{number}"),
-        json!({ "outcome": "admitted", "fence": fence }),
+        json!({ "outcome": "admitted", "fence": fence, "leg": "forward" }),
     )
 }
 

@@ -29,7 +29,7 @@ pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<
     };
     match context.executions.standing(&id).await? {
         Standing::Running => Ok(Output::Tidy),
-        Standing::Over { how, at } => bury(context, &id, died(&how), Some(at), now).await,
+        Standing::Over { how, at } => Box::pin(bury(context, &id, died(&how), Some(at), now)).await,
         // The sweep asks a whole lease after the last word, so this is none that has only just been started. Nobody but
         // us is left to give back its lock.
         Standing::Unknown => {
@@ -43,7 +43,7 @@ pub async fn tidy(context: &Context, execution: &str, now: Timestamp) -> Result<
 /// Step Functions may tell late of one that was started a moment ago.
 pub async fn put_right(context: &Context, id: &DeploymentId, now: Timestamp) -> Result<Output, Error> {
     match context.executions.standing(id).await? {
-        Standing::Over { how, at } => bury(context, id, died(&how), Some(at), now).await,
+        Standing::Over { how, at } => Box::pin(bury(context, id, died(&how), Some(at), now)).await,
         Standing::Running | Standing::Unknown => Ok(Output::Tidy),
     }
 }
@@ -104,20 +104,22 @@ async fn bury(
                 close::keep_others_out(context, &deployment, failure, now).await?;
             }
             Ending::OperatorNeeded { .. } => {}
-            _ => close::carry_to(context, &deployment, &status, ending, now).await?,
+            _ => Box::pin(close::carry_to(context, &deployment, &status, ending, now)).await?,
         }
         return Ok(ending.end().into());
     }
     match assess::verdict(context, &deployment, &failure, &status).await? {
         Verdict::GiveUp(way_back) => {
             let ending = Ending::FailedClean { failure, way_back };
-            close::end(context, &deployment, &status, &ending, now, now).await?;
+            Box::pin(close::end(context, &deployment, &status, &ending, now, now)).await?;
             Ok(ending.end().into())
         }
         // Going back would need the execution that is dead; what it left is for a person.
-        Verdict::GoBack(_) | Verdict::CallOperator => Ok(close::need_operator(context, &deployment, failure, now, now)
-            .await?
-            .into()),
+        Verdict::GoBack(_) | Verdict::CallOperator | Verdict::AskBeforeGoingBack(_) => {
+            Ok(close::need_operator(context, &deployment, failure, now, now)
+                .await?
+                .into())
+        }
     }
 }
 
@@ -149,7 +151,7 @@ async fn outlived(
 }
 
 /// The deployment as it was asked for.
-async fn requested(context: &Context, id: &DeploymentId) -> Result<Option<Deployment>, Error> {
+pub async fn requested(context: &Context, id: &DeploymentId) -> Result<Option<Deployment>, Error> {
     Ok(context
         .ledger
         .entries(id)

@@ -26,7 +26,7 @@ pub struct Input {}
 /// What it looked after.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Output {
-    /// Keys of parked tasks that were woken.
+    /// Keys of parked tasks and of watches that were woken.
     pub woken: usize,
     /// Environments whose holder turned out to be dead.
     pub tidied: usize,
@@ -64,6 +64,7 @@ pub struct Context {
     build: String,
     deploy: String,
     approval: String,
+    rollback: String,
     report: String,
     begins_within: Duration,
     ends_within: Duration,
@@ -81,6 +82,7 @@ impl Context {
             build: lambda::setting("LOCKGATE_WAKE_BUILD")?,
             deploy: lambda::setting("LOCKGATE_WAKE_DEPLOY")?,
             approval: lambda::setting("LOCKGATE_WAKE_APPROVAL")?,
+            rollback: lambda::setting("LOCKGATE_WAKE_ROLLBACK")?,
             report: lambda::setting("LOCKGATE_WAKE_REPORT")?,
             begins_within: BEGINS_WITHIN,
             ends_within: ENDS_WITHIN,
@@ -156,8 +158,15 @@ async fn wake_parked(context: &Context, now: Timestamp, begin_by: Instant) -> Re
             WaitsFor::Build { .. } | WaitsFor::Integration { .. } => &context.build,
             WaitsFor::ChangeSet(_) | WaitsFor::StackUpdate(_) => &context.deploy,
             WaitsFor::Approval { .. } => &context.approval,
+            WaitsFor::Bake { .. } => &context.rollback,
         };
         let wake = (function.as_str(), parked.waits_for.key(&parked.deployment));
+        if seen.insert(wake.clone()) {
+            keys.push(wake);
+        }
+    }
+    let watched = context.ledger.overdue_watches(now).await?;
+    for wake in watched.into_iter().map(|key| (context.rollback.as_str(), key)) {
         if seen.insert(wake.clone()) {
             keys.push(wake);
         }

@@ -32,6 +32,7 @@ impl Round {
             build: "build".to_owned(),
             deploy: "deploy".to_owned(),
             approval: "approval".to_owned(),
+            rollback: "rollback".to_owned(),
             report: "report".to_owned(),
             begins_within: BEGINS_WITHIN,
             ends_within: ENDS_WITHIN,

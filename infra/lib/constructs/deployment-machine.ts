@@ -31,6 +31,7 @@ export interface DeploymentMachineProps {
   readonly deploy: RustFunction;
   readonly smokeTest: RustFunction;
   readonly approval: RustFunction;
+  readonly rollback: RustFunction;
   readonly report: RustFunction;
   readonly logRetention: logs.RetentionDays;
   readonly notifications: Notifications;
@@ -98,6 +99,7 @@ export class DeploymentMachine extends Construct {
       DeployFunctionArn: props.deploy,
       SmokeTestFunctionArn: props.smokeTest,
       ApprovalFunctionArn: props.approval,
+      RollbackFunctionArn: props.rollback,
       ReportFunctionArn: props.report,
     };
     for (const fn of Object.values(functions)) {
@@ -164,6 +166,6 @@ export class DeploymentMachine extends Construct {
   }
 }
 
-function machineArn(scope: Construct, resource: string, resourceName: string): string {
+export function machineArn(scope: Construct, resource: string, resourceName: string): string {
   return Arn.format({ service: 'states', resource, resourceName, arnFormat: ArnFormat.COLON_RESOURCE_NAME }, Stack.of(scope));
 }

@@ -16,6 +16,7 @@ export interface SweepProps {
   readonly build: RustFunction;
   readonly deploy: RustFunction;
   readonly approval: RustFunction;
+  readonly rollback: RustFunction;
   readonly report: RustFunction;
   /** Keeps what could not be handed over. */
   readonly undelivered: DeadLetters;
@@ -40,13 +41,14 @@ export class Sweep extends Construct {
         LOCKGATE_WAKE_BUILD: props.build.live.functionArn,
         LOCKGATE_WAKE_DEPLOY: props.deploy.live.functionArn,
         LOCKGATE_WAKE_APPROVAL: props.approval.live.functionArn,
+        LOCKGATE_WAKE_ROLLBACK: props.rollback.live.functionArn,
         LOCKGATE_WAKE_REPORT: props.report.live.functionArn,
       },
     });
     fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
     props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment');
     props.ledger.grantSearchDue(fn);
-    for (const woken of [props.gate, props.build, props.deploy, props.approval, props.report]) {
+    for (const woken of [props.gate, props.build, props.deploy, props.approval, props.rollback, props.report]) {
       woken.grantInvoke(fn);
     }
     DeploymentMachine.grantStart(fn);

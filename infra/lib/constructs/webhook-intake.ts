@@ -7,13 +7,13 @@ import {
 } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { Application, Configuration } from '../configuration';
+import { APPLICATIONS, grantReadApplications } from './application-parameters';
 import { DeploymentMachine } from './deployment-machine';
 import { gitHubSettings, grantGitHubToken } from './github-access';
-import { grantReadParameters, parameterArn } from './parameters';
+import { grantReadParameters } from './parameters';
 import { keepLogicalId, PublicApi } from './public-api';
 import { ReleaseLedger } from './release-ledger';
 import { FunctionDefaults, RustFunction } from './rust-function';
-import { explainWildcard } from './wildcard';
 
 export interface WebhookIntakeProps {
   readonly defaults: FunctionDefaults;
@@ -22,7 +22,6 @@ export interface WebhookIntakeProps {
   readonly api: PublicApi;
 }
 
-const APPLICATIONS = '/lockgate/applications';
 const SECRETS = '/lockgate/webhook';
 const ROUTE = '/webhooks/github';
 
@@ -53,12 +52,8 @@ export class WebhookIntake extends Construct {
     // The ledger has task tokens and approvals, which a webhook has no use for.
     props.ledger.grantOwn(this.fn, 'delivery', 'pin');
     DeploymentMachine.grantStart(this.fn);
-    grantReadParameters(this.fn, `${SECRETS}/secret`, `${SECRETS}/secret-previous`, `${APPLICATIONS}/*`);
-    explainWildcard(
-      this.fn,
-      `Resource::${parameterArn(this, `${APPLICATIONS}/*`)}`,
-      'A repository without a parameter must be answered as not found, not as access denied; only this stack writes below this path.',
-    );
+    grantReadParameters(this.fn, `${SECRETS}/secret`, `${SECRETS}/secret-previous`);
+    grantReadApplications(this.fn);
     grantGitHubToken(this.fn);
 
     new logs.MetricFilter(this, 'PreviousSecret', {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::configuration::LONGEST_WITHIN;
+use domain::configuration::{LONGEST_BAKE, LONGEST_WITHIN};
 use domain::deployment::Leg;
 use domain::failure::{Class, Name};
 use domain::life::End;
@@ -58,6 +58,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         token: "ApprovalFunctionArn",
         takes: read::<lockgate_approval::Input>,
         raises: lockgate_approval::RAISES,
+        on_the_path: true,
+        needs_lock: true,
+    },
+    Function {
+        token: "RollbackFunctionArn",
+        takes: read::<lockgate_rollback::Input>,
+        raises: lockgate_rollback::RAISES,
         on_the_path: true,
         needs_lock: true,
     },
@@ -128,6 +135,18 @@ pub(crate) const ANSWERS: &[Answers] = &[
             "Wait for approval",
             &["accepted", "rejected", "expired", "unreachable", "superseded"],
         )],
+        elsewhere: &[],
+    },
+    Answers {
+        of: "lockgate_rollback::Output",
+        variants: lockgate_rollback::Output::VARIANTS,
+        to: &[("Check alarms", &["clear"])],
+        elsewhere: &["parked", "looked", "started"],
+    },
+    Answers {
+        of: "lockgate_rollback::Baked",
+        variants: lockgate_rollback::Baked::VARIANTS,
+        to: &[("Bake", &["passed", "alarm_raised", "taken_back"])],
         elsewhere: &[],
     },
     Answers {
@@ -221,8 +240,8 @@ pub(crate) const ENDINGS: [Ending; 4] = [
 
 /// What names of states begin with, but for choices and endings.
 pub(crate) const VERBS: &[&str] = &[
-    "Accept", "Admit", "Assess", "Build", "Call", "Close", "Create", "Deploy", "Execute", "Keep", "Leave", "Plan",
-    "Publish", "Report", "Review", "Run", "Wait",
+    "Accept", "Admit", "Assess", "Bake", "Build", "Call", "Check", "Close", "Create", "Deploy", "Execute", "Keep",
+    "Leave", "Plan", "Publish", "Report", "Review", "Run", "Wait",
 ];
 
 /// The classes of our own failures, as they begin names.
@@ -277,21 +296,33 @@ pub(crate) const BUSY_FOR: f64 = 300.0;
 /// `errorType` of Lambda's own answer (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
 pub(crate) const OF_LAMBDA_AFTER: [&str; 3] = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"];
 
-/// States that people's answers are waited for in, be it another deployment's, which keeps the lock meanwhile: they last
-/// at least [`APPROVAL_AND_SLACK`].
-pub(crate) const OUTLAST_AN_APPROVAL: [&str; 2] = ["Admit", "Wait for approval"];
+/// States that people's answers are waited for in, be it another deployment's, which keeps the lock meanwhile, and for how
+/// long they last at least, in seconds.
+pub(crate) const OUTLAST_PEOPLE: [(&str, u64); 3] = [
+    ("Admit", APPROVAL_AND_SLACK + BAKE_AND_ANSWER),
+    ("Wait for approval", APPROVAL_AND_SLACK),
+    ("Bake", BAKE_AND_ANSWER),
+];
 
-/// The longest time that people may be given to answer, and a day for what comes before and after, in seconds.
-pub(crate) const APPROVAL_AND_SLACK: u64 = LONGEST_WITHIN + 24 * 60 * 60;
+const DAY: u64 = 24 * 60 * 60;
 
-/// Only decides and writes records. Whoever calls it again after it died or took too long finds what is left to be done;
-/// the others do work that lasts, and would do it twice at once.
-const CALLED_AGAIN_AFTER_ITS_DEATH: &str = "GateFunctionArn";
+/// The longest time that people may be given to answer, and a day for what comes before and after.
+const APPROVAL_AND_SLACK: u64 = LONGEST_WITHIN + DAY;
+
+/// The longest bake, and two weeks for people to say how it goes on.
+const BAKE_AND_ANSWER: u64 = LONGEST_BAKE + 14 * DAY;
+
+/// These only look, decide and write records. Whoever calls them again after they died or took too long finds what is left to
+/// be done; the others do work that lasts, and would do it twice at once.
+const CALLED_AGAIN_AFTER_ITS_DEATH: [&str; 2] = ["GateFunctionArn", "RollbackFunctionArn"];
 
 /// What a state may try again: the same call is safe.
 pub(crate) fn may_be_retried(state: &State, error: &str) -> bool {
     let ours = Name::ALL.iter().find(|name| name.as_str() == error);
-    let died = OF_LAMBDA_AFTER.contains(&error) && state.calls() == Some(CALLED_AGAIN_AFTER_ITS_DEATH);
+    let died = OF_LAMBDA_AFTER.contains(&error)
+        && state
+            .calls()
+            .is_some_and(|called| CALLED_AGAIN_AFTER_ITS_DEATH.contains(&called));
     died || ours.is_some_and(|name| name.class() == Class::Transient) || OF_LAMBDA_TRANSIENT.contains(&error)
 }
 

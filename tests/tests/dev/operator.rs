@@ -49,7 +49,10 @@ async fn is_opened(scenario: &Scenario, closed_by: &Ended, why: &str) {
         .await;
     let acts = acts.expect("the ledger answers");
     let [act] = acts.as_slice() else { panic!("{acts:#?}") };
-    assert_eq!((act.why.as_str(), &act.deployment), (why, &closed_by.deployment));
+    assert_eq!(
+        (act.why.as_str(), act.deployment.as_ref()),
+        (why, Some(&closed_by.deployment))
+    );
 }
 
 /// What is pushed answers badly, and changes something that cannot be changed back.

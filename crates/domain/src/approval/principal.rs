@@ -83,7 +83,7 @@ pub(super) fn is_principal(arn: &str) -> bool {
 
 /// The person behind an ARN, in the one spelling that is compared: of a role and its sessions, the role without its
 /// path. What is no principal is its own spelling.
-pub(super) fn person_behind(arn: &str) -> String {
+pub fn person_behind(arn: &str) -> String {
     match Principal::parse(arn) {
         Some(principal) => match principal.kind {
             Kind::Session { role } if role.starts_with(IDENTITY_CENTER) => arn.to_owned(),

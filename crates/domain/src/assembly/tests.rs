@@ -94,9 +94,15 @@ fn environment(account: &str, region: &str, stacks: &[&str]) -> Environment {
         qualifier: "hnb659fds".parse().unwrap(),
         without_stable: WithoutStable::GiveBack,
         replace_failed_stacks: false,
+        freezes: Vec::new(),
         integration_tests: false,
         approval: None,
         after_acceptance: false,
+        max_age_seconds: None,
+        bake: None,
+        watch_seconds: None,
+        holds: false,
+        keep: crate::deployment::KEEP,
     }
 }
 

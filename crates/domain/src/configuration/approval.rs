@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{At, Findings, Item, Section, suggestion};
 use super::read::is_mail_address;
+use super::time_span::{self, DAY, MINUTE};
 use crate::approval::{
     ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When, account_of, names_nobody,
 };
@@ -13,8 +14,6 @@ use crate::names::AccountId;
 const DEFAULT_WITHIN: u64 = 3 * DAY;
 /// The longest that people may have, in seconds: the states that wait meanwhile last at least a day longer.
 pub const LONGEST_WITHIN: u64 = 14 * DAY;
-const MINUTE: u64 = 60;
-const DAY: u64 = 24 * 60 * MINUTE;
 
 /// The words for what becomes of a candidate that is not accepted.
 const ON_REJECT: [(&str, OnReject); 2] = [("stay", OnReject::Stay), ("roll back", OnReject::RollBack)];
@@ -82,7 +81,7 @@ impl<'d> People<'d> {
     }
 
     fn read_person(&mut self, findings: &mut Findings<'_>, name: &'d str, section: &Section<'d>) {
-        findings.only(section, &["github", "mail", "aws"], &[]);
+        findings.only(section, &["github", "mail", "aws"]);
         let key = At {
             value: name,
             offset: section.offset,
@@ -206,21 +205,13 @@ pub(super) fn read<'d>(
     if section.is_absent() {
         return None;
     }
-    findings.only(&section, &["by", "need", "within", "on_reject"], &[]);
+    findings.only(&section, &["by", "need", "within", "on_reject"]);
     let duties = read_duties(findings, &section, people);
-    let within_seconds = match findings.text(&section, "within") {
-        None => Some(DEFAULT_WITHIN),
-        Some(text) => {
-            let within = seconds(text.value).filter(|seconds| (MINUTE..=LONGEST_WITHIN).contains(seconds));
-            if within.is_none() {
-                let message = format!(
-                    "{:?} is not 1 minute to 14 days; write, for example, \"90 minutes\", \"36 hours\" or \"3 days\"",
-                    text.value
-                );
-                findings.problem(text.offset, &section.path_of("within"), message);
-            }
-            within
-        }
+    let words = ("1 minute to 14 days", "\"90 minutes\", \"36 hours\" or \"3 days\"");
+    let within_seconds = if section.names().contains(&"within") {
+        time_span::read(findings, &section, "within", MINUTE..=LONGEST_WITHIN, words)
+    } else {
+        Some(DEFAULT_WITHIN)
     };
     let on_reject = match findings.text(&section, "on_reject") {
         None => Some(OnReject::Stay),
@@ -304,7 +295,7 @@ fn read_duties<'d>(findings: &mut Findings<'_>, section: &Section<'d>, people: &
     let mut seen: Vec<&str> = Vec::new();
     let mut duties = Vec::with_capacity(groups.len());
     for group in &groups {
-        findings.only(group, &["group", "need"], &[]);
+        findings.only(group, &["group", "need"]);
         let need = findings.number(group, "need");
         let name = findings.required_text(group, "group", "group = \"testers\"")?;
         let Some((_, members)) = people.groups.iter().find(|(known, _)| *known == name.value) else {
@@ -378,18 +369,4 @@ fn named<T: std::str::FromStr<Err: std::fmt::Display>>(
 
 fn values<T>(found: Vec<At<T>>) -> Vec<T> {
     found.into_iter().map(|found| found.value).collect()
-}
-
-/// `3 days` in seconds.
-fn seconds(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_once(' ')?;
-    let unit = match unit {
-        "minute" | "minutes" => MINUTE,
-        "hour" | "hours" => 60 * MINUTE,
-        "day" | "days" => DAY,
-        _ => return None,
-    };
-    // `+3` and `03` parse as numbers and are none that people write.
-    let number: u64 = number.parse().ok().filter(|n: &u64| n.to_string() == number)?;
-    number.checked_mul(unit)
 }

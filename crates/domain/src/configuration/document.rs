@@ -93,18 +93,13 @@ impl<'t> Findings<'t> {
         )
     }
 
-    /// Refuses every key of a section that is not in `known`: those in `later` by saying that they come later.
-    pub(super) fn only(&mut self, section: &Section<'_>, known: &[&str], later: &[&str]) {
+    /// Refuses every key of a section that is not in `known`.
+    pub(super) fn only(&mut self, section: &Section<'_>, known: &[&str]) {
         for (key, offset) in section.keys() {
-            if known.contains(&key) {
-                continue;
+            if !known.contains(&key) {
+                let message = format!("is not a key of this table{}", suggestion(key, known));
+                self.problem(offset, &section.path_of(key), message);
             }
-            let message = if later.contains(&key) {
-                "is not supported by this version".to_owned()
-            } else {
-                format!("is not a key of this table{}", suggestion(key, known))
-            };
-            self.problem(offset, &section.path_of(key), message);
         }
     }
 
@@ -209,6 +204,31 @@ impl<'t> Findings<'t> {
         items
     }
 
+    /// A list of tables; none where the key is absent or something else.
+    pub(super) fn tables<'d>(&mut self, section: &Section<'d>, key: &str) -> Vec<Section<'d>> {
+        let Some((_, value)) = section.get(key) else {
+            return Vec::new();
+        };
+        let path = section.path_of(key);
+        let Some(list) = value.get_ref().as_array() else {
+            self.wrong_type(&path, value, "a list of tables");
+            return Vec::new();
+        };
+        let mut tables = Vec::with_capacity(list.len());
+        for item in list {
+            match item.get_ref().as_table() {
+                Some(table) => tables.push(Section {
+                    table: Some(table),
+                    path: path.clone(),
+                    offset: item.span().start,
+                    mistaken: false,
+                }),
+                None => self.wrong_type(&path, item, "a table"),
+            }
+        }
+        tables
+    }
+
     /// A whole number.
     pub(super) fn number(&mut self, section: &Section<'_>, key: &str) -> Option<At<i64>> {
         let (_, value) = section.get(key)?;
@@ -261,7 +281,7 @@ impl<'t> Findings<'t> {
 
     /// What the text says, if it is one of these words.
     pub(super) fn choose<T: FromStr>(&mut self, path: &str, text: &At<&str>, words: &[&str]) -> Option<T> {
-        let chosen = text.value.parse().ok();
+        let chosen = text.value.parse().ok().filter(|_| words.contains(&text.value));
         if chosen.is_none() {
             let hint = suggestion(text.value, words);
             self.problem(

@@ -8,15 +8,16 @@ use strum::VariantNames as _;
 use toml::de::DeTable;
 
 use super::approval::{self, People};
+use super::bake;
 use super::document::{At, Findings, Section, suggestion};
+use super::freeze;
+use super::time_span::{self, DAY, MINUTE};
 use super::{Application, Configuration, Pipeline, Problems};
 use crate::approval::ApprovalPolicy;
-use crate::deployment::{Cause, Environment, QueuePolicy, WithoutStable};
+use crate::bake::BakePolicy;
+use crate::deployment::{Cause, Environment, KEEP, QueuePolicy, WithoutStable};
+use crate::freeze::Freeze;
 use crate::names::{AccountId, EnvironmentName, Qualifier, Region, RepositoryName};
-
-/// The keys that DESIGN.md describes and that this version does not act on. To ignore them would be to deploy without
-/// the bake or the freeze that somebody asked for.
-const LATER: &[&str] = &["bake", "freeze", "watch", "alarms", "hold"];
 
 /// Where GitHub's API is, for who puts nothing in its place.
 const DEFAULT_GITHUB_API: &str = "https://api.github.com";
@@ -38,7 +39,7 @@ pub(super) fn read(text: &str) -> Result<Configuration, Problems> {
         findings.syntax(error);
     }
     let top = Section::top(document.get_ref());
-    findings.only(&top, &["pipeline", "application"], LATER);
+    findings.only(&top, &["pipeline", "application"]);
     let (pipeline, default_region) = read_pipeline(&mut findings, &top);
 
     let place = (
@@ -92,7 +93,7 @@ fn read_pipeline(findings: &mut Findings<'_>, top: &Section<'_>) -> (Option<Pipe
         "github_api",
         "runbook",
     ];
-    findings.only(&section, &known, LATER);
+    findings.only(&section, &known);
 
     let account = findings.required_text(&section, "account", "account = \"111111111111\"");
     let account = findings.parse::<AccountId>(&section.path_of("account"), account);
@@ -188,9 +189,18 @@ struct EnvironmentDraft<'d> {
     qualifier: Option<Qualifier>,
     without_stable: Option<WithoutStable>,
     replace_failed_stacks: Option<bool>,
+    freezes: Vec<Freeze>,
     integration_tests: Option<bool>,
     approval: Option<ApprovalPolicy>,
+    max_age_seconds: Option<u64>,
+    bake: Option<BakePolicy>,
+    watch_seconds: Option<u64>,
+    holds: Option<bool>,
+    keep: Option<u32>,
 }
+
+/// The most releases of an environment that are kept for going back: what is older was replaced a hundred times.
+const MOST_KEPT: u32 = 100;
 
 impl<'d> ApplicationDraft<'d> {
     /// `tools` is the account of the pipeline, `region` its region.
@@ -200,7 +210,7 @@ impl<'d> ApplicationDraft<'d> {
         section: Section<'d>,
         (tools, region): (Option<&AccountId>, Option<&Region>),
     ) -> Self {
-        findings.only(&section, &["branch", "people", "groups", "environment"], LATER);
+        findings.only(&section, &["branch", "people", "groups", "environment"]);
         let key = At {
             value: name,
             offset: section.offset,
@@ -254,7 +264,7 @@ impl<'d> ApplicationDraft<'d> {
         let size = serde_json::to_string(&application).map_or(usize::MAX, |json| json.len());
         if size > PARAMETER_LIMIT {
             let message = format!(
-                "resolves to {size} bytes; more than {PARAMETER_LIMIT} cannot be stored, use fewer environments, people or stack patterns"
+                "resolves to {size} bytes; more than {PARAMETER_LIMIT} cannot be stored, use fewer environments, people, freezes or stack patterns"
             );
             findings.problem(self.section.offset, &self.section.path, message);
         }
@@ -280,10 +290,16 @@ impl<'d> EnvironmentDraft<'d> {
             "qualifier",
             "without_stable",
             "replace_failed_stacks",
+            "freeze",
             "integration_tests",
             "approval",
+            "max_age",
+            "bake",
+            "watch",
+            "hold",
+            "keep",
         ];
-        findings.only(&section, &known, LATER);
+        findings.only(&section, &known);
         let key = At {
             value: name,
             offset: section.offset,
@@ -324,8 +340,20 @@ impl<'d> EnvironmentDraft<'d> {
             .text(&section, "without_stable")
             .and_then(|text| findings.choose(&section.path_of("without_stable"), &text, WithoutStable::VARIANTS));
         let replace_failed_stacks = findings.flag(&section, "replace_failed_stacks");
+        let freezes = freeze::read(findings, &section);
         let integration_tests = findings.flag(&section, "integration_tests");
         let approval = approval::read(findings, &section, people);
+        let words = ("1 minute to 365 days", "\"30 days\"");
+        let max_age_seconds = time_span::read(findings, &section, "max_age", MINUTE..=365 * DAY, words);
+        if max_age_seconds.is_some() && after.is_none() {
+            let message = "is the age of what was stable before, and there is no after";
+            findings.problem(section.offset_of("max_age"), &section.path_of("max_age"), message);
+        }
+        let bake = bake::read(findings, &section);
+        let says_bake = section.names().contains(&"bake");
+        let watch_seconds = bake::read_watch(findings, &section, says_bake);
+        let holds = findings.flag(&section, "hold");
+        let keep = Self::read_keep(findings, &section);
         Self {
             section,
             name,
@@ -338,13 +366,31 @@ impl<'d> EnvironmentDraft<'d> {
             qualifier,
             without_stable,
             replace_failed_stacks,
+            freezes,
             integration_tests,
             approval,
+            max_age_seconds,
+            bake,
+            watch_seconds,
+            holds,
+            keep,
         }
     }
 
+    fn read_keep(findings: &mut Findings<'_>, section: &Section<'_>) -> Option<u32> {
+        let Some(At { value, offset }) = findings.number(section, "keep") else {
+            return section.names().iter().all(|name| *name != "keep").then_some(KEEP);
+        };
+        let keep = u32::try_from(value).ok().filter(|keep| (1..=MOST_KEPT).contains(keep));
+        if keep.is_none() {
+            let message = format!("{value} is not 1 to {MOST_KEPT} releases");
+            findings.problem(offset, &section.path_of("keep"), message);
+        }
+        keep
+    }
+
     fn read_on(findings: &mut Findings<'_>, section: &Section<'_>) -> Vec<Cause> {
-        let example = format!("on = \"push\" (or {})", Cause::VARIANTS[1..].join(", "));
+        let example = format!("on = \"push\" (or {})", Cause::NAMED[1..].join(", "));
         findings.require(section, "on", &example);
         let path = section.path_of("on");
         let causes = findings.text_or_texts(section, "on");
@@ -357,7 +403,7 @@ impl<'d> EnvironmentDraft<'d> {
         }
         causes
             .iter()
-            .filter_map(|text| findings.choose(&path, text, Cause::VARIANTS))
+            .filter_map(|text| findings.choose(&path, text, &Cause::NAMED))
             .collect()
     }
 
@@ -382,10 +428,17 @@ impl<'d> EnvironmentDraft<'d> {
                 WithoutStable::CallOperator
             }),
             replace_failed_stacks: self.replace_failed_stacks.unwrap_or(often),
+            freezes: self.freezes,
             // Who asks people spares them what a machine can find.
             integration_tests: self.integration_tests.unwrap_or(self.approval.is_some()),
             approval: self.approval,
             after_acceptance: false,
+            max_age_seconds: self.max_age_seconds,
+            // Where customers are watched, nobody goes forward before somebody has looked.
+            holds: self.holds.unwrap_or(self.bake.is_some()),
+            bake: self.bake,
+            watch_seconds: self.watch_seconds,
+            keep: self.keep?,
         })
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::deployment::{Cause, QueuePolicy, WithoutStable};
 
 mod approval;
+mod freeze;
 
 const PIPELINE: &str = r#"
 [pipeline]
@@ -210,7 +211,7 @@ colour = "red"
     lockgate.toml:23:9: application."acme/shop".environment.test.after: dve is no environment of this application
     lockgate.toml:24:11: application."acme/shop".environment.test.stacks: "shop-[" is not a pattern of stack names; write, for example, "shop-*"
     lockgate.toml:24:21: application."acme/shop".environment.test.stacks: "" is not a pattern of stack names; write, for example, "shop-*"
-    lockgate.toml:26:1: application."acme/shop".environment.test.bake: is not supported by this version
+    lockgate.toml:26:1: application."acme/shop".environment.test.bake: alarms is missing; write alarms = ["shop-errors"]
     lockgate.toml:31:9: application."acme/shop".environment.production.after: tset is no environment of this application, did you mean test?
     lockgate.toml:32:18: application."acme/shop".environment.production.without_stable: "giveback" is none of give_back, call_operator, did you mean give_back?
     lockgate.toml:33:1: application."acme/shop".environment.production.colour: is not a key of this table
@@ -375,7 +376,7 @@ fn an_application_too_long_for_its_parameter_is_refused() {
         "account = \"222222222222\"\non = \"push\"\nstacks = [{}]\n",
         stacks.join(", ")
     );
-    assert_snapshot!(problems_of_environment(&lines), @r#"lockgate.toml:6:14: application."a/b": resolves to 7641 bytes; more than 4096 cannot be stored, use fewer environments, people or stack patterns"#);
+    assert_snapshot!(problems_of_environment(&lines), @r#"lockgate.toml:6:14: application."a/b": resolves to 7641 bytes; more than 4096 cannot be stored, use fewer environments, people, freezes or stack patterns"#);
 }
 
 #[test]

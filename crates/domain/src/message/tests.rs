@@ -21,9 +21,15 @@ fn deployment() -> Deployment {
             qualifier: "hnb659fds".parse().unwrap(),
             without_stable: WithoutStable::GiveBack,
             replace_failed_stacks: true,
+            freezes: Vec::new(),
             integration_tests: false,
             approval: None,
             after_acceptance: false,
+            max_age_seconds: None,
+            bake: None,
+            watch_seconds: None,
+            holds: false,
+            keep: crate::deployment::KEEP,
         },
         commit: "1a2b3c4d".repeat(5).parse().unwrap(),
         reference: "main".to_owned(),
@@ -37,6 +43,7 @@ fn deployment() -> Deployment {
             before: None,
             title: "Sell tea by the pound".to_owned(),
         },
+        rollback: None,
     }
 }
 

@@ -354,6 +354,7 @@ impl Hash for Known {
             Some(Ending::Superseded { by }) => (3, by).hash(state),
             Some(Ending::FailedClean { failure, way_back }) => (4, failure.name, way_back_code(way_back)).hash(state),
             Some(Ending::OperatorNeeded { failure }) => (5, failure.name).hash(state),
+            Some(Ending::RolledBack { to, .. }) => (6, to).hash(state),
         }
     }
 }
@@ -631,9 +632,15 @@ fn application(scope: &Scope) -> Application {
         qualifier: "hnb659fds".parse().expect("a qualifier"),
         without_stable: *without_stable,
         replace_failed_stacks: true,
+        freezes: Vec::new(),
         integration_tests: false,
         approval: scope.asks[place].map(|on_reject| policy(scope, on_reject)),
         after_acceptance: scope.promotes && place == 1 && scope.asks[0].is_some(),
+        max_age_seconds: None,
+        bake: None,
+        watch_seconds: None,
+        holds: false,
+        keep: domain::deployment::KEEP,
     };
     Application {
         repository: "acme/shop".parse().expect("a repository"),

@@ -116,7 +116,7 @@ async fn asking_again_gets_the_same_lock_and_tells_it_once() {
     // The state is tried again, with a token of its own.
     let again = json!({ "do": "admit", "deployment": deployment(1), "token": "again" });
     gate.ask(again).await.unwrap();
-    let answer = json!({ "outcome": "admitted", "fence": 1 });
+    let answer = json!({ "outcome": "admitted", "fence": 1, "leg": "forward" });
     assert_eq!(gate.aws.answers(), [admitted(1, 1), ("again".to_owned(), answer)]);
     assert_eq!(gate.story(&deployment(1)).await, ["requested", "admitted"]);
 }

@@ -54,10 +54,10 @@ async fn a_way_back_that_fails_does_not_go_round() {
         .await
         .unwrap();
     for error in ["Failed.SmokeTests", "Rejected.StackBusy", "Transient.Throttled"] {
-        assert_eq!(
+        assert!(matches!(
             gate.assess(&deployment(1), "back", error).await.unwrap(),
-            Output::CallOperator
-        );
+            Output::CallOperator { .. }
+        ));
     }
 }
 
@@ -65,18 +65,18 @@ async fn a_way_back_that_fails_does_not_go_round() {
 async fn what_is_unknown_or_in_flight_is_for_a_person() {
     let gate = Gate::new().await;
     gate.planned(&deployment(1)).await;
-    assert_eq!(
+    assert!(matches!(
         gate.assess(&deployment(1), "forward", "Bug.Panicked").await.unwrap(),
-        Output::CallOperator
-    );
-    assert_eq!(
+        Output::CallOperator { .. }
+    ));
+    assert!(matches!(
         gate.assess(&deployment(1), "forward", "none").await.unwrap(),
-        Output::CallOperator
-    );
-    assert_eq!(
+        Output::CallOperator { .. }
+    ));
+    assert!(matches!(
         gate.assess(&deployment(1), "forward", "Nobody.Named").await.unwrap(),
-        Output::CallOperator
-    );
+        Output::CallOperator { .. }
+    ));
     assert_eq!(
         gate.assess(&deployment(1), "forward", "Rejected.NoStacks")
             .await
@@ -84,12 +84,12 @@ async fn what_is_unknown_or_in_flight_is_for_a_person() {
         Output::GiveUp
     );
     gate.begins(&deployment(1)).await;
-    assert_eq!(
+    assert!(matches!(
         gate.assess(&deployment(1), "forward", "Rejected.NoStacks")
             .await
             .unwrap(),
-        Output::CallOperator
-    );
+        Output::CallOperator { .. }
+    ));
 }
 
 #[tokio::test]

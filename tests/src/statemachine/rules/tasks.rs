@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::FILE;
-use crate::statemachine::contract::{self, APPROVAL_AND_SLACK, BUSY_FOR, OUTLAST_AN_APPROVAL, TOO_MANY_REQUESTS};
+use crate::statemachine::contract::{self, BUSY_FOR, OUTLAST_PEOPLE, TOO_MANY_REQUESTS};
 use crate::statemachine::definition::{Kind, PARKED, Placed, Retrier};
 use crate::statemachine::{Definition, Finding, Rule};
 
@@ -39,14 +39,19 @@ pub(super) fn limits(definition: &Definition) -> Vec<Finding> {
         .filter(|(_, limit)| !limited(limit))
         .map(|(name, _)| Finding::new(name, Rule::Limits, "its TimeoutSeconds is no number above 0"));
     let seconds = |limit: &Option<Value>| limit.as_ref().and_then(Value::as_u64).unwrap_or_default();
-    let waiting = || tasks(definition).filter(|task| OUTLAST_AN_APPROVAL.contains(&task.name));
+    let waiting = || {
+        tasks(definition).filter_map(|task| {
+            let (_, longest) = OUTLAST_PEOPLE.iter().find(|(name, _)| *name == task.name)?;
+            Some((task, *longest))
+        })
+    };
     let too_short = waiting()
-        .filter(|task| seconds(&task.state.timeout_seconds) < APPROVAL_AND_SLACK)
-        .map(|task| {
+        .filter(|(task, longest)| seconds(&task.state.timeout_seconds) < *longest)
+        .map(|(task, _)| {
             let sentence = "it may end while people still have time to answer";
             Finding::new(task.name, Rule::Limits, sentence)
         });
-    let waits: u64 = waiting().map(|task| seconds(&task.state.timeout_seconds)).sum();
+    let waits: u64 = waiting().map(|(task, _)| seconds(&task.state.timeout_seconds)).sum();
     let over = (seconds(&definition.machine.timeout_seconds) <= waits).then(|| {
         Finding::new(
             FILE,

@@ -109,7 +109,7 @@ impl Pipeline {
                 Ok(Answer::Fails(match refusal {
                     Refusal::NotHolder(_) => Name::LostLock,
                     Refusal::Quarantined(_) => Name::Quarantined,
-                    Refusal::InFlight(_) | Refusal::NotQuarantined => Name::StackBusy,
+                    Refusal::InFlight(_) | Refusal::NotQuarantined | Refusal::NotHeld => Name::StackBusy,
                 }))
             }
         }

@@ -63,7 +63,7 @@ impl Pipeline {
         };
         let stable = w.kept[0].get(release);
         let must_be_accepted = deployment.environment.after_acceptance;
-        promote(after, must_be_accepted, &deployment.commit, &build, stable).is_ok()
+        promote(after, must_be_accepted, &deployment.commit, &build, stable, (None, NOW)).is_ok()
     }
 
     /// What a deployment that asked is told. Waiting is no answer: it stays parked.
@@ -89,6 +89,12 @@ impl Pipeline {
                 let id = self.id(d);
                 w.environment_mut(d).leave(id);
                 Ok(Answer::Fails(Name::Quarantined))
+            }
+            Standing::Held(_) => {
+                pen.write()?;
+                let id = self.id(d);
+                w.environment_mut(d).leave(id);
+                Ok(Answer::Fails(Name::Held))
             }
             Standing::QueueFull => Ok(Answer::Fails(Name::QueueFull)),
             Standing::Unknown => Ok(Answer::Fails(Name::Unexpected)),
@@ -119,6 +125,7 @@ impl Pipeline {
             &self.given.deployments[d].environment,
             environment.stable.as_ref(),
             in_flight,
+            false,
         )
     }
 
@@ -132,7 +139,7 @@ impl Pipeline {
         }
         match self.verdict(w, d, &failure) {
             Verdict::GiveUp(_) => Ok(Answer::GiveUp),
-            Verdict::CallOperator => Ok(Answer::CallOperator),
+            Verdict::CallOperator | Verdict::AskBeforeGoingBack(_) => Ok(Answer::CallOperator),
             Verdict::GoBack(to) => {
                 pen.write()?;
                 let recorded = self.record(w, d, &Event::GoingBack { to, because: failure });
@@ -180,7 +187,7 @@ impl Pipeline {
                 return Ok(Answer::Fails(Name::Unexpected));
             }
         }
-        let left = left_by(&self.given.deployments[d], w.runs[d].status(), ending, NOW);
+        let left = left_by(&self.given.deployments[d], w.runs[d].status(), ending, None, NOW);
         if let (Left::Stable(stable), true) = (&left, self.scope.promotes) {
             pen.write()?;
             let place = w.place(d);
@@ -249,7 +256,7 @@ impl Pipeline {
             None => match self.verdict(w, d, &failure) {
                 Verdict::GiveUp(way_back) => Some(Ending::FailedClean { failure, way_back }),
                 // Going back would need the execution that is dead.
-                Verdict::GoBack(_) | Verdict::CallOperator => None,
+                Verdict::GoBack(_) | Verdict::CallOperator | Verdict::AskBeforeGoingBack(_) => None,
             },
         };
         match ending {

@@ -1,0 +1,66 @@
+//! A release that bakes, as an operator finds it, and what they say of it.
+
+use aws::{Error as AwsError, Ledger};
+use domain::bake::{Course, Says, Watch, Word};
+use domain::environment_state::EnvironmentState;
+use domain::life::Event;
+use domain::parking::Key;
+use jiff::Timestamp;
+
+use crate::records::Records;
+
+/// The watch of the release that bakes in an environment; nothing, where none does.
+pub async fn find(ledger: &Ledger, records: &Records, state: &EnvironmentState) -> Result<Option<Watch>, AwsError> {
+    let Some(holder) = &state.holder else { return Ok(None) };
+    let entries = ledger.entries(&holder.deployment).await?;
+    let Some(deployment) = entries.into_iter().find_map(|entry| match entry.what {
+        Event::Requested { deployment } => Some(deployment),
+        _ => None,
+    }) else {
+        return Ok(None);
+    };
+    let place = (&deployment.environment.account, &deployment.environment.region);
+    let watch = ledger.watch(place, &records.application, &records.environment).await?;
+    Ok(watch.filter(|watch| watch.deployment == holder.deployment && watch.course == Course::Baking))
+}
+
+/// Leaves a word for a release that bakes, unless somebody was faster, and has it looked at with the next sweep.
+pub async fn say(
+    ledger: &Ledger,
+    watch: &Watch,
+    says: Says,
+    (by, why): (&str, &str),
+    now: Timestamp,
+) -> Result<Result<(), Word>, AwsError> {
+    let word = Word {
+        says,
+        by: by.to_owned(),
+        why: why.to_owned(),
+        at: now,
+    };
+    let place = (&watch.account, &watch.region);
+    let said = ledger
+        .change_watch(place, &watch.application, &watch.environment, |found| match found {
+            Some(found) if found.deployment == watch.deployment && found.course == Course::Baking => {
+                match &found.word {
+                    Some(before) if *before != word => Err(Some(before.clone())),
+                    _ => {
+                        found.word = Some(word.clone());
+                        Ok(())
+                    }
+                }
+            }
+            _ => Err(None),
+        })
+        .await?;
+    match said {
+        Err(Some(before)) => return Ok(Err(before)),
+        Err(None) | Ok(()) => {}
+    }
+    for parked in ledger.parked(&Key::alarms(&watch.account, &watch.region)).await? {
+        if parked.deployment == watch.deployment {
+            ledger.look_again(&parked, now).await?;
+        }
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,343 @@
+//! `lockgate rollback` and `lockgate releases`: the way back, by hand.
+
+use std::time::Duration;
+
+use aws::artifacts::Artifacts;
+use aws::executions::{Asked, Executions};
+use aws::operator_acts::{Act, OperatorAct};
+use aws::{Aws, Ledger};
+use domain::bake::Says;
+use domain::deployment::{Environment, KEEP};
+use domain::environment_state::StableRelease;
+use domain::life::{Ending, Event};
+use domain::message;
+use domain::names::DeploymentId;
+use domain::way_back::{Ask, Earlier, candidates};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::records::{Records, RecordsError, reason};
+use crate::{baking, table, terminal};
+
+/// Takes an environment back to a release that was stable there.
+///
+/// While a release bakes there, that release goes, and the deployment that brought it goes back by itself. Otherwise a
+/// deployment of its own takes the environment back to the newest stable release before the present one, or to the one
+/// named. Afterwards the environment holds until `lockgate release`.
+#[derive(Debug, clap::Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    records: Records,
+    /// To which release: the beginning of its digest or of its commit, as `lockgate releases` lists them.
+    #[arg(long, value_name = "RELEASE")]
+    to: Option<String>,
+    /// Why: it is in the report, and kept beside your name.
+    #[arg(long, value_parser = reason)]
+    why: String,
+    /// Return as soon as it is under way.
+    #[arg(long)]
+    detach: bool,
+}
+
+/// Lists the releases that an environment can go back to, and whether everything of them is there.
+#[derive(Debug, clap::Args)]
+pub struct Releases {
+    #[command(flatten)]
+    records: Records,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    output: table::Output,
+}
+
+/// Why an environment does not go back.
+#[derive(Debug, thiserror::Error)]
+pub enum RollbackError {
+    /// The records do not help.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// AWS refused a call.
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
+    /// It was refused.
+    #[error("{error}: {cause}")]
+    Refused {
+        /// The failure's name.
+        error: String,
+        /// Why.
+        cause: String,
+    },
+    /// Another release than the last stable one was named while one bakes.
+    #[error(
+        "{0} bakes there, and goes back to the last stable release; take it back without --to first, then go on to the \
+         release that you want"
+    )]
+    Bakes(DeploymentId),
+    /// Somebody was faster.
+    #[error("{by} has said already how the bake goes on: {why}")]
+    Said {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// It is under way and ended otherwise.
+    #[error("{0}")]
+    Ended(String),
+}
+
+/// Takes the environment back, and tells how that goes.
+pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
+    let Rollback {
+        records,
+        to,
+        why,
+        detach,
+    } = options;
+    let aws = Aws::from_environment().await;
+    let ledger = records.ledger(&aws).await?;
+    let state = records.state(&ledger).await?;
+    let by = aws.caller().await?;
+    let baking = baking::find(&ledger, records, &state).await?;
+    let deployment = match baking {
+        Some(watch) if to.is_some() => return Err(RollbackError::Bakes(watch.deployment)),
+        Some(watch) => {
+            let now = Timestamp::now();
+            let act = OperatorAct {
+                act: Act::TookBack,
+                deployment: Some(watch.deployment.clone()),
+                release: Some(watch.release.clone()),
+                by: by.clone(),
+                why: why.clone(),
+                at: now,
+            };
+            let (application, environment) = (&records.application, &records.environment);
+            ledger.record_operator_act(application, environment, &act).await?;
+            if let Err(word) = baking::say(&ledger, &watch, Says::GoBack, (&by, why), now).await? {
+                return Err(RollbackError::Said {
+                    by: word.by,
+                    why: word.why,
+                });
+            }
+            terminal::say(&format!(
+                "{} bakes there, and goes back with the next sweep",
+                watch.deployment
+            ));
+            watch.deployment
+        }
+        None => ask(&aws, options, by).await?,
+    };
+    if *detach {
+        return Ok(format!("{deployment} takes {} back", records.place()));
+    }
+    follow(&ledger, records, &deployment).await
+}
+
+/// Has a deployment of its own take the environment back.
+async fn ask(aws: &Aws, options: &Rollback, by: String) -> Result<DeploymentId, RollbackError> {
+    #[derive(Deserialize)]
+    struct Started {
+        deployment: DeploymentId,
+    }
+    let Rollback { records, to, why, .. } = options;
+    let machine = records
+        .output(aws, "RollbackMachine", "; deploy the stack again")
+        .await?;
+    let executions = Executions::new(aws.step_functions(), machine);
+    let ask = Ask {
+        application: records.application.clone(),
+        environment: records.environment.clone(),
+        to: to.clone(),
+        by: Some(by),
+        why: why.clone(),
+    };
+    let execution = executions.ask(&ask).await?;
+    loop {
+        match executions.asked(&execution).await? {
+            Asked::Running => tokio::time::sleep(Duration::from_millis(500)).await,
+            Asked::Refused { error, cause } => {
+                let cause = domain::failure::ReportedError {
+                    error: error.clone(),
+                    cause,
+                };
+                let cause = cause.failure().map_or_else(String::new, |failure| failure.cause);
+                return Err(RollbackError::Refused { error, cause });
+            }
+            Asked::Started(output) => {
+                let started: Started = serde_json::from_str(&output).map_err(|error| RollbackError::Refused {
+                    error: "Bug.Unexpected".to_owned(),
+                    cause: format!("the execution {execution} does not name its deployment: {error}"),
+                })?;
+                return Ok(started.deployment);
+            }
+        }
+    }
+}
+
+/// Tells what happens to a deployment until it is over.
+async fn follow(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -> Result<String, RollbackError> {
+    terminal::say(&format!("{deployment}"));
+    let mut shown = 0;
+    loop {
+        let entries = ledger.entries(deployment).await?;
+        for entry in &entries[shown.min(entries.len())..] {
+            let line = format!(
+                "  {}  {}",
+                entry.at.strftime("%H:%M:%S"),
+                message::sentence(&entry.what)
+            );
+            terminal::say(&line);
+            if let Event::Ended(ending) = &entry.what {
+                return ended(records, ending);
+            }
+        }
+        shown = entries.len();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn ended(records: &Records, ending: &Ending) -> Result<String, RollbackError> {
+    use domain::life::WayBack::WentBack;
+    let place = records.place();
+    match ending {
+        Ending::RolledBack { to, .. }
+        | Ending::FailedClean {
+            way_back: WentBack { to, .. },
+            ..
+        } => Ok(format!(
+            "{place} is back on {}. Nothing goes forward there until `lockgate release`.",
+            to.short()
+        )),
+        Ending::FailedClean { failure, .. } => Err(RollbackError::Ended(format!("{place} stays as it was: {failure}"))),
+        Ending::OperatorNeeded { failure } => Err(RollbackError::Ended(format!(
+            "{place} needs an operator: {failure}. See docs/OPERATIONS.md, \"Failed, operator needed\"."
+        ))),
+        Ending::Deployed | Ending::NothingToDeploy | Ending::Superseded { .. } => Err(RollbackError::Ended(format!(
+            "{place} did not go back: it had ended already"
+        ))),
+    }
+}
+
+/// A release that an environment can go back to, or has.
+#[derive(Debug, Serialize)]
+struct Listed {
+    release: String,
+    commit: String,
+    reference: String,
+    since: Timestamp,
+    deployment: DeploymentId,
+    /// `present`, `usable`, `taken_back` or `unusable`.
+    standing: &'static str,
+    /// Why it is not usable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
+}
+
+/// Lists what the environment can go back to.
+pub async fn releases(options: &Releases) -> Result<String, RollbackError> {
+    let records = &options.records;
+    let aws = Aws::from_environment().await;
+    let ledger = records.ledger(&aws).await?;
+    let state = records.state(&ledger).await?;
+    let bucket = records
+        .output(&aws, "ArtifactsBucket", "; deploy the stack again")
+        .await?;
+    let artifacts = Artifacts::new(&aws, bucket);
+    let stable = ledger
+        .stable_releases(&records.application, &records.environment)
+        .await?;
+    let present = state.stable.as_ref().map(|stable| &stable.release);
+    let known = Earlier {
+        present,
+        under_way: None,
+        stable: &stable,
+        taken_back: &[],
+        keep: keep(&ledger, &stable).await?,
+    };
+    let mut listed = Vec::new();
+    for stable in state.stable.iter().chain(candidates(&known)) {
+        listed.push(list(&ledger, records, &artifacts, stable, present == Some(&stable.release)).await?);
+    }
+    Ok(options.output.print(&listed, || shown(records, &listed)))
+}
+
+/// How many releases the environment keeps, as the newest of them was told.
+async fn keep(ledger: &Ledger, stable: &[StableRelease]) -> Result<u32, RollbackError> {
+    let Some(newest) = stable.first() else { return Ok(KEEP) };
+    let requested = requested(ledger, &newest.deployment).await?;
+    Ok(requested.map_or(KEEP, |(environment, _)| environment.keep))
+}
+
+async fn requested(ledger: &Ledger, id: &DeploymentId) -> Result<Option<(Environment, String)>, RollbackError> {
+    let entries = ledger.entries(id).await?;
+    Ok(entries.into_iter().find_map(|entry| match entry.what {
+        Event::Requested { deployment } => Some((deployment.environment, deployment.reference)),
+        _ => None,
+    }))
+}
+
+async fn list(
+    ledger: &Ledger,
+    records: &Records,
+    artifacts: &Artifacts,
+    stable: &StableRelease,
+    present: bool,
+) -> Result<Listed, RollbackError> {
+    let taken_back = ledger
+        .taken_back(&records.application, &records.environment, &stable.release)
+        .await?;
+    let (standing, because) = match (present, missing(artifacts, stable).await, taken_back) {
+        (_, Some(missing), _) => ("unusable", Some(missing)),
+        (true, None, _) => ("present", None),
+        (false, None, Some(taken_back)) => ("taken_back", Some(taken_back.because.to_string())),
+        (false, None, None) => ("usable", None),
+    };
+    let reference = requested(ledger, &stable.deployment)
+        .await?
+        .map(|(_, reference)| reference);
+    Ok(Listed {
+        release: stable.release.to_string(),
+        commit: stable.commit.to_string(),
+        reference: reference.unwrap_or_default(),
+        since: stable.since,
+        deployment: stable.deployment.clone(),
+        standing,
+        because,
+    })
+}
+
+/// What of a release is not there, or why that cannot be told.
+async fn missing(artifacts: &Artifacts, stable: &StableRelease) -> Option<String> {
+    let index = match artifacts.read_index(&stable.release).await {
+        Ok(index) => index,
+        Err(error) => return Some(error.to_string()),
+    };
+    for file in index.files() {
+        if let Err(error) = artifacts.verify_object(file).await {
+            return Some(error.to_string());
+        }
+    }
+    None
+}
+
+fn shown(records: &Records, listed: &[Listed]) -> String {
+    if listed.is_empty() {
+        return format!("No release was ever stable in {}.", records.place());
+    }
+    let mut shown = table::new(&["RELEASE", "COMMIT", "FROM", "STABLE SINCE", ""]);
+    for release in listed {
+        let standing = match (&release.because, release.standing) {
+            (_, "present") => "is there now".to_owned(),
+            (Some(because), "taken_back") => format!("was taken back: {because}"),
+            (Some(because), _) => format!("unusable: {because}"),
+            (None, _) => String::new(),
+        };
+        shown.add_row([
+            release.release.chars().take(12).collect::<String>(),
+            release.commit.chars().take(8).collect(),
+            release.reference.clone(),
+            release.since.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            standing,
+        ]);
+    }
+    shown.to_string()
+}
