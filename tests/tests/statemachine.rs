@@ -132,7 +132,8 @@ impl World {
         Ok(match call.state {
             "Admit" => json!(Admission::Admitted {
                 fence: 1,
-                leg: Leg::Forward
+                leg: Leg::Forward,
+                failure: None
             }),
             "Build" => json!(lockgate_build::Built::Built {
                 release: Digest::of(b"release")

@@ -267,7 +267,7 @@ pub enum Next {
 }
 
 /// How often a watch looks by itself: an alarm's event may get lost.
-pub const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(2);
+pub const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 impl Watch {
     /// Begins to watch what a deployment has brought.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::approval::Approver;
 use crate::deployment::{Deployment, Leg, QueuePolicy};
-use crate::failure::Failure;
-use crate::names::{CommitSha, DeploymentId, Digest, StackName};
+use crate::failure::{Failure, Name};
+use crate::names::{CommitSha, DeploymentId, Digest, EnvironmentName, StackName};
 
 /// The most deployments that wait for one environment: the item stays far below DynamoDB's 400 KB.
 pub const QUEUE_LIMIT: usize = 500;
@@ -225,6 +225,23 @@ pub struct TakenBack {
     /// Who lets it come here all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
+}
+
+impl TakenBack {
+    /// Why the release does not come into this environment again; nothing, where an operator lets it.
+    pub fn refuses(&self, release: &Digest, environment: &EnvironmentName) -> Option<Failure> {
+        if self.allowed.is_some() {
+            return None;
+        }
+        let cause = format!(
+            "release {} went back from {environment} at {} with {}: {}",
+            release.short(),
+            self.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            self.deployment,
+            self.because
+        );
+        Some(Failure::new(Name::TakenBackBefore, cause))
+    }
 }
 
 /// That an operator lets a release come again that was taken back.

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::ApprovalId;
+use crate::bake::LOOK_EVERY;
 use crate::deployment::Leg;
 use crate::environment_state::Fence;
 use crate::names::{
@@ -221,7 +222,8 @@ impl WaitsFor {
         match self {
             Self::ChangeSet(_) => SignedDuration::from_secs(30),
             Self::StackUpdate(_) | Self::Build { .. } | Self::Integration { .. } => SignedDuration::from_secs(90),
-            Self::Lock { .. } | Self::Approval { .. } | Self::Bake { .. } => SignedDuration::from_mins(2),
+            Self::Bake { .. } => LOOK_EVERY,
+            Self::Lock { .. } | Self::Approval { .. } => SignedDuration::from_mins(2),
         }
     }
 }

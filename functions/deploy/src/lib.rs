@@ -205,6 +205,7 @@ pub const RAISES: &[Name] = &[
     Name::StackBlocked,
     Name::StackBusy,
     Name::LostLock,
+    Name::TakenBackBefore,
     Name::Quarantined,
     Name::StackRolledBack,
     Name::RollbackFailed,

@@ -23,6 +23,17 @@ pub(crate) async fn plan(
     release: &Digest,
     leg: Leg,
 ) -> Result<Output, Error> {
+    // What was built a moment ago nobody could refuse before: its digest was not known.
+    let (application, environment) = (&deployment.application, &deployment.environment);
+    if environment.holds && leg == Leg::Forward {
+        let taken_back = context
+            .ledger
+            .taken_back(application, &environment.name, release)
+            .await?;
+        if let Some(refused) = taken_back.and_then(|taken_back| taken_back.refuses(release, &environment.name)) {
+            return Err(Error::Failed(refused));
+        }
+    }
     let selection = Selection::read(&context.artifacts, release, &deployment.environment).await?;
     let waves = waves_of_leg(&selection.stacks, leg)?;
     let planned = Event::Planned {

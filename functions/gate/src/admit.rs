@@ -106,18 +106,7 @@ async fn refused(context: &Context, deployment: &Deployment, now: Timestamp) -> 
         return Ok(None);
     };
     let taken_back = context.ledger.taken_back(application, environment, &release).await?;
-    Ok(taken_back
-        .filter(|taken_back| taken_back.allowed.is_none())
-        .map(|taken_back| {
-            let cause = format!(
-                "release {} went back from {environment} at {} with {}: {}",
-                release.short(),
-                taken_back.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-                taken_back.deployment,
-                taken_back.because
-            );
-            Failure::new(Name::TakenBackBefore, cause)
-        }))
+    Ok(taken_back.and_then(|taken_back| taken_back.refuses(&release, environment)))
 }
 
 /// Why a deployment has to wait for the end of a freeze; nothing, where there is none, or where people let it in, which is
@@ -168,6 +157,7 @@ async fn admitted(
                 None => Ok(Admission::Admitted {
                     fence,
                     leg: Leg::Forward,
+                    failure: None,
                 }),
             },
         );
@@ -187,7 +177,11 @@ async fn admitted(
         return Ok(Err(Failure::new(Name::NoWayBack, cause)));
     };
     assess::take_back(context, &deployment, &status, &rollback.because, now).await?;
-    Ok(Ok(Admission::Admitted { fence, leg: Leg::Back }))
+    Ok(Ok(Admission::Admitted {
+        fence,
+        leg: Leg::Back,
+        failure: Some(rollback.because.clone().into()),
+    }))
 }
 
 /// The holder may be asking people about what is no longer the newest.

@@ -269,7 +269,11 @@ async fn ending(
             }
         }
         None => came_to(context, deployment, status).await,
-        Some(_) if status.back_to.is_some() => came_to(context, deployment, status).await,
+        // Why it goes back is no failure on its way.
+        Some(failure) if status.rolls_back && status.because.as_ref() == Some(&failure) => {
+            came_to(context, deployment, status).await
+        }
+        Some(_) if status.back_to.is_some() && !status.rolls_back => came_to(context, deployment, status).await,
         Some(failure) => match assess::verdict(context, deployment, &failure, status).await? {
             Verdict::GiveUp(way_back) => Ok(Ending::FailedClean { failure, way_back }),
             verdict @ (Verdict::GoBack(_) | Verdict::CallOperator | Verdict::AskBeforeGoingBack(_)) => Err(

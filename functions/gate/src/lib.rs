@@ -108,6 +108,9 @@ pub enum Admission {
         fence: u64,
         /// Which way it goes.
         leg: Leg,
+        /// Why it goes back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failure: Option<ReportedError>,
     },
     /// A newer deployment made it superfluous, or it has ended already.
     Superseded {

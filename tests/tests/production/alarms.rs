@@ -64,6 +64,11 @@ fn an_alarm_takes_the_environment_back_and_nothing_goes_forward_before_somebody_
         assert!(released.is_ok(), "{released:?}");
         assert_eq!(scenario.is_at_rest().await.hold, None);
 
+        scenario
+            .eventually("the alarm is quiet", async || {
+                alarms::state(&scenario.account, "errors").await == "OK"
+            })
+            .await;
         // The very same content, in another commit: what went back does not come again by itself.
         scenario.application.description = "second".to_owned();
         let again = scenario.push_to_the_end("Raise prices again").await;

@@ -50,7 +50,7 @@ fn an_alarm_that_is_missing_or_has_gone_off_already_keeps_a_release_out() {
 #[test]
 fn what_an_operator_holds_admits_nothing_until_it_is_let_go() {
     in_the_laboratory(async |laboratory| {
-        let scenario = laboratory.scenario("held").await;
+        let mut scenario = laboratory.scenario("held").await;
         alarms::make(&scenario.account, "errors").await;
         deployed(&scenario.push_to_the_end("Sell tea").await);
         let held = operator(&scenario, "hold", &["--why", "the warehouse burns"]).await;
@@ -69,6 +69,7 @@ fn what_an_operator_holds_admits_nothing_until_it_is_let_go() {
             released.as_ref().is_ok_and(|said| said.contains("was let go of by")),
             "{released:?}"
         );
+        scenario.application.description = "more tea".to_owned();
         deployed(&scenario.push_to_the_end("Sell more tea, once more").await);
         let (application, dev) = scenario.place();
         let acts = laboratory.pipeline.ledger.operator_acts(&application, &dev).await;
