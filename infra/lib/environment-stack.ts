@@ -126,10 +126,6 @@ export class EnvironmentStack extends Stack {
       StringEquals: { 'aws:RequestedRegion': target.region },
     });
     explainWildcard(role, 'Resource::*', 'Composite alarms ask for it, metrics and the search by tag have no resources in IAM; it is kept to the region.');
-
-    const alarms = this.formatArn({ service: 'cloudwatch', resource: 'alarm', resourceName: '*', arnFormat: ArnFormat.COLON_RESOURCE_NAME });
-    allow(role, ['cloudwatch:ListTagsForResource'], [alarms]);
-    explainWildcard(role, `Resource::${alarms}`, 'Which alarms a release is watched by is the configuration\'s to say, by name or by tag.');
   }
 
   /** The trusted role must exist before this stack does: IAM refuses a policy that names a role it cannot find. See README.md. */

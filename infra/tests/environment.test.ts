@@ -50,12 +50,11 @@ test('the tester looks at stacks and invokes functions, but not those of the pip
 
 test('the observer looks at every alarm of its region, composite ones too, and at metrics, and changes nothing', () => {
   const everything = ['cloudwatch:DescribeAlarmHistory', 'cloudwatch:DescribeAlarms', 'cloudwatch:GetMetricData', 'tag:GetResources'];
-  for (const [template, account] of [[environment, '222222222222'], [smallestEnvironment, '111111111111']] as const) {
+  for (const template of [environment, smallestEnvironment]) {
     assert.deepEqual(
       template.statements(template.role('lockgate-observer-eu-west-1')).map(({ Effect, Action, Resource, Condition }) => [Effect, Action, Resource, Condition]),
       [
         ['Allow', everything, ['*'], { StringEquals: { 'aws:RequestedRegion': 'eu-west-1' } }],
-        ['Allow', ['cloudwatch:ListTagsForResource'], [`arn:aws:cloudwatch:eu-west-1:${account}:alarm:*`], undefined],
       ],
     );
   }

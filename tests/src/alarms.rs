@@ -29,6 +29,12 @@ pub async fn make(account: &Account, name: &str) {
     }
 }
 
+/// Takes an alarm away.
+pub async fn remove(account: &Account, name: &str) {
+    let removed = account.aws.cloudwatch().delete_alarms().alarm_names(name).send().await;
+    removed.expect("the alarm is taken away");
+}
+
 /// Adds to a metric.
 pub async fn measure(account: &Account, name: &str, value: f64) {
     let datum = MetricDatum::builder().metric_name(name).value(value).build();

@@ -90,6 +90,8 @@ struct World {
     end: Output,
     /// What a failure leads to, the first time it is assessed; the second time, nothing is left but to give up.
     follows: Output,
+    /// Whether the environment watches what is deployed.
+    bakes: bool,
     /// What a state is answered the first time it asks, or which error fails it.
     first: Vec<(String, Result<Value, String>)>,
 }
@@ -102,6 +104,7 @@ impl World {
             changes: true,
             end: Output::Deployed,
             follows: Output::GiveUp,
+            bakes: false,
             first: Vec::new(),
         }
     }
@@ -119,7 +122,11 @@ impl World {
     }
 
     fn walk(mut self) -> Result<Walk, String> {
-        walk(&DEFINITION, DEPLOYMENT.clone(), |call| self.answer(call))
+        let mut deployment = DEPLOYMENT.clone();
+        if self.bakes {
+            deployment["environment"]["bake"] = json!({ "begins": "after_tests", "for_seconds": 60, "alarms": [{ "named": "errors" }], "silence": "ask" });
+        }
+        walk(&DEFINITION, deployment, |call| self.answer(call))
     }
 
     fn answer(&mut self, call: &Call<'_>) -> Result<Value, ReportedError> {
@@ -138,6 +145,7 @@ impl World {
             "Build" => json!(lockgate_build::Built::Built {
                 release: Digest::of(b"release")
             }),
+            "Check alarms" => json!(lockgate_rollback::Output::Clear { guards: Vec::new() }),
             "Plan" => {
                 let stacks = |wave: &Vec<&str>| wave.iter().map(|name| name.parse().expect("a stack's name")).collect();
                 let waves = self.waves.iter().map(|wave| Wave { stacks: stacks(wave) });
@@ -190,6 +198,17 @@ fn aws_bills_as_many_transitions_as_the_readme_says() {
     let red = json!(lockgate_smoke_test::Output::Failed {
         cause: "why".to_owned()
     });
+    let alarm = json!(lockgate_rollback::Baked::AlarmRaised {
+        cause: "why".to_owned()
+    });
+    let goes_back = json!(Admission::Admitted {
+        fence: 1,
+        leg: Leg::Back,
+        failure: Some(ReportedError {
+            error: "Failed.TakenBack".to_owned(),
+            cause: "why".to_owned()
+        })
+    });
     let superseded = json!(Admission::Superseded {
         by: "shop-dev-2".parse().expect("it is a deployment's id")
     });
@@ -238,6 +257,33 @@ fn aws_bills_as_many_transitions_as_the_readme_says() {
             .and_first("Execute change set", Err("Failed.StackRolledBack")),
             8 + 6 + 2 + 3 + 5 + 6,
             "Failed, environment clean",
+        ),
+        (
+            "one stack that bakes",
+            World { bakes: true, ..one() },
+            19 + 3,
+            "Deployed",
+        ),
+        (
+            "an alarm while it bakes, and the way back",
+            World {
+                bakes: true,
+                follows: back(),
+                ..one()
+            }
+            .and_first("Bake", Ok(alarm)),
+            19 + 3 - 3 + 2 + 3 + 5 + 6 - 1,
+            "Failed, environment clean",
+        ),
+        (
+            "a rollback by itself",
+            World {
+                end: Output::Deployed,
+                ..one()
+            }
+            .and_first("Admit", Ok(goes_back)),
+            19,
+            "Deployed",
         ),
         (
             "a red smoke test, and the way back",

@@ -8,7 +8,7 @@ use aws_sdk_cloudwatch::types::{
     AlarmType, Dimension, HistoryItemType, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue,
 };
 use aws_sdk_resourcegroupstagging::types::TagFilter;
-use domain::bake::{AlarmChoice, AlarmSeen, AlarmState, BakePolicy, EvidencePolicy, Fired, Seen};
+use domain::bake::{AlarmChoice, AlarmSeen, AlarmState, BakePolicy, EvidencePolicy, Fired, Guard, Seen};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -36,6 +36,8 @@ pub struct Alarms {
 #[derive(Debug, Clone)]
 struct Described {
     name: String,
+    arn: String,
+    composite: bool,
     state: AlarmState,
     /// Since when it is in this state.
     since: Option<Timestamp>,
@@ -63,34 +65,9 @@ impl Alarms {
     /// What the alarms say now, and whether they went off since this time. One that is back already counts: its history
     /// tells.
     pub async fn look_at_alarms(&self, choices: &[AlarmChoice], since: Timestamp) -> Result<Seen, Error> {
-        let mut names = BTreeSet::new();
-        let mut missing = Vec::new();
-        for choice in choices {
-            match choice {
-                AlarmChoice::Named(name) => {
-                    names.insert(name.clone());
-                }
-                AlarmChoice::Tagged { key, value } => {
-                    let tagged = self.tagged(key, value).await?;
-                    if tagged.is_empty() {
-                        missing.push(choice.clone());
-                    }
-                    names.extend(tagged);
-                }
-            }
-        }
-        let names: Vec<String> = names.into_iter().collect();
-        let mut described = BTreeMap::new();
-        for some in names.chunks(NAMES_AT_ONCE) {
-            for alarm in self.describe(some).await? {
-                described.insert(alarm.name.clone(), alarm);
-            }
-        }
-        let absent =
-            |choice: &&AlarmChoice| matches!(choice, AlarmChoice::Named(name) if !described.contains_key(name));
-        missing.extend(choices.iter().filter(absent).cloned());
+        let (described, missing) = self.find(choices).await?;
         let mut alarms = Vec::with_capacity(described.len());
-        for alarm in described.into_values() {
+        for alarm in described {
             let fired = self.fired(&alarm, since).await?;
             alarms.push(AlarmSeen {
                 name: alarm.name,
@@ -103,6 +80,66 @@ impl Alarms {
             missing,
             ..Seen::default()
         })
+    }
+
+    /// What the alarms say now, and each as CloudFormation can be guarded by it.
+    pub async fn look_before(&self, choices: &[AlarmChoice]) -> Result<(Seen, Vec<Guard>), Error> {
+        let (described, missing) = self.find(choices).await?;
+        let guards = described.iter().map(|alarm| Guard {
+            alarm: alarm.name.clone(),
+            arn: alarm.arn.clone(),
+            composite: alarm.composite,
+        });
+        let guards = guards.collect();
+        let raised = |alarm: &Described| {
+            let at = alarm.since.filter(|_| alarm.state == AlarmState::Alarm)?;
+            let reason = alarm.reason.clone();
+            Some(Fired { at, reason })
+        };
+        let alarms = described.into_iter().map(|alarm| AlarmSeen {
+            fired: raised(&alarm),
+            state: alarm.state,
+            name: alarm.name,
+        });
+        let seen = Seen {
+            alarms: alarms.collect(),
+            missing,
+            ..Seen::default()
+        };
+        Ok((seen, guards))
+    }
+
+    /// The alarms of a policy, by name, and those of its choices that name none that is there.
+    async fn find(&self, choices: &[AlarmChoice]) -> Result<(Vec<Described>, Vec<AlarmChoice>), Error> {
+        let mut names = BTreeSet::new();
+        let mut by_tag = Vec::new();
+        for choice in choices {
+            match choice {
+                AlarmChoice::Named(name) => {
+                    names.insert(name.clone());
+                }
+                AlarmChoice::Tagged { key, value } => {
+                    let tagged = self.tagged(key, value).await?;
+                    names.extend(tagged.iter().cloned());
+                    by_tag.push((choice, tagged));
+                }
+            }
+        }
+        let names: Vec<String> = names.into_iter().collect();
+        let mut described = BTreeMap::new();
+        for some in names.chunks(NAMES_AT_ONCE) {
+            for alarm in self.describe(some).await? {
+                described.insert(alarm.name.clone(), alarm);
+            }
+        }
+        let absent =
+            |choice: &&AlarmChoice| matches!(choice, AlarmChoice::Named(name) if !described.contains_key(name));
+        let mut missing: Vec<AlarmChoice> = choices.iter().filter(absent).cloned().collect();
+        // Tags are told of for a while after their alarms are gone.
+        let is_gone = |tagged: &Vec<String>| tagged.iter().all(|name| !described.contains_key(name));
+        let gone = by_tag.iter().filter(|(_, tagged)| is_gone(tagged));
+        missing.extend(gone.map(|(choice, _)| AlarmChoice::clone(choice)));
+        Ok((described.into_values().collect(), missing))
     }
 
     /// The names of the alarms with this tag.
@@ -230,12 +267,16 @@ fn described(page: &DescribeAlarmsOutput) -> Vec<Described> {
         |transitioned: Option<&DateTime>, updated: Option<&DateTime>| transitioned.or(updated).and_then(timestamp);
     let metric = page.metric_alarms().iter().map(|alarm| Described {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),
+        arn: alarm.alarm_arn().unwrap_or_default().to_owned(),
+        composite: false,
         state: state(alarm.state_value()),
         since: since(alarm.state_transitioned_timestamp(), alarm.state_updated_timestamp()),
         reason: alarm.state_reason().unwrap_or_default().to_owned(),
     });
     let composite = page.composite_alarms().iter().map(|alarm| Described {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),
+        arn: alarm.alarm_arn().unwrap_or_default().to_owned(),
+        composite: true,
         state: state(alarm.state_value()),
         since: since(alarm.state_transitioned_timestamp(), alarm.state_updated_timestamp()),
         reason: alarm.state_reason().unwrap_or_default().to_owned(),

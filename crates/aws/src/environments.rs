@@ -7,14 +7,14 @@ use domain::build_record::BuildRecord;
 use domain::deployment::Deployment;
 use domain::emergency::{Emergency, Plea};
 use domain::environment_state::{EnvironmentState, Fence, Refusal, Rejection, StableRelease, TakenBack};
-use domain::failure::Failure;
+use domain::failure::{Failure, Name};
 use domain::names::{CommitSha, DeploymentId, Digest, EnvironmentName, RepositoryName};
 use domain::parking::StackChange;
 use domain::promotion::promote;
 use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::ledger::{Condition, Ledger, text};
+use crate::ledger::{Condition, Ledger, state, text};
 
 /// The kind under which environments with a holder are due.
 const LEASE: &str = "lease";
@@ -127,11 +127,25 @@ impl Ledger {
         let pk = partition(application, name);
         let mut releases = Vec::new();
         for item in self.query(&pk, Some(STABLE)).await? {
-            if let Some(sk) = text(&item, "sk") {
-                releases.extend(self.look::<Option<StableRelease>>(&pk, sk).await?);
-            }
+            releases.extend(state::<Option<StableRelease>>(item)?);
         }
         releases.sort_by_key(|stable| std::cmp::Reverse(stable.since));
+        Ok(releases)
+    }
+
+    /// Every release that went back from here.
+    pub async fn taken_back_releases(
+        &self,
+        application: &RepositoryName,
+        name: &EnvironmentName,
+    ) -> Result<Vec<(Digest, TakenBack)>, Error> {
+        let mut releases = Vec::new();
+        for item in self.query(&partition(application, name), Some(TAKEN_BACK)).await? {
+            let key = text(&item, "sk").and_then(|sk| sk.strip_prefix(TAKEN_BACK)?.parse().ok());
+            if let (Some(release), Some(taken_back)) = (key, state::<Option<TakenBack>>(item)?) {
+                releases.push((release, taken_back));
+            }
+        }
         Ok(releases)
     }
 
@@ -222,14 +236,15 @@ impl Ledger {
         };
         let must_be_accepted = deployment.environment.after_acceptance;
         let age = (deployment.environment.max_age_seconds, now);
-        Ok(Some(promote(
-            after,
-            must_be_accepted,
-            commit,
-            &build,
-            stable.as_ref(),
-            age,
-        )))
+        let promoted = promote(after, must_be_accepted, commit, &build, stable.as_ref(), age);
+        // What was taken back there was stable there, and is not fit to go on.
+        if let Ok(release) = &promoted
+            && let Some(taken_back) = self.taken_back(application, after, release).await?
+            && let Some(refused) = taken_back.refuses(release, after)
+        {
+            return Ok(Some(Err(Failure::new(Name::NotStableBefore, refused.cause))));
+        }
+        Ok(Some(promoted))
     }
 
     /// The environments whose holder has not been heard of for longer than its lease.

@@ -353,6 +353,11 @@ pub(crate) fn read<T: DeserializeOwned>(item: Item, operation: &'static str) -> 
     serde_dynamo::from_item(item).map_err(|error| Error::unexpected(operation, error.to_string()))
 }
 
+/// The content of the item of a record that changes.
+pub(crate) fn state<State: DeserializeOwned>(item: Item) -> Result<State, Error> {
+    read::<Record<State>>(item, "dynamodb:Query").map(|record| record.state)
+}
+
 /// A text attribute of an item.
 pub(crate) fn text<'item>(item: &'item Item, name: &str) -> Option<&'item str> {
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
-use aws_sdk_cloudformation::types::{self, Capability, ChangeSetType, EventFilter, Parameter, Tag};
+use aws_sdk_cloudformation::types::{
+    self, Capability, ChangeSetType, EventFilter, Parameter, RollbackConfiguration, RollbackTrigger, Tag,
+};
 use aws_smithy_types::DateTime;
 use domain::assembly::{Location, partition};
+use domain::bake::Guard;
 use domain::change_set::{Change, ChangeSetStatus, ExecutionStatus, Policy};
 use domain::names::{Region, StackName};
 use domain::root_cause::StackEvent;
@@ -82,6 +85,8 @@ pub struct NewChangeSet<'a> {
     pub notification_arns: &'a [String],
     /// Whether the stacks inside the stack are compared too.
     pub nested: bool,
+    /// The alarms by which CloudFormation turns back while it executes the change set, and no others.
+    pub guards: &'a [Guard],
 }
 
 /// What a template asks for.
@@ -239,6 +244,8 @@ impl Stacks {
             // Given even when empty: left out, what the stack has would stay.
             .set_tags(Some(tags.collect()))
             .set_notification_arns(Some(asked.notification_arns.to_vec()))
+            // The same: those of the last operation would stay, and turn back the way back.
+            .rollback_configuration(guarded_by(asked.guards))
             .capabilities(Capability::CapabilityIam)
             .capabilities(Capability::CapabilityNamedIam)
             .capabilities(Capability::CapabilityAutoExpand)
@@ -416,4 +423,20 @@ fn stack_of(change_set: &str, stack: &StackName) -> Option<String> {
 
 fn instant(at: &DateTime) -> Option<Timestamp> {
     Timestamp::from_nanosecond(at.as_nanos()).ok()
+}
+
+/// As CloudFormation is told of alarms: for as long as it works on the stack, and no longer.
+fn guarded_by(guards: &[Guard]) -> RollbackConfiguration {
+    let trigger = |guard: &Guard| {
+        let kind = if guard.composite {
+            "AWS::CloudWatch::CompositeAlarm"
+        } else {
+            "AWS::CloudWatch::Alarm"
+        };
+        RollbackTrigger::builder().arn(&guard.arn).r#type(kind).build()
+    };
+    RollbackConfiguration::builder()
+        .set_rollback_triggers(Some(guards.iter().map(trigger).collect()))
+        .monitoring_time_in_minutes(0)
+        .build()
 }

@@ -6,20 +6,17 @@ use domain::parking::Key;
 use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::ledger::{Condition, Ledger, text};
+use crate::ledger::{Condition, Ledger, state, text};
 
-/// The kind under which watches are due: those whose release an alarm takes back. While it bakes, its task is due.
+/// The kind under which watches are due: those whose release an alarm takes back. While it bakes, its task is due before.
 const WATCH: &str = "watch";
 
 impl Ledger {
     /// Everything that the alarms of an account and region watch.
     pub async fn watches(&self, account: &AccountId, region: &Region) -> Result<Vec<Watch>, Error> {
-        let pk = partition(account, region);
         let mut watches = Vec::new();
-        for item in self.query(&pk, None).await? {
-            if let Some(sk) = text(&item, "sk") {
-                watches.extend(self.look::<Option<Watch>>(&pk, sk).await?);
-            }
+        for item in self.query(&partition(account, region), None).await? {
+            watches.extend(state::<Option<Watch>>(item)?);
         }
         Ok(watches)
     }
@@ -44,7 +41,9 @@ impl Ledger {
         change: impl Fn(&mut Option<Watch>) -> Answer,
     ) -> Result<Answer, Error> {
         let due = |watch: &Option<Watch>| match watch {
-            Some(watch) if matches!(watch.course, Course::Watching { .. }) => Some((WATCH, watch.look_at)),
+            Some(watch) if matches!(watch.course, Course::Watching { .. } | Course::Baking) => {
+                Some((WATCH, watch.look_at))
+            }
             _ => None,
         };
         let (pk, sk) = (partition(account, region), sort(application, environment));

@@ -24,6 +24,16 @@ pub async fn find(ledger: &Ledger, records: &Records, state: &EnvironmentState) 
     Ok(watch.filter(|watch| watch.deployment == holder.deployment && watch.course == Course::Baking))
 }
 
+/// What became of a word.
+pub enum Said {
+    /// It counts.
+    Heard,
+    /// Somebody else's was there before.
+    After(Word),
+    /// The release bakes no more.
+    TooLate,
+}
+
 /// Leaves a word for a release that bakes, unless somebody was faster, and has it looked at with the next sweep.
 pub async fn say(
     ledger: &Ledger,
@@ -31,7 +41,7 @@ pub async fn say(
     says: Says,
     (by, why): (&str, &str),
     now: Timestamp,
-) -> Result<Result<(), Word>, AwsError> {
+) -> Result<Said, AwsError> {
     let word = Word {
         says,
         by: by.to_owned(),
@@ -40,27 +50,29 @@ pub async fn say(
     };
     let place = (&watch.account, &watch.region);
     let said = ledger
-        .change_watch(place, &watch.application, &watch.environment, |found| match found {
-            Some(found) if found.deployment == watch.deployment && found.course == Course::Baking => {
-                match &found.word {
-                    Some(before) if *before != word => Err(Some(before.clone())),
-                    _ => {
-                        found.word = Some(word.clone());
-                        Ok(())
-                    }
+        .change_watch(place, &watch.application, &watch.environment, |found| {
+            let baking = |found: &&mut Watch| found.deployment == watch.deployment && found.course == Course::Baking;
+            let Some(found) = found.as_mut().filter(baking) else {
+                return Err(None);
+            };
+            match &found.word {
+                Some(before) if *before != word => Err(Some(before.clone())),
+                _ => {
+                    found.word = Some(word.clone());
+                    Ok(())
                 }
             }
-            _ => Err(None),
         })
         .await?;
     match said {
-        Err(Some(before)) => return Ok(Err(before)),
-        Err(None) | Ok(()) => {}
+        Err(Some(before)) => return Ok(Said::After(before)),
+        Err(None) => return Ok(Said::TooLate),
+        Ok(()) => {}
     }
     for parked in ledger.parked(&Key::alarms(&watch.account, &watch.region)).await? {
         if parked.deployment == watch.deployment {
             ledger.look_again(&parked, now).await?;
         }
     }
-    Ok(Ok(()))
+    Ok(Said::Heard)
 }

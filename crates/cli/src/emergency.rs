@@ -2,7 +2,7 @@
 
 use aws::Aws;
 use aws::operator_acts::{Act, OperatorAct};
-use domain::emergency::{COUNTS_FOR, PEOPLE, Plea};
+use domain::emergency::{COUNTS_FOR, PEOPLE, Plea, is_somebody};
 use domain::message::duration;
 use domain::names::CommitSha;
 use jiff::Timestamp;
@@ -32,6 +32,9 @@ pub async fn run(options: &Options) -> Result<String, RecordsError> {
     let aws = Aws::from_environment().await;
     let ledger = records.ledger(&aws).await?;
     let (by, now) = (aws.caller().await?, Timestamp::now());
+    if !is_somebody(&by) {
+        return Err(RecordsError::Nobody(by));
+    }
     let act = OperatorAct {
         act: Act::Pleaded,
         deployment: None,

@@ -27,6 +27,7 @@ pub async fn run(options: &Options) -> Result<String, RecordsError> {
     let (application, environment) = (&records.application, &records.environment);
     let aws = Aws::from_environment().await;
     let ledger = records.ledger(&aws).await?;
+    records.state(&ledger).await?;
     let now = Timestamp::now();
     let by = aws.caller().await?;
     let act = OperatorAct {

@@ -36,6 +36,9 @@ pub enum RecordsError {
     /// It is in no record.
     #[error("nothing was ever deployed to {0}; check both names, and the account and region of your credentials")]
     Unheard(String),
+    /// Whoever asks could be anybody.
+    #[error("{0} stands for nobody in particular; use an IAM user, or a role")]
+    Nobody(String),
     /// AWS refused a call.
     #[error(transparent)]
     Aws(#[from] aws::Error),

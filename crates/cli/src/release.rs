@@ -12,8 +12,9 @@ use domain::names::{DeploymentId, Digest};
 use domain::parking::Key;
 use jiff::Timestamp;
 
+use crate::baking::{self, Said};
 use crate::records::{Records, RecordsError, reason};
-use crate::{baking, terminal};
+use crate::terminal;
 
 /// Lets an environment go on that waits for a person: after a deployment that ended half-way, after it went back, while it
 /// is held, or while a bake holds.
@@ -41,9 +42,9 @@ pub struct Options {
     /// What was wrong and why it is in order now: kept for ever beside your name.
     #[arg(long, value_parser = reason)]
     why: String,
-    /// The release, by its whole digest, that went back from here and may come again.
+    /// The release that went back from here and may come again, by the beginning of its digest.
     #[arg(long, value_name = "RELEASE")]
-    allow: Option<Digest>,
+    allow: Option<String>,
 }
 
 /// Why an environment was not released.
@@ -53,8 +54,8 @@ pub enum ReleaseError {
     #[error("{0} waits for nobody; nothing was changed")]
     NotWaiting(String),
     /// The release never went back.
-    #[error("release {0} never went back from there; nothing was changed")]
-    NeverWentBack(Digest),
+    #[error("no release, or more than one, that went back from there begins with {0:?}; nothing was changed")]
+    NeverWentBack(String),
     /// What was shown is not what is there any more.
     #[error("{0} has changed since it was shown above; run this command again")]
     Changed(String),
@@ -164,16 +165,17 @@ impl Operator<'_> {
             .await?;
         let words = (self.by.as_str(), self.options.why.as_str());
         match baking::say(&self.ledger, watch, Says::Pass, words, self.now).await? {
-            Ok(()) => Ok(format!(
+            Said::Heard => Ok(format!(
                 "{} lets {} pass in {}; it goes on within a minute or two.",
                 self.by,
                 watch.deployment,
                 self.options.records.place()
             )),
-            Err(word) => Err(ReleaseError::Said {
+            Said::After(word) => Err(ReleaseError::Said {
                 by: word.by,
                 why: word.why,
             }),
+            Said::TooLate => Err(ReleaseError::Changed(self.options.records.place())),
         }
     }
 
@@ -204,11 +206,13 @@ impl Operator<'_> {
     }
 
     /// Lets a release come again that went back.
-    async fn allow(&self, release: &Digest) -> Result<String, ReleaseError> {
+    async fn allow(&self, named: &str) -> Result<String, ReleaseError> {
         let records = &self.options.records;
         let (application, environment) = (&records.application, &records.environment);
-        let Some(known) = self.ledger.taken_back(application, environment, release).await? else {
-            return Err(ReleaseError::NeverWentBack(release.clone()));
+        let mut known = self.ledger.taken_back_releases(application, environment).await?;
+        known.retain(|(release, _)| release.as_str().starts_with(named));
+        let [(release, known)] = known.as_slice() else {
+            return Err(ReleaseError::NeverWentBack(named.to_owned()));
         };
         terminal::say(&format!(
             "{} went back with {}: {}",

@@ -16,14 +16,15 @@ use domain::way_back::{Ask, Earlier, candidates};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::baking::{self, Said};
 use crate::records::{Records, RecordsError, reason};
-use crate::{baking, table, terminal};
+use crate::{table, terminal};
 
 /// Takes an environment back to a release that was stable there.
 ///
 /// While a release bakes there, that release goes, and the deployment that brought it goes back by itself. Otherwise a
 /// deployment of its own takes the environment back to the newest stable release before the present one, or to the one
-/// named. Afterwards the environment holds until `lockgate release`.
+/// named. Afterwards, unless `hold = false`, the environment holds until `lockgate release`.
 #[derive(Debug, clap::Args)]
 pub struct Rollback {
     #[command(flatten)]
@@ -112,11 +113,18 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
             };
             let (application, environment) = (&records.application, &records.environment);
             ledger.record_operator_act(application, environment, &act).await?;
-            if let Err(word) = baking::say(&ledger, &watch, Says::GoBack, (&by, why), now).await? {
-                return Err(RollbackError::Said {
-                    by: word.by,
-                    why: word.why,
-                });
+            match baking::say(&ledger, &watch, Says::GoBack, (&by, why), now).await? {
+                Said::Heard => {}
+                Said::After(word) => {
+                    return Err(RollbackError::Said {
+                        by: word.by,
+                        why: word.why,
+                    });
+                }
+                Said::TooLate => {
+                    let said = format!("{} bakes no more; run this command again", watch.deployment);
+                    return Err(RollbackError::Ended(said));
+                }
             }
             terminal::say(&format!(
                 "{} bakes there, and goes back with the next sweep",
@@ -187,7 +195,12 @@ async fn follow(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -
             );
             terminal::say(&line);
             if let Event::Ended(ending) = &entry.what {
-                return ended(records, ending);
+                let holds = ledger
+                    .environment(&records.application, &records.environment)
+                    .await?
+                    .hold
+                    .is_some();
+                return ended(records, ending, holds);
             }
         }
         shown = entries.len();
@@ -195,7 +208,7 @@ async fn follow(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -
     }
 }
 
-fn ended(records: &Records, ending: &Ending) -> Result<String, RollbackError> {
+fn ended(records: &Records, ending: &Ending, holds: bool) -> Result<String, RollbackError> {
     use domain::life::WayBack::WentBack;
     let place = records.place();
     match ending {
@@ -203,10 +216,14 @@ fn ended(records: &Records, ending: &Ending) -> Result<String, RollbackError> {
         | Ending::FailedClean {
             way_back: WentBack { to, .. },
             ..
-        } => Ok(format!(
-            "{place} is back on {}. Nothing goes forward there until `lockgate release`.",
-            to.short()
-        )),
+        } => {
+            let then = if holds {
+                " Nothing goes forward there until `lockgate release`."
+            } else {
+                ""
+            };
+            Ok(format!("{place} is back on {}.{then}", to.short()))
+        }
         Ending::FailedClean { failure, .. } => Err(RollbackError::Ended(format!("{place} stays as it was: {failure}"))),
         Ending::OperatorNeeded { failure } => Err(RollbackError::Ended(format!(
             "{place} needs an operator: {failure}. See docs/OPERATIONS.md, \"Failed, operator needed\"."
@@ -245,17 +262,23 @@ pub async fn releases(options: &Releases) -> Result<String, RollbackError> {
     let stable = ledger
         .stable_releases(&records.application, &records.environment)
         .await?;
-    let present = state.stable.as_ref().map(|stable| &stable.release);
+    let unsettled = match &state.unsettled {
+        Some(deployment) => ledger.head(deployment).await?.and_then(|head| head.status.release),
+        None => None,
+    };
     let known = Earlier {
-        present,
+        stable: state.stable.as_ref(),
+        unsettled: unsettled.as_ref(),
         under_way: None,
-        stable: &stable,
+        all: &stable,
         taken_back: &[],
         keep: keep(&ledger, &stable).await?,
     };
+    let present = state.stable.as_ref().filter(|_| unsettled.is_none());
     let mut listed = Vec::new();
-    for stable in state.stable.iter().chain(candidates(&known)) {
-        listed.push(list(&ledger, records, &artifacts, stable, present == Some(&stable.release)).await?);
+    for stable in present.into_iter().chain(candidates(&known)) {
+        let is_present = present.is_some_and(|present| present.release == stable.release);
+        listed.push(list(&ledger, records, &artifacts, stable, is_present).await?);
     }
     Ok(options.output.print(&listed, || shown(records, &listed)))
 }

@@ -4,7 +4,7 @@
 //! a release about which nothing can be said holds, and people are asked.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,10 @@ pub struct Watch {
     pub word: Option<Word>,
     /// When the alarm had gone off of which people were told last, after the bake.
     pub told_of: Option<Timestamp>,
+    /// Resources that hold data, and that deployments before this one had replaced or removed when they brought the same
+    /// release: going back from it does not bring their data back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at_risk: Vec<String>,
     /// When the sweep looks at it, while an alarm takes it back; while it bakes, its task is looked at.
     pub look_at: Timestamp,
 }
@@ -231,6 +235,32 @@ pub enum AlarmState {
     InsufficientData,
 }
 
+/// An alarm by which CloudFormation itself turns back while it changes a stack: a rollback trigger.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// The alarm's name.
+    pub alarm: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Whether it is made of other alarms.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub composite: bool,
+}
+
+impl Guard {
+    /// The most that one stack operation takes (AWS CloudFormation API reference, `RollbackConfiguration`).
+    pub const LIMIT: usize = 5;
+
+    /// Those of these that guard, and the names of those for which there is no room. Composite alarms come first: each
+    /// speaks for several.
+    pub fn choose(mut all: Vec<Self>) -> (Vec<Self>, Vec<String>) {
+        all.sort_by(|a, b| b.composite.cmp(&a.composite).then_with(|| a.cmp(b)));
+        let others = all.split_off(all.len().min(Self::LIMIT));
+        (all, others.into_iter().map(|guard| guard.alarm).collect())
+    }
+}
+
 /// What was seen of everything that a watch looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -266,6 +296,9 @@ pub enum Next {
     Ask(Question),
 }
 
+/// For so many seconds after its bake, a watch is looked after by its task alone.
+const FORSAKEN_AFTER: u64 = 300;
+
 /// How often a watch looks by itself: an alarm's event may get lost.
 pub const LOOK_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -292,7 +325,8 @@ impl Watch {
             asked: None,
             word: None,
             told_of: None,
-            look_at: bakes_until,
+            at_risk: Vec::new(),
+            look_at: later(bakes_until, FORSAKEN_AFTER),
         })
     }
 
@@ -304,29 +338,47 @@ impl Watch {
                 Says::GoBack => Next::GoBack(taken_back(word)),
             };
         }
-        if let Some(alarm) = alarm_raised(&seen.alarms) {
+        // An alarm that people were asked about stays one, whether or not it can still be seen.
+        if let Some(Asked { question, .. }) = self.asked.as_ref().filter(|asked| asked.question.alarm().is_some()) {
+            return Next::Ask(question.clone());
+        }
+        if let Some(Raised { alarm, .. }) = raised(&seen.alarms, None) {
             return obstacles.question(&alarm).map_or(Next::GoBack(alarm), Next::Ask);
         }
         if now < self.bakes_until {
             return Next::Wait(self.bakes_until.min(now + LOOK_EVERY));
         }
         match self.silent(seen) {
-            Some(missing) if self.policy.silence == Silence::Ask => Next::Ask(Question::Silent { missing }),
+            // What nobody can look at is no silence that somebody asked to pass over. It is asked once, in the words of the first
+            // time: evidence adds up, and each look would find another sum.
+            Some(missing) if self.policy.silence == Silence::Ask || seen.blind.is_some() => {
+                Next::Ask(match &self.asked {
+                    Some(asked) => asked.question.clone(),
+                    None => Question::Silent { missing },
+                })
+            }
             _ => Next::Passed,
         }
     }
 
     /// What is missing to say that the release is healthy.
     fn silent(&self, seen: &Seen) -> Option<String> {
+        self.missing(seen).map(|missing| harmless(&missing, 300))
+    }
+
+    fn missing(&self, seen: &Seen) -> Option<String> {
         if let Some(why) = &seen.blind {
             return Some(format!("the alarms cannot be read: {why}"));
         }
         if let Some(alarm) = seen.missing.first() {
             return Some(format!("there is no such alarm any more: {alarm}"));
         }
-        let silent = |alarm: &&AlarmSeen| alarm.state == AlarmState::InsufficientData;
-        if let Some(alarm) = seen.alarms.iter().find(silent) {
-            return Some(format!("the alarm {} has no data", alarm.name));
+        let silent = seen
+            .alarms
+            .iter()
+            .filter(|alarm| alarm.state == AlarmState::InsufficientData);
+        if let Some(name) = silent.map(|alarm| &alarm.name).min() {
+            return Some(format!("the alarm {name} has no data"));
         }
         let evidence = self.policy.evidence.as_ref()?;
         let found = seen.evidence.unwrap_or_default();
@@ -349,7 +401,7 @@ impl Watch {
             },
         };
         if let (Some(found), Some(evidence)) = (seen.evidence, &self.policy.evidence) {
-            text.push_str(&format!("; {} {found}", evidence.metric));
+            let _ = write!(text, "; {} {found}", evidence.metric);
         }
         text
     }
@@ -416,19 +468,16 @@ impl Watch {
             Course::Watching { until } if now >= until => After::Quiet,
             Course::Watching { .. } => After::Wait(now + LOOK_EVERY),
         };
-        let Some((at, alarm)) = alarm_raised_at(&seen.alarms) else {
+        let Some(Raised { alarm, first, last }) = raised(&seen.alarms, self.told_of) else {
             return quiet;
         };
-        if self.told_of.is_some_and(|told| told >= at) {
-            return quiet;
-        }
         let tell = |why: String| After::Tell {
             alarm: alarm.clone(),
-            at,
+            at: last,
             why,
         };
         match self.course {
-            Course::Watching { until } if at < until => {}
+            Course::Watching { until } if first < until => {}
             _ => return tell("its bake, and the time for which it is watched, are over".to_owned()),
         }
         if let Some(other) = &around.under_way {
@@ -459,6 +508,11 @@ impl Obstacles {
 }
 
 impl Question {
+    /// Whether both ask for the same reason; what is missing, or when an alarm went off, may have changed meanwhile.
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     /// Why a person has to say what follows.
     pub fn why(&self) -> String {
         match self {
@@ -485,41 +539,53 @@ pub fn data_at_risk_sentence(resources: &[String]) -> String {
     )
 }
 
-/// The alarms that say so, as one failure; the earliest is named first.
-fn alarm_raised(alarms: &[AlarmSeen]) -> Option<Failure> {
-    alarm_raised_at(alarms).map(|(_, failure)| failure)
+/// Alarms that went off.
+struct Raised {
+    /// All of them as one failure; the earliest is named first.
+    alarm: Failure,
+    /// When the earliest did.
+    first: Timestamp,
+    /// When the latest did.
+    last: Timestamp,
 }
 
-fn alarm_raised_at(alarms: &[AlarmSeen]) -> Option<(Timestamp, Failure)> {
+/// The alarms that went off, and of which people were not told already.
+fn raised(alarms: &[AlarmSeen], told_of: Option<Timestamp>) -> Option<Raised> {
     let mut fired: Vec<(&str, &Fired)> = alarms
         .iter()
         .filter_map(|alarm| Some((alarm.name.as_str(), alarm.fired.as_ref()?)))
+        .filter(|(_, fired)| told_of.is_none_or(|told| fired.at > told))
         .collect();
     fired.sort_by_key(|(name, fired)| (fired.at, *name));
-    let (first, Fired { at, reason }) = fired.first()?;
+    let ((name, first), (_, last)) = (fired.first()?, fired.last()?);
     let also: Vec<&str> = fired[1..].iter().map(|(name, _)| *name).collect();
     let mut cause = format!(
-        "{first} went into ALARM at {}: {}",
-        at.strftime("%H:%M:%S UTC"),
-        harmless(reason, 300)
+        "{name} went into ALARM at {}: {}",
+        first.at.strftime("%H:%M:%S UTC"),
+        harmless(&first.reason, 300)
     );
     if !also.is_empty() {
-        cause.push_str(&format!("; so did {}", harmless(&also.join(", "), 200)));
+        let _ = write!(cause, "; so did {}", harmless(&also.join(", "), 200));
     }
-    let last = fired.iter().map(|(_, fired)| fired.at).max().unwrap_or(*at);
-    Some((last, Failure::new(Name::AlarmRaised, cause)))
+    Some(Raised {
+        alarm: Failure::new(Name::AlarmRaised, cause),
+        first: first.at,
+        last: last.at,
+    })
 }
 
 fn taken_back(word: &Word) -> Failure {
     Failure::new(Name::TakenBack, format!("{} says: {}", word.by, word.why))
 }
 
-/// Why a deployment may not begin: an alarm that is to watch it has gone off already, or is not there.
+/// Why a deployment may not begin: an alarm that is to watch it has gone off already, or is not there. With its first
+/// release, an environment may get the alarms that the application brings itself: nothing is there yet that could be lost, and
+/// a bake without its alarms asks.
 ///
 /// # Errors
 /// [`Name::AlarmAlreadyRaised`], [`Name::AlarmMissing`].
-pub fn may_begin(seen: &Seen) -> Result<(), Failure> {
-    if let Some(alarm) = seen.missing.first() {
+pub fn may_begin(seen: &Seen, has_stable: bool) -> Result<(), Failure> {
+    if let Some(alarm) = seen.missing.first().filter(|_| has_stable) {
         return Err(Failure::new(
             Name::AlarmMissing,
             format!("there is no such alarm in the environment's account and region: {alarm}"),
@@ -543,3 +609,6 @@ pub fn may_begin(seen: &Seen) -> Result<(), Failure> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

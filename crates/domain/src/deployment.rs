@@ -40,8 +40,10 @@ pub struct Deployment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
-    /// The release that is stable there now.
+    /// The release that is there now.
     pub from: Digest,
+    /// The release that was stable there when this was asked: the same, unless what is there never became stable.
+    pub stable: Digest,
     /// Why.
     pub because: Failure,
 }

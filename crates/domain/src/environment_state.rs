@@ -44,6 +44,10 @@ pub struct EnvironmentState {
     /// Set while nothing goes forward until a person has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// The deployment that left the environment changed without being stable, where one did since the stable release came:
+    /// that one is not what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<DeploymentId>,
     /// The commit of the release that people accepted here last: what is new to them begins after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<CommitSha>,
@@ -95,6 +99,8 @@ pub enum Left {
     Stable(StableRelease),
     /// With the last stable release, to which it went back.
     Back,
+    /// With the last stable release, beside what that does not have.
+    BackBeside,
     /// With an earlier stable release, which takes the place of the one that was stable last.
     BackTo(StableRelease),
     /// Changed, without being stable.
@@ -512,6 +518,11 @@ impl EnvironmentState {
         if let Some(operation) = &self.operation {
             return Err(Refusal::InFlight(operation.deployment.clone()));
         }
+        match &left {
+            Left::Stable(_) | Left::Back | Left::BackBeside | Left::BackTo(_) => self.unsettled = None,
+            Left::Unstable => self.unsettled = Some(deployment.clone()),
+            Left::AsItWas => {}
+        }
         match left {
             Left::Stable(stable) => {
                 if stable.accepted.is_some() {
@@ -529,7 +540,7 @@ impl EnvironmentState {
                 self.stable = Some(stable);
                 self.went_back();
             }
-            Left::Unstable => self.unaccepted.add(deployment),
+            Left::Unstable | Left::BackBeside => self.unaccepted.add(deployment),
             Left::AsItWas => {}
         }
         self.holder = None;
@@ -598,6 +609,7 @@ impl EnvironmentState {
         if self.quarantine.is_none() {
             // Whatever the operator makes of it: nobody has accepted what it changed.
             self.unaccepted.add(deployment);
+            self.unsettled = Some(deployment.clone());
             self.quarantine = Some(Quarantine {
                 deployment: deployment.clone(),
                 why: why.to_owned(),
@@ -1001,4 +1013,6 @@ mod tests {
             Standing::QueueFull
         );
     }
+
+    mod holding;
 }

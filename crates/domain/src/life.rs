@@ -42,6 +42,13 @@ pub enum Event {
         /// With this fence.
         fence: Fence,
     },
+    /// The alarms that are to watch it are there, and quiet.
+    AlarmsChecked {
+        /// Those by which CloudFormation itself turns back while it changes a stack.
+        guards: Vec<String>,
+        /// Those for which that has no room.
+        others: Vec<String>,
+    },
     /// Its commit is being built.
     Building {
         /// CodeBuild's id of the build.
@@ -330,6 +337,9 @@ pub struct Status {
     /// Whether its environment has it baked, so that it is not deployed before that ended well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bakes: bool,
+    /// Whether the alarms that are to watch it were there and quiet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checked: bool,
     /// Whether its bake ended well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub baked: bool,
@@ -399,6 +409,7 @@ impl Event {
             Self::Queued { .. } => "queued",
             Self::LetIn { .. } => "let_in",
             Self::Admitted { .. } => "admitted",
+            Self::AlarmsChecked { .. } => "alarms_checked",
             Self::Building { .. } => "building",
             Self::Released { .. } => "released",
             Self::Planned { .. } => "planned",
@@ -470,6 +481,7 @@ impl Status {
                 next.phase = Phase::Admitted;
                 next.fence = Some(*fence);
             }
+            Event::AlarmsChecked { .. } => next.checked = true,
             Event::Building { .. } => next.phase = Phase::Building,
             Event::Released { release } => {
                 next.phase = Phase::Released;
@@ -587,12 +599,15 @@ impl Status {
             Event::Requested { .. } | Event::Queued { .. } => self.phase <= Phase::Queued,
             Event::LetIn { .. } => self.phase <= Phase::Admitted,
             Event::Admitted { .. } => self.phase <= Phase::Admitted,
+            Event::AlarmsChecked { .. } => self.phase == Phase::Admitted,
             Event::Building { .. } => (Phase::Admitted..=Phase::Building).contains(&self.phase),
             Event::Released { .. } => (Phase::Admitted..=Phase::Released).contains(&self.phase),
             Event::Planned { leg: Leg::Forward, .. } => {
                 self.phase >= Phase::Released && self.phase <= Phase::Deploying && self.back_to.is_none()
             }
-            Event::Planned { leg: Leg::Back, .. } => self.back_to.is_some() && self.phase <= Phase::Deploying,
+            Event::Planned { leg: Leg::Back, .. } => {
+                self.back_to.is_some() && (Phase::Admitted..=Phase::Deploying).contains(&self.phase)
+            }
             Event::Published { leg, .. } | Event::Compared { leg, .. } | Event::Executing { leg, .. } => {
                 self.phase == Phase::Deploying && self.leg == Some(*leg)
             }
@@ -989,4 +1004,7 @@ mod tests {
         deployment.environment.approval = None;
         assert!(!asks(&deployment));
     }
+
+    mod baking;
+    mod rolling_back;
 }

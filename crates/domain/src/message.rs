@@ -53,7 +53,7 @@ pub fn ended(deployment: &Deployment, ending: &Ending, entries: &[Entry], consol
             "changed nothing",
             "The environment had this release already.".to_owned(),
         ),
-        Ending::RolledBack { to, left } => ("was taken back", back(to, left)),
+        Ending::RolledBack { to, left } => ("was taken back", taken_back(deployment, &back(to, left))),
         Ending::Superseded { by } => ("was superseded", format!("A newer deployment took its place: {by}.")),
         Ending::FailedClean { failure, way_back } => ("FAILED", failed(failure, &way(way_back))),
         Ending::OperatorNeeded { failure } => (
@@ -119,7 +119,7 @@ fn way(way_back: &WayBack) -> String {
 }
 
 fn back(to: &Digest, left: &BTreeSet<StackName>) -> String {
-    let back = format!("The environment went back to its last stable release {}.", to.short());
+    let back = format!("The environment went back to the stable release {}.", to.short());
     if left.is_empty() {
         return back;
     }
@@ -129,6 +129,14 @@ fn back(to: &Digest, left: &BTreeSet<StackName>) -> String {
          them.",
         left.join(", ")
     )
+}
+
+/// Why somebody had it taken back, and what is there now.
+fn taken_back(deployment: &Deployment, then: &str) -> String {
+    match &deployment.rollback {
+        Some(rollback) => format!("{}\n{then}", rollback.because),
+        None => then.to_owned(),
+    }
 }
 
 /// From where to where, for how long customers had the release that failed, and what is to be done before the next.
@@ -266,6 +274,20 @@ pub fn sentence(event: &Event) -> String {
             format!("{frozen}; let in as an emergency by {}", words.join(" and "))
         }
         Event::Admitted { .. } => "admitted".to_owned(),
+        Event::AlarmsChecked { guards, others } => {
+            let mut text = "alarms are quiet".to_owned();
+            if !guards.is_empty() {
+                let _ = write!(
+                    text,
+                    "; CloudFormation itself turns back on {}",
+                    harmless(&guards.join(", "), 200)
+                );
+            }
+            if !others.is_empty() {
+                let _ = write!(text, "; it has no room for {}", harmless(&others.join(", "), 200));
+            }
+            text
+        }
         Event::Building { build, .. } => format!("building: {build}"),
         Event::Released { release } => format!("release {}", release.short()),
         Event::Planned { waves, .. } => {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::approval::ApprovalId;
-use crate::bake::LOOK_EVERY;
+use crate::bake::{Guard, LOOK_EVERY};
 use crate::deployment::Leg;
 use crate::environment_state::Fence;
 use crate::names::{
@@ -134,6 +134,9 @@ pub struct StackChange {
     pub change_set: String,
     /// Whether the change set creates the stack.
     pub creates: bool,
+    /// The alarms by which CloudFormation turns back while it changes the stack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
 }
 
 /// Under what a task is parked: events name the same key.

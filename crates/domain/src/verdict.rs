@@ -159,7 +159,7 @@ pub fn left_by(
     let back = |left: &BTreeSet<StackName>| match to {
         Some(to) if deployment.rollback.is_some() => Left::BackTo(to.clone()),
         _ if left.is_empty() => Left::Back,
-        _ => Left::Unstable,
+        _ => Left::BackBeside,
     };
     match (ending, &status.release) {
         (Ending::Deployed | Ending::NothingToDeploy, Some(release)) => Left::Stable(StableRelease {
@@ -398,4 +398,6 @@ mod tests {
         };
         assert_eq!(ending_of(&status), Ending::Superseded { by });
     }
+
+    mod rolling_back;
 }

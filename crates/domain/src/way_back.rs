@@ -29,59 +29,104 @@ pub struct Ask {
 /// What is known of an environment's releases.
 #[derive(Debug, Clone, Copy)]
 pub struct Earlier<'k> {
-    /// The one that is stable there now.
-    pub present: Option<&'k Digest>,
+    /// The one that was stable there last.
+    pub stable: Option<&'k StableRelease>,
+    /// The one that is there in its place, and never became stable.
+    pub unsettled: Option<&'k Digest>,
     /// The deployment that is under way there.
     pub under_way: Option<&'k DeploymentId>,
     /// All that were ever stable there, the newest first.
-    pub stable: &'k [StableRelease],
+    pub all: &'k [StableRelease],
     /// Those of them that were taken back.
     pub taken_back: &'k [Digest],
-    /// How many of them can be gone back to, the present one not counted.
+    /// How many of them can be gone back to.
     pub keep: u32,
 }
 
-/// The releases that can be gone back to, the newest first.
-pub fn candidates<'k>(known: &Earlier<'k>) -> impl Iterator<Item = &'k StableRelease> {
-    let present = known.present;
-    let earlier = known
-        .stable
-        .iter()
-        .filter(move |stable| Some(&stable.release) != present);
-    earlier.take(known.keep as usize)
+/// From which release to which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way<'k> {
+    /// What is there.
+    pub from: &'k Digest,
+    /// What was stable there last.
+    pub stable: &'k Digest,
+    /// What is to be there.
+    pub to: &'k StableRelease,
 }
 
-/// From which release to which. Where none is named, it is the newest that was not taken back.
+/// The releases that can be gone back to, the newest first: all that were stable and are not there now.
+pub fn candidates<'k>(known: &Earlier<'k>) -> impl Iterator<Item = &'k StableRelease> {
+    let present = known.present();
+    let others = known.all.iter().filter(move |stable| Some(&stable.release) != present);
+    others.take(known.keep as usize)
+}
+
+/// The release that is gone back to where none is named: the last stable one, where what is there is not that, otherwise the
+/// newest of those that were stable before it. None that was taken back itself.
+pub fn earlier<'k>(known: &Earlier<'k>) -> Option<&'k StableRelease> {
+    let since = known.stable?.since;
+    let is_before =
+        |stable: &&StableRelease| stable.since < since || known.unsettled.is_some() && stable.since == since;
+    let present = known.present();
+    let others = known.all.iter().filter(|stable| Some(&stable.release) != present);
+    others
+        .filter(is_before)
+        .find(|stable| !known.taken_back.contains(&stable.release))
+}
+
+impl<'k> Earlier<'k> {
+    /// What is there.
+    fn present(&self) -> Option<&'k Digest> {
+        self.unsettled.or_else(|| self.stable.map(|stable| &stable.release))
+    }
+
+    /// Whether this is the beginning of what is there, or, where that was ever stable, of its commit.
+    fn is_present(&self, present: &Digest, named: &str) -> bool {
+        let mut stable = self.all.iter().filter(|stable| stable.release == *present);
+        present.as_str().starts_with(named) || stable.any(|stable| stable.commit.as_str().starts_with(named))
+    }
+}
+
+/// From which release to which.
 ///
 /// # Errors
 /// [`Name::NoWayBack`], with a sentence that says why there is none.
-pub fn choose<'k>(known: &Earlier<'k>, named: Option<&str>) -> Result<(&'k Digest, &'k StableRelease), Failure> {
+pub fn choose<'k>(known: &Earlier<'k>, named: Option<&str>) -> Result<Way<'k>, Failure> {
     let refuse = |sentence: String| Err(Failure::new(Name::NoWayBack, sentence));
     if let Some(other) = known.under_way {
         return refuse(format!(
             "{other} is under way there; wait for its end, or stop its execution and look after what it left"
         ));
     }
-    let Some(present) = known.present else {
+    let (Some(from), Some(stable)) = (known.present(), known.stable) else {
         return refuse("no release was ever stable there".to_owned());
     };
+    let way = |to| Way {
+        from,
+        stable: &stable.release,
+        to,
+    };
     let Some(named) = named.map(str::trim).filter(|named| !named.is_empty()) else {
-        return match candidates(known).find(|stable| !known.taken_back.contains(&stable.release)) {
-            Some(to) => Ok((present, to)),
+        return match earlier(known) {
+            Some(to) => Ok(way(to)),
             None => refuse("there is no earlier stable release that was not taken back itself".to_owned()),
         };
     };
     let mut found = candidates(known)
         .filter(|stable| stable.release.as_str().starts_with(named) || stable.commit.as_str().starts_with(named));
     match (found.next(), found.next()) {
-        (Some(to), None) => Ok((present, to)),
+        (Some(to), None) => Ok(way(to)),
         (Some(_), Some(_)) => refuse(format!(
             "{named:?} is the beginning of more than one release; write more of it"
         )),
-        (None, _) if present.as_str().starts_with(named) => refuse(format!("{named:?} is what is there now")),
+        (None, _) if known.is_present(from, named) => refuse(format!("{named:?} is what is there now")),
         (None, _) => refuse(format!(
             "{named:?} is none of the last {} releases that were stable there, nor the beginning of a commit of theirs",
             known.keep
         )),
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests;

@@ -1,10 +1,11 @@
 //! AWS in memory, behind the SDK's own HTTP client, for tests.
 //!
 //! Requests are real and nothing listens on a port. What is kept (the table, tasks, executions, builds, objects,
-//! parameters, mail, functions) behaves as the API references say; what CloudFormation says, a test writes down. Any
-//! call can be given another [`Fate`]: refused, lost on its way back, overtaken. Whatever the fake does not know stops the
-//! test, and so does a fate that no call met.
+//! parameters, mail, functions) behaves as the API references say; what CloudFormation and CloudWatch say, a test writes
+//! down. Any call can be given another [`Fate`]: refused, lost on its way back, overtaken. Whatever the fake does not know
+//! stops the test, and so does a fate that no call met.
 
+mod cbor;
 mod expression;
 pub mod sample;
 mod services;
@@ -180,7 +181,8 @@ impl FakeAws {
             .await
     }
 
-    /// Lets AWS answer an operation so (status and body), in this order; the last answer stands for all that follow.
+    /// Lets AWS answer an operation so (status and body), in this order; the last answer stands for all that follow. What
+    /// CloudWatch answers is written as JSON, and a time in it as `{ "$time": seconds }`.
     pub fn says(&self, operation: &'static str, answers: impl IntoIterator<Item = (u16, String)>) {
         self.state().says.insert(operation, answers.into_iter().collect());
     }
@@ -361,6 +363,9 @@ impl State {
             Some(answers) => answers.front().cloned(),
             None => None,
         }
-        .map_or_else(|| self.act(asked), |(status, body)| Answer::new(status, body))
+        .map_or_else(
+            || self.act(asked),
+            |(status, body)| Answer::said(asked.protocol, status, body),
+        )
     }
 }

@@ -19,6 +19,7 @@ impl State {
     pub(crate) fn act(&mut self, asked: &Asked) -> Answer {
         let answered = match asked.protocol {
             Protocol::Json => self.json(asked).map(|answer| Answer::json(&answer)),
+            Protocol::Cbor => panic!("nobody wrote down what AWS answers to {}", asked.operation),
             Protocol::Query => Ok(self.query(asked)),
             Protocol::Lambda => Ok(self.invoke(asked)),
             Protocol::Bucket => self.bucket(asked),

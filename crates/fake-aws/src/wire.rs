@@ -4,11 +4,15 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value, json};
 
+use crate::cbor;
+
 /// How an operation is asked for and answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// JSON both ways, the operation in a header: `DynamoDB`, Step Functions, CodeBuild, SSM.
+    /// JSON both ways, the operation in a header: `DynamoDB`, Step Functions, CodeBuild, SSM, tags.
     Json,
+    /// CBOR both ways, the operation in the path: CloudWatch.
+    Cbor,
     /// A form one way and XML the other: CloudFormation, STS, SNS.
     Query,
     /// Lambda's `Invoke`.
@@ -63,6 +67,17 @@ impl Asked {
                 protocol: Protocol::Json,
                 operation: target.rsplit('.').next().unwrap_or_default().to_owned(),
                 input: serde_json::from_slice(&body).expect("the SDK writes JSON"),
+                body,
+            };
+        }
+        if header("smithy-protocol").as_deref() == Some("rpc-v2-cbor") {
+            let Value::Object(input) = cbor::read(&body) else {
+                panic!("the SDK writes a map");
+            };
+            return Self {
+                protocol: Protocol::Cbor,
+                operation: request.uri().rsplit('/').next().unwrap_or_default().to_owned(),
+                input,
                 body,
             };
         }
@@ -140,6 +155,20 @@ impl Answer {
         Self::new(200, value.to_string()).with("content-type", "application/x-amz-json-1.0")
     }
 
+    fn cbor(status: u16, value: Value) -> Self {
+        Self::new(status, cbor::write(value))
+            .with("content-type", "application/cbor")
+            .with("smithy-protocol", "rpc-v2-cbor")
+    }
+
+    /// What a test says, in the words of the protocol.
+    pub(crate) fn said(protocol: Protocol, status: u16, body: String) -> Self {
+        match protocol {
+            Protocol::Cbor => Self::cbor(status, serde_json::from_str(&body).expect("a test writes JSON")),
+            Protocol::Json | Protocol::Query | Protocol::Lambda | Protocol::Bucket => Self::new(status, body),
+        }
+    }
+
     pub(crate) fn result(operation: &str, inner: &str) -> Self {
         let result = format!("<{operation}Result>{inner}</{operation}Result>");
         Self::new(200, format!("<{operation}Response>{result}</{operation}Response>")).with("content-type", "text/xml")
@@ -158,6 +187,12 @@ impl Answer {
                     .into_iter()
                     .for_each(|body| body.extend(more.clone()));
                 Self::new(status, body.to_string()).with("content-type", "application/x-amz-json-1.0")
+            }
+            Protocol::Cbor => {
+                let shape = format!("com.amazonaws.cloudwatch#{code}");
+                let body = json!({ "__type": shape, "message": format!("{code}, says the fake") });
+                // Where CloudWatch was asked with a form before, its errors were called otherwise: that name is kept here.
+                Self::cbor(status, body).with("x-amzn-query-error", format!("{code};Sender"))
             }
             Protocol::Query => {
                 let error = format!("<Error><Type>Sender</Type>{error}</Error>");

@@ -1,13 +1,16 @@
-//! The state machine's file as validators want to see it.
+//! The state machines' files as validators want to see them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Writes the definition with an ARN in place of each token, and says where.
-pub fn with_arns(root: &Path) -> Result<PathBuf, String> {
-    let source = root.join("statemachine/deployment.asl.json");
+/// The state machine that deploys, and the one by which people ask for a rollback.
+pub const FILES: [&str; 2] = ["deployment.asl.json", "rollback.asl.json"];
+
+/// Writes a definition with an ARN in place of each token, and says where.
+pub fn with_arns(root: &Path, file: &str) -> Result<PathBuf, String> {
+    let source = root.join("statemachine").join(file);
     let text = fs::read_to_string(&source).map_err(|error| format!("{} cannot be read: {error}.", source.display()))?;
-    let target = crate::tools::private().join("deployment.asl.json");
+    let target = crate::tools::private().join(file);
     fs::write(&target, put_in(&text)).map_err(|error| format!("{} cannot be written: {error}.", target.display()))?;
     Ok(target)
 }

@@ -79,19 +79,22 @@ fn layers(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
 
 fn state_machine(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
     // Tokens are put in by CDK; both validators want to see an ARN in their place.
-    let definition = crate::statemachine::with_arns(workspace.root())?;
-    let mut statelint = Command::new(workspace.python_tool("statelint"));
-    statelint.arg(&definition);
-    progress.run(
-        "Checking the state machine with statelint",
-        &mut workspace.prepare(statelint),
-    )?;
-    let mut validator = Command::new("asl-validator");
-    validator.arg("--json-path").arg(&definition);
-    progress.run(
-        "Checking the state machine with asl-validator",
-        &mut workspace.prepare(validator),
-    )
+    for file in crate::statemachine::FILES {
+        let definition = crate::statemachine::with_arns(workspace.root(), file)?;
+        let mut statelint = Command::new(workspace.python_tool("statelint"));
+        statelint.arg(&definition);
+        progress.run(
+            &format!("Checking {file} with statelint"),
+            &mut workspace.prepare(statelint),
+        )?;
+        let mut validator = Command::new("asl-validator");
+        validator.arg("--json-path").arg(&definition);
+        progress.run(
+            &format!("Checking {file} with asl-validator"),
+            &mut workspace.prepare(validator),
+        )?;
+    }
+    Ok(())
 }
 
 fn infra(workspace: &Workspace, progress: &Progress) -> Result<(), String> {

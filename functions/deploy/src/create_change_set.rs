@@ -420,6 +420,7 @@ impl Comparison<'_> {
             tags: &wanted.tags,
             notification_arns: &wanted.notification_arns,
             nested: template.nested,
+            guards: &self.change.guards,
         };
         match self.target.stacks.create_change_set(&asked).await {
             Ok(_) => Ok(Step::InTheMaking),

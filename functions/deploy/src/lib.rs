@@ -19,6 +19,7 @@ use aws::stacks::Stacks;
 use aws::tasks::{Delivered, Tasks};
 use aws::{Aws, Error as AwsError, Kind, Ledger};
 use domain::assembly;
+use domain::bake::Guard;
 use domain::deployment::{Deployment, Leg};
 use domain::environment_state::{Fence, Refusal};
 use domain::failure::{Class, Failure, Name};
@@ -66,6 +67,10 @@ pub enum Input {
         fence: Fence,
         /// The stack.
         stack: StackName,
+        /// The alarms by which CloudFormation turns back while it changes the stack; none on the way back, where they may
+        /// be what it goes back for.
+        #[serde(default)]
+        guards: Vec<Guard>,
         /// Answers for the task.
         token: TaskToken,
     },
@@ -393,6 +398,7 @@ pub(crate) fn stack_change(
         leg,
         fence,
         creates: false,
+        guards: Vec::new(),
     }
 }
 
@@ -426,9 +432,13 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
             leg,
             fence,
             stack,
+            guards,
             token,
         } => {
-            let change = stack_change(&deployment, release, leg, fence, stack);
+            let change = StackChange {
+                guards: if leg == Leg::Forward { guards } else { Vec::new() },
+                ..stack_change(&deployment, release, leg, fence, stack)
+            };
             Box::pin(create_change_set::create_change_set(
                 context,
                 &deployment,

@@ -168,7 +168,7 @@ async fn admitted(
     let Some(rollback) = deployment
         .rollback
         .as_ref()
-        .filter(|rollback| present.as_ref() == Some(&rollback.from))
+        .filter(|rollback| present.as_ref() == Some(&rollback.stable))
     else {
         let cause = format!(
             "{environment} has another release by now than the one that it was to be taken back from: {}",
@@ -176,7 +176,6 @@ async fn admitted(
         );
         return Ok(Err(Failure::new(Name::NoWayBack, cause)));
     };
-    assess::take_back(context, &deployment, &status, &rollback.because, now).await?;
     Ok(Ok(Admission::Admitted {
         fence,
         leg: Leg::Back,

@@ -21,7 +21,7 @@ pub async fn assess(
     let failure = failure.failure().unwrap_or_else(nameless);
     let status = status(context, &deployment.id).await?;
     // Not only at the end: going back takes its time, and meanwhile somebody may want to go on with it.
-    close::take_back(context, deployment, &status).await?;
+    close::count_rejection(context, deployment, &status).await?;
     // Decided before, by an invocation whose answer got lost. On the way back it is no answer: that would go round for ever.
     if let (Some(to), Leg::Forward, None) = (&status.back_to, leg, &deployment.rollback) {
         return Ok(Output::GoBack { release: to.clone() });
@@ -29,7 +29,10 @@ pub async fn assess(
     match verdict(context, deployment, &failure, &status).await? {
         Verdict::GiveUp(_) => Ok(Output::GiveUp),
         Verdict::GoBack(release) => {
-            take_back(context, deployment, &status, &failure, now).await?;
+            // Deployed once more, it may have to go back to itself.
+            if status.release.as_ref() != Some(&release) {
+                take_back(context, deployment, &status, &failure, now).await?;
+            }
             let event = Event::GoingBack {
                 to: release.clone(),
                 because: failure,

@@ -66,7 +66,10 @@ async fn hand_on(
     };
     let left = left_by(deployment, status, ending, to.as_ref(), now);
     let hold = hold_after(deployment, ending, now);
-    take_back(context, deployment, status).await?;
+    count_rejection(context, deployment, status).await?;
+    if went_back(ending) {
+        take_back(context, deployment, status, now).await?;
+    }
     // Before the lock: what was stable here may be wanted elsewhere, whoever comes next here. Who has given the lock back
     // has written it.
     if let Left::Stable(stable) = &left
@@ -91,8 +94,27 @@ async fn hand_on(
     Ok(())
 }
 
+fn went_back(ending: &Ending) -> bool {
+    matches!(
+        ending,
+        Ending::RolledBack { .. }
+            | Ending::FailedClean {
+                way_back: WayBack::WentBack { .. },
+                ..
+            }
+    )
+}
+
+/// Has the release not come here again that a rollback took away. What goes back by itself was noted when that was decided.
+async fn take_back(context: &Context, deployment: &Deployment, status: &Status, now: Timestamp) -> Result<(), Error> {
+    match &status.because {
+        Some(because) if status.rolls_back => assess::take_back(context, deployment, status, because, now).await,
+        _ => Ok(()),
+    }
+}
+
 /// Has a rejection count against an acceptance of the same release from before, so that it goes nowhere else.
-pub async fn take_back(context: &Context, deployment: &Deployment, status: &Status) -> Result<(), Error> {
+pub async fn count_rejection(context: &Context, deployment: &Deployment, status: &Status) -> Result<(), Error> {
     if let (Some(Outcome::Rejected { by, at, .. }), Some(release)) = (&status.decided, &status.release) {
         let rejection = Rejection {
             by: by.clone(),
@@ -137,7 +159,10 @@ pub async fn need_operator(
     let status = assess::status(context, &deployment.id).await?;
     match &status.ending {
         None => {
-            take_back(context, deployment, &status).await?;
+            count_rejection(context, deployment, &status).await?;
+            if status.changed_anything() {
+                take_back(context, deployment, &status, now).await?;
+            }
             context.ledger.owe_report(&deployment.id, tell_by).await?;
             let ending = Ending::OperatorNeeded {
                 failure: failure.clone(),

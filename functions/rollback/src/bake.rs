@@ -30,7 +30,15 @@ pub async fn bake(
     if context.ledger.park_awaited(&context.tasks, &parked).await? == Delivered::Gone {
         return Ok(Output::Parked);
     }
-    let watch = begin(context, deployment, release, now).await?;
+    let watch = match begin(context, deployment, release, now).await {
+        Ok(watch) => watch,
+        // Nobody else could begin it either.
+        Err(error @ Error::Named(_)) => {
+            context.ledger.unpark(&parked).await?;
+            return Err(error);
+        }
+        Err(error) => return Err(error),
+    };
     look_at(context, &watch, now).await?;
     Ok(Output::Parked)
 }
@@ -44,12 +52,22 @@ pub async fn begin(
     now: Timestamp,
 ) -> Result<Watch, Error> {
     let environment = &deployment.environment;
-    let new = Watch::begin(deployment, release, now).ok_or_else(|| {
+    let mut new = Watch::begin(deployment, release, now).ok_or_else(|| {
         Error::new(
             Name::InvalidInput,
             format!("{} has no bake in its policy", environment.name),
         )
     })?;
+    let place = (&environment.account, &environment.region);
+    let before = context
+        .ledger
+        .watch(place, &deployment.application, &environment.name)
+        .await?;
+    if let Some(before) = before.filter(|before| before.release == new.release && before.deployment != new.deployment) {
+        new.at_risk = before.at_risk;
+        new.at_risk
+            .extend(status(context, &before.deployment).await?.data_at_risk());
+    }
     let begun = context
         .ledger
         .change_watch(
@@ -86,13 +104,18 @@ pub async fn look_at(context: &Context, watch: &Watch, now: Timestamp) -> Result
         let answered = Event::BakeAnswered { word: word.clone() };
         context.ledger.tell(id, answered, now).await?;
     }
+    // Its end is on record; whoever was to answer it died.
+    if status.baked {
+        answer(context, &waiting, &Baked::Passed).await?;
+        return proceed(context, watch, watch.after_bake(now), now).await;
+    }
     let seen = see(context, watch, now).await?;
     let taken_back = context
         .ledger
         .taken_back(&watch.application, &watch.environment, &watch.release)
         .await?;
     let obstacles = Obstacles {
-        data_at_risk: status.data_at_risk(),
+        data_at_risk: [watch.at_risk.clone(), status.data_at_risk()].concat(),
         taken_back_before: taken_back.is_some_and(|before| before.deployment != *id),
     };
     match watch.bake(&seen, &obstacles, now) {
@@ -112,19 +135,19 @@ pub async fn look_at(context: &Context, watch: &Watch, now: Timestamp) -> Result
         Next::Passed => {
             let how = watch.passed(&seen);
             context.ledger.tell(id, Event::Baked { how }, now).await?;
-            let course = watch.after_bake(now);
-            proceed(context, watch, course, now).await?;
-            answer(context, &waiting, &Baked::Passed).await
+            // The answer first: once the watch goes on, nobody looks after a task that still waits.
+            answer(context, &waiting, &Baked::Passed).await?;
+            proceed(context, watch, watch.after_bake(now), now).await
         }
         Next::GoBack(failure) => {
-            proceed(context, watch, Course::Over, now).await?;
             let Failure { name, cause } = failure;
             let baked = if name == Name::TakenBack {
                 Baked::TakenBack { cause }
             } else {
                 Baked::AlarmRaised { cause }
             };
-            answer(context, &waiting, &baked).await
+            answer(context, &waiting, &baked).await?;
+            proceed(context, watch, Course::Over, now).await
         }
     }
 }
@@ -149,15 +172,18 @@ async fn see(context: &Context, watch: &Watch, now: Timestamp) -> Result<Seen, E
 
 /// Asks people, once for each question. What was not told for sure is told again.
 async fn ask(context: &Context, watch: &Watch, question: Question, now: Timestamp) -> Result<(), Error> {
-    let is_asked = |asked: &Option<Asked>| asked.as_ref().is_some_and(|asked| asked.question == question);
-    if is_asked(&watch.asked) && watch.asked.as_ref().is_some_and(|asked| asked.told) {
+    let is_told = |asked: &Asked| asked.told && asked.question.is_like(&question);
+    if watch.asked.as_ref().is_some_and(is_told) {
         return Ok(());
     }
     let id = &watch.deployment;
     let asked = Event::BakeAsked {
         question: question.clone(),
     };
-    context.ledger.tell(id, asked, now).await?;
+    let known = status(context, id).await?.bake_asked;
+    if known.is_none_or(|known| !known.is_like(&question)) {
+        context.ledger.tell(id, asked, now).await?;
+    }
     if let Some(deployment) = look::requested(context, id).await? {
         let message = message::bake_asks(&deployment, &question);
         context.notifications.tell(&message.subject, &message.body).await?;
@@ -211,8 +237,17 @@ async fn answer(context: &Context, waiting: &[Parked], baked: &Baked) -> Result<
     Ok(())
 }
 
-/// Nobody waits for this bake. Where its execution is over, so is the watch: what it left is gate's.
+/// Nobody waits for this bake any more. Where it was answered, the watch goes on from there; where its execution is over, so
+/// is the watch: what it left is gate's.
 async fn forsaken(context: &Context, watch: &Watch) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let status = status(context, &watch.deployment).await?;
+    if status.baked {
+        return proceed(context, watch, watch.after_bake(now), now).await;
+    }
+    if status.back_to.is_some() {
+        return proceed(context, watch, Course::Over, now).await;
+    }
     match context.executions.standing(&watch.deployment).await? {
         Standing::Over { .. } => proceed(context, watch, Course::Over, Timestamp::now()).await,
         Standing::Running | Standing::Unknown => Ok(()),

@@ -3,44 +3,71 @@
 use domain::bake::Watch;
 use domain::configuration::Application;
 use domain::deployment::{Cause, Deployment, Environment, Request, Rollback};
-use domain::environment_state::StableRelease;
+use domain::environment_state::{EnvironmentState, StableRelease};
 use domain::failure::{Failure, Name};
 use domain::harmless::harmless;
 use domain::life::Event;
 use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
-use domain::way_back::{Earlier, choose};
+use domain::way_back::{self, Earlier, Way};
+use futures::{TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::{Context, Error, GoBack, Output, look};
 
-/// The stable release before this one that is not known to be bad; nothing, where there is none.
-pub async fn earlier(
-    context: &Context,
-    application: &RepositoryName,
-    environment: &EnvironmentName,
-    present: &Digest,
-) -> Result<Option<StableRelease>, Error> {
-    for stable in context.ledger.stable_releases(application, environment).await? {
-        if stable.release != *present
-            && context
-                .ledger
-                .taken_back(application, environment, &stable.release)
-                .await?
-                .is_none()
-        {
-            return Ok(Some(stable));
+/// How many files of a release are looked for at once.
+const AT_ONCE: usize = 16;
+
+/// What is known of an environment's releases, as it was read.
+pub struct Known {
+    state: EnvironmentState,
+    all: Vec<StableRelease>,
+    taken_back: Vec<Digest>,
+    unsettled: Option<Digest>,
+}
+
+impl Known {
+    /// Reads all of it.
+    pub async fn read(
+        context: &Context,
+        application: &RepositoryName,
+        environment: &EnvironmentName,
+    ) -> Result<Self, Error> {
+        let ledger = &context.ledger;
+        let state = ledger.environment(application, environment).await?;
+        let taken_back = ledger.taken_back_releases(application, environment).await?;
+        let unsettled = match &state.unsettled {
+            Some(deployment) => ledger.head(deployment).await?.and_then(|head| head.status.release),
+            None => None,
+        };
+        Ok(Self {
+            all: ledger.stable_releases(application, environment).await?,
+            taken_back: taken_back.into_iter().map(|(release, _)| release).collect(),
+            unsettled,
+            state,
+        })
+    }
+
+    /// As the decision takes it.
+    pub fn earlier(&self, keep: u32) -> Earlier<'_> {
+        Earlier {
+            stable: self.state.stable.as_ref(),
+            unsettled: self.unsettled.as_ref(),
+            under_way: self.state.holder.as_ref().map(|holder| &holder.deployment),
+            all: &self.all,
+            taken_back: &self.taken_back,
+            keep,
         }
     }
-    Ok(None)
 }
 
 /// Takes an environment back because an alarm went off after its release's bake.
 pub async fn because_of_alarm(context: &Context, watch: &Watch, alarm: &Failure, now: Timestamp) -> Result<(), Error> {
     let (application, name) = (&watch.application, &watch.environment);
-    let Some(to) = earlier(context, application, name, &watch.release).await? else {
+    let environment = configured(context, application, name).await?;
+    let known = Known::read(context, application, name).await?;
+    let Some(to) = way_back::earlier(&known.earlier(environment.keep)) else {
         return Err(Error::new(Name::NoWayBack, "there is no earlier stable release"));
     };
-    let environment = configured(context, application, name).await?;
     let id = DeploymentId::derive(
         application,
         name,
@@ -63,9 +90,10 @@ pub async fn because_of_alarm(context: &Context, watch: &Watch, alarm: &Failure,
     };
     let rollback = Rollback {
         from: watch.release.clone(),
+        stable: watch.release.clone(),
         because: alarm.clone(),
     };
-    start(context, id, application, environment, &to, request, rollback, now).await?;
+    start(context, id, application, environment, to, request, rollback, now).await?;
     Ok(())
 }
 
@@ -74,32 +102,19 @@ pub async fn go_back(context: &Context, asked: &GoBack, now: Timestamp) -> Resul
     let GoBack { execution, ask } = asked;
     let (application, name) = (&ask.application, &ask.environment);
     let environment = configured(context, application, name).await?;
-    let state = context.ledger.environment(application, name).await?;
-    let stable = context.ledger.stable_releases(application, name).await?;
-    let mut taken_back = Vec::new();
-    for stable in &stable {
-        if context
-            .ledger
-            .taken_back(application, name, &stable.release)
-            .await?
-            .is_some()
-        {
-            taken_back.push(stable.release.clone());
-        }
-    }
-    let known = Earlier {
-        present: state.stable.as_ref().map(|stable| &stable.release),
-        under_way: state.holder.as_ref().map(|holder| &holder.deployment),
-        stable: &stable,
-        taken_back: &taken_back,
-        keep: environment.keep,
-    };
-    let (from, to) = choose(&known, ask.to.as_deref()).map_err(Error::Named)?;
-    let (from, to) = (from.clone(), to.clone());
+    let known = Known::read(context, application, name).await?;
+    let known = known.earlier(environment.keep);
+    let Way { from, stable, to } = way_back::choose(&known, ask.to.as_deref()).map_err(Error::Named)?;
     // Now, and not half-way.
-    for file in context.artifacts.read_index(&to.release).await?.files() {
-        context.artifacts.verify_object(file).await?;
+    let index = context.artifacts.read_index(&to.release).await?;
+    let mut verified = stream::FuturesUnordered::new();
+    for file in index.files() {
+        if verified.len() >= AT_ONCE {
+            verified.try_next().await?;
+        }
+        verified.push(context.artifacts.verify_object(file));
     }
+    while verified.try_next().await?.is_some() {}
     let by = harmless(
         ask.by.as_deref().unwrap_or("somebody in the Step Functions console"),
         300,
@@ -121,10 +136,11 @@ pub async fn go_back(context: &Context, asked: &GoBack, now: Timestamp) -> Resul
         title: String::new(),
     };
     let rollback = Rollback {
-        from,
+        from: from.clone(),
+        stable: stable.clone(),
         because: Failure::new(Name::TakenBack, format!("{by} says: {why}")),
     };
-    let deployment = start(context, id, application, environment, &to, request, rollback, now).await?;
+    let deployment = start(context, id, application, environment, to, request, rollback, now).await?;
     Ok(Output::Started { deployment })
 }
 
@@ -177,7 +193,7 @@ async fn configured(
     let json = context.parameters.value(&parameter).await?;
     let json = json.ok_or_else(|| {
         Error::new(
-            Name::InvalidInput,
+            Name::NoWayBack,
             format!("{application} is no application of lockgate.toml"),
         )
     })?;
@@ -188,5 +204,5 @@ async fn configured(
         )
     })?;
     let found = configured.environments.into_iter().find(|found| found.name == *name);
-    found.ok_or_else(|| Error::new(Name::InvalidInput, format!("{application} has no environment {name}")))
+    found.ok_or_else(|| Error::new(Name::NoWayBack, format!("{application} has no environment {name}")))
 }

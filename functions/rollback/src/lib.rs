@@ -13,6 +13,7 @@ use aws::notifications::Notifications;
 use aws::parameters::Parameters;
 use aws::tasks::Tasks;
 use aws::{Aws, Ledger};
+use domain::bake::Guard;
 use domain::deployment::Deployment;
 use domain::failure::{Failure, Name};
 use domain::names::{AccountId, DeploymentId, Digest, Region, TaskToken};
@@ -73,7 +74,10 @@ pub struct GoBack {
 #[strum(serialize_all = "snake_case")]
 pub enum Output {
     /// No alarm stands in its way.
-    Clear,
+    Clear {
+        /// Those by which CloudFormation itself turns back while it changes a stack.
+        guards: Vec<Guard>,
+    },
     /// The task was parked; its answer goes to its token.
     Parked,
     /// What is watched was looked at.
@@ -131,6 +135,7 @@ pub const RAISES: &[Name] = &[
     Name::NoWayBack,
     Name::ReleaseMissing,
     Name::ReleaseAltered,
+    Name::UnsupportedAssembly,
     Name::InvalidInput,
     Name::Panicked,
     Name::Unexpected,

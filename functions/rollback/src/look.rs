@@ -1,11 +1,13 @@
 //! Looking at alarms: before a release comes, while it bakes, and afterwards.
 
-use domain::bake::{After, Course, Obstacles, Surroundings, Watch, may_begin};
+use domain::bake::{After, Course, Guard, Obstacles, Surroundings, Watch, may_begin};
 use domain::deployment::Deployment;
+use domain::failure::{Failure, Name};
 use domain::life::Event;
 use domain::message;
 use domain::names::{AccountId, DeploymentId, Region};
 use domain::parking::{Key, WaitsFor};
+use domain::way_back;
 use jiff::Timestamp;
 
 use crate::{Context, Error, Output, bake, go_back};
@@ -13,12 +15,23 @@ use crate::{Context, Error, Output, bake, go_back};
 /// Whether the alarms that are to watch a release let it begin.
 pub async fn check(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Output, Error> {
     let environment = &deployment.environment;
-    if let Some(policy) = &environment.bake {
-        let alarms = context.alarms(&deployment.id, &environment.account, &environment.region);
-        let seen = alarms.look_at_alarms(&policy.alarms, now).await?;
-        may_begin(&seen).map_err(Error::Named)?;
-    }
-    Ok(Output::Clear)
+    let Some(policy) = &environment.bake else {
+        return Ok(Output::Clear { guards: Vec::new() });
+    };
+    let alarms = context.alarms(&deployment.id, &environment.account, &environment.region);
+    let (seen, all) = alarms.look_before(&policy.alarms).await?;
+    let state = context
+        .ledger
+        .environment(&deployment.application, &environment.name)
+        .await?;
+    may_begin(&seen, state.stable.is_some()).map_err(Error::Named)?;
+    let (guards, others) = Guard::choose(all);
+    let checked = Event::AlarmsChecked {
+        guards: guards.iter().map(|guard| guard.alarm.clone()).collect(),
+        others,
+    };
+    context.ledger.tell(&deployment.id, checked, now).await?;
+    Ok(Output::Clear { guards })
 }
 
 /// Looks at everything that the alarms of an account and region watch. One that cannot be looked at stands in no other's
@@ -58,7 +71,8 @@ pub async fn look(
 
 /// Begins to watch for those who wait and whose watch nobody began: whoever parked them died before.
 async fn begin_forgotten(context: &Context, account: &AccountId, region: &Region, now: Timestamp) -> Result<(), Error> {
-    for parked in context.ledger.parked(&Key::alarms(account, region)).await? {
+    let key = Key::alarms(account, region);
+    for parked in context.ledger.awaited(&context.tasks, &key).await? {
         if !matches!(parked.waits_for, WaitsFor::Bake { .. }) {
             continue;
         }
@@ -84,59 +98,88 @@ async fn begin_forgotten(context: &Context, account: &AccountId, region: &Region
 async fn look_after(context: &Context, watch: &Watch, now: Timestamp) -> Result<(), Error> {
     let (application, environment) = (&watch.application, &watch.environment);
     let state = context.ledger.environment(application, environment).await?;
-    let earlier = go_back::earlier(context, application, environment, &watch.release).await?;
-    let around = Surroundings {
-        stable: state.stable.map(|stable| stable.release),
-        under_way: state.holder.map(|holder| holder.deployment),
-        has_earlier: earlier.is_some(),
-    };
-    if around.stable.as_ref() != Some(&watch.release) {
-        return given_up(context, watch, &around, now).await;
+    let stable = state.stable.map(|stable| stable.release);
+    let under_way = state.holder.map(|holder| holder.deployment);
+    // It may become the environment's release in a moment: its execution closes after its bake has passed.
+    if under_way.as_ref() == Some(&watch.deployment) {
+        return look_again(context, watch, now + domain::bake::LOOK_EVERY).await;
     }
-    let since = match watch.told_of {
-        Some(told) => told.max(watch.bakes_until),
-        None => watch.bakes_until,
-    };
+    if stable.as_ref() != Some(&watch.release) {
+        return bake::proceed(context, watch, Course::Over, now).await;
+    }
+    // A person may have let it pass early.
+    let ended = watch
+        .bakes_until
+        .min(watch.word.as_ref().map_or(Timestamp::MAX, |word| word.at));
+    let since = watch.told_of.map_or(ended, |told| told.max(ended));
     let alarms = context.alarms(&watch.deployment, &watch.account, &watch.region);
     let seen = alarms.look_at_alarms(&watch.policy.alarms, since).await?;
+    let has_earlier = if seen.alarms.iter().any(|alarm| alarm.fired.is_some()) {
+        let known = go_back::Known::read(context, application, environment).await?;
+        way_back::earlier(&known.earlier(0)).is_some()
+    } else {
+        false
+    };
+    let around = Surroundings {
+        stable,
+        under_way,
+        has_earlier,
+    };
     let head = context.ledger.head(&watch.deployment).await?;
     let taken_back = context
         .ledger
         .taken_back(application, environment, &watch.release)
         .await?;
     let obstacles = Obstacles {
-        data_at_risk: head.map(|head| head.status.data_at_risk()).unwrap_or_default(),
+        data_at_risk: [
+            watch.at_risk.clone(),
+            head.map(|head| head.status.data_at_risk()).unwrap_or_default(),
+        ]
+        .concat(),
         taken_back_before: taken_back.is_some(),
     };
     match watch.after(&seen, &obstacles, &around, now) {
         After::Wait(at) => look_again(context, watch, at).await,
         After::Quiet => bake::proceed(context, watch, Course::Telling, now).await,
         After::Over => bake::proceed(context, watch, Course::Over, now).await,
-        After::Tell { alarm, at, why } => {
-            if let Some(deployment) = requested(context, &watch.deployment).await? {
-                let message = message::alarm_told(&deployment, &alarm, &why);
-                context.notifications.tell(&message.subject, &message.body).await?;
-            }
-            change(context, watch, |watch| {
-                watch.told_of = Some(at);
-                watch.look_at = now + domain::bake::LOOK_EVERY;
-            })
-            .await
-        }
+        After::Tell { alarm, at, why } => tell(context, watch, &alarm, (at, &why), now).await,
         After::RollBack(alarm) => {
             // Its end is noted when it is under way, so that whoever dies here is followed by another.
-            go_back::because_of_alarm(context, watch, &alarm, now).await?;
-            bake::proceed(context, watch, Course::Over, now).await
+            match go_back::because_of_alarm(context, watch, &alarm, now).await {
+                Ok(()) => bake::proceed(context, watch, Course::Over, now).await,
+                // There is no environment, or no release, any more that it could go back to.
+                Err(Error::Named(refused)) if refused.name == Name::NoWayBack => {
+                    let at = seen
+                        .alarms
+                        .iter()
+                        .filter_map(|alarm| alarm.fired.as_ref())
+                        .map(|fired| fired.at);
+                    let at = at.max().unwrap_or(now);
+                    tell(context, watch, &alarm, (at, &refused.cause), now).await
+                }
+                Err(error) => Err(error),
+            }
         }
     }
 }
 
-/// The release is not the environment's. It may become that in a moment: its execution closes after its bake has passed.
-async fn given_up(context: &Context, watch: &Watch, around: &Surroundings, now: Timestamp) -> Result<(), Error> {
-    if around.under_way.as_ref() == Some(&watch.deployment) {
-        return look_again(context, watch, now + domain::bake::LOOK_EVERY).await;
+/// Tells people that an alarm went off at this time, and why nothing is done about it.
+async fn tell(
+    context: &Context,
+    watch: &Watch,
+    alarm: &Failure,
+    (at, why): (Timestamp, &str),
+    now: Timestamp,
+) -> Result<(), Error> {
+    if let Some(deployment) = requested(context, &watch.deployment).await? {
+        let message = message::alarm_told(&deployment, alarm, why);
+        context.notifications.tell(&message.subject, &message.body).await?;
     }
-    bake::proceed(context, watch, Course::Over, now).await
+    change(context, watch, |watch| {
+        watch.told_of = Some(at);
+        watch.look_at = now + domain::bake::LOOK_EVERY;
+    })
+    .await
 }
 
 async fn look_again(context: &Context, watch: &Watch, at: Timestamp) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
+mod alarms;
 mod environments;
 mod ledger;
 mod pins;

@@ -7,6 +7,7 @@ use super::*;
 use crate::deployment::{Cause, QueuePolicy, WithoutStable};
 
 mod approval;
+mod bake;
 mod freeze;
 
 const PIPELINE: &str = r#"

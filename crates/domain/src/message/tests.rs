@@ -150,7 +150,7 @@ fn a_deployment_that_went_back_says_where_to() {
     let body = ended(&deployment(), &ending, &[], "").body;
     assert!(
         body.contains(&format!(
-            "went back to its last stable release {}",
+            "went back to the stable release {}",
             Digest::of(b"v1").short()
         )),
         "{body}"
@@ -185,3 +185,4 @@ fn stacks_that_the_way_back_leaves_are_said() {
 }
 
 mod approval;
+mod bake;

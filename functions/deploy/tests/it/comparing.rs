@@ -1,6 +1,7 @@
 //! Create change set, and the wakes that go on with it.
 
 use domain::change_set::Call;
+use domain::deployment::Leg;
 use domain::failure::Name;
 use domain::life::Progress;
 use jiff::{SignedDuration, Timestamp};
@@ -91,6 +92,35 @@ async fn a_stack_that_is_new_is_compared_as_soon_as_its_change_set_is_ready() {
         role,
         "arn:aws:iam::222222222222:role/cdk-hnb659fds-deploy-role-222222222222-eu-west-1"
     );
+}
+
+#[tokio::test]
+async fn alarms_turn_cloudformation_back_on_the_way_forward_and_never_on_the_way_back() {
+    for (leg, triggers) in [(Leg::Forward, 2), (Leg::Back, 0)] {
+        let shop = shop_with(&[says::stack("UPDATE_COMPLETE")], vec![ready()]).await;
+        shop.create_guarded_change_set(leg).await.unwrap();
+        let asked = &shop.aws.calls("CreateChangeSet")[0];
+        let given = |place: u32, field: &str| {
+            let key = format!("RollbackConfiguration.RollbackTriggers.member.{place}.{field}");
+            asked.get(&key).and_then(Value::as_str)
+        };
+        let found = (1..=3).filter(|place| given(*place, "Arn").is_some()).count();
+        assert_eq!(found, triggers, "{leg}: {asked:?}");
+        if leg == Leg::Forward {
+            assert_eq!(
+                given(1, "Arn"),
+                Some("arn:aws:cloudwatch:eu-west-1:222222222222:alarm:errors")
+            );
+            assert_eq!(
+                (given(1, "Type"), given(2, "Type")),
+                (Some("AWS::CloudWatch::Alarm"), Some("AWS::CloudWatch::CompositeAlarm"))
+            );
+        } else {
+            // Left out, CloudFormation would keep those of the way forward, which may be in ALARM by now.
+            let none = "RollbackConfiguration.RollbackTriggers";
+            assert!(asked.keys().any(|key| key.starts_with(none)), "{asked:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -120,6 +120,17 @@ impl Shop {
         .await
     }
 
+    /// The same, guarded by alarms.
+    pub async fn create_guarded_change_set(&self, leg: Leg) -> Result<Output, Error> {
+        let alarm = "arn:aws:cloudwatch:eu-west-1:222222222222:alarm:";
+        let guards = json!([
+            { "alarm": "errors", "arn": format!("{alarm}errors") },
+            { "alarm": "all", "arn": format!("{alarm}all"), "composite": true },
+        ]);
+        let more = json!({ "leg": leg, "fence": 1, "stack": "shop-dev", "guards": guards, "token": "create" });
+        self.ask("create_change_set", more).await
+    }
+
     pub async fn execute_change_set(&self, fence: u64) -> Result<Output, Error> {
         let more = json!({
             "fence": fence, "stack": "shop-dev", "change_set": SET, "creates": false, "token": "execute",
@@ -237,6 +248,7 @@ impl Shop {
             fence: 1,
             change_set: SET.to_owned(),
             creates: false,
+            guards: Vec::new(),
         }
     }
 

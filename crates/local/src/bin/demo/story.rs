@@ -1,8 +1,12 @@
 //! The story that the demo tells.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws::alarms::Alarms;
 use domain::approval::{ApprovalId, When};
+use domain::bake::AlarmChoice;
 use domain::ledger::Entry;
 use domain::life::Event;
 use domain::message;
@@ -14,13 +18,18 @@ use local::tester::{Answer, Tester};
 use local::{Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, Trouble, pipeline, workspace};
 use tokio::time::Instant;
 
+use crate::customers::Customers;
 use crate::screen::Screen;
 use crate::summary::{Shop, StackTimes, Summary, Told};
 
 const DEV: &str = "222222222222";
 const TEST: &str = "333333333333";
+const PRODUCTION: &str = "444444444444";
+const LADDER: [(&str, &str); 3] = [("dev", DEV), ("test", TEST), ("production", PRODUCTION)];
 const SHOP: &str = "acme/shop";
-const CANDIDATE: &str = "v1.0.0-rc.1";
+const ALARM: &str = "shop-production-errors";
+/// For how long customers go on after the story, to show that they are served.
+const LAST_CUSTOMERS: Duration = Duration::from_secs(2);
 const TESTER: &str = "qa@acme.example";
 const LEAD: &str = "lead@acme.example";
 
@@ -45,7 +54,10 @@ struct Scene<'d> {
     emulator: &'d Emulator,
     screen: &'d Screen,
     pipeline: &'d Pipeline,
+    repository: &'d Repository,
     answering: Answering,
+    /// When CloudFormation was asked for each change set, while that could be told: it forgets those that another overtook.
+    asked: Mutex<BTreeMap<String, Timestamp>>,
 }
 
 /// One thing that happens on GitHub, and where it leads.
@@ -59,18 +71,26 @@ struct Happening {
     delivery: Delivery,
 }
 
-/// Sets Lockgate up, merges the example to `main`, publishes it as a pre-release when it stands in dev, and waits until
-/// people have accepted it in test.
+/// A version of the shop, on its way from GitHub to production.
+struct Version {
+    commit: CommitSha,
+    title: &'static str,
+    number: &'static str,
+}
+
+/// Sets Lockgate up and tells of two versions of the shop: one that gets to production and stays there, and one that passes
+/// every test and fails customers.
 pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) -> Result<Summary, Trouble> {
     let logins = [("ada@acme.example", "ada"), (TESTER, "qa")];
     let github = GitHubStandIn::start(emulator.folder(), &logins).await?;
     let resolved = pipeline::resolve(emulator, &configuration(&github.url)).await?;
     screen
-        .act("Bootstrapping the accounts tools, dev and test", async {
+        .act("Bootstrapping the accounts tools, dev, test and production", async {
             tokio::try_join!(
                 pipeline::bootstrap(emulator, TOOLS),
                 pipeline::bootstrap(emulator, DEV),
-                pipeline::bootstrap(emulator, TEST)
+                pipeline::bootstrap(emulator, TEST),
+                pipeline::bootstrap(emulator, PRODUCTION)
             )
             .map(drop)
         })
@@ -79,51 +99,140 @@ pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) ->
     let pipeline = screen.act("Deploying Lockgate with the CDK", deployed).await?;
     let repository = Repository::create(emulator, SHOP).await?;
     repository.copy_from(&workspace().join("examples/shop"))?;
-    let title = "Open the shop";
-    let commit = repository.commit(title).await?;
     let scene = Scene {
         emulator,
         screen,
         pipeline: &pipeline,
+        repository: &repository,
         answering,
+        asked: Mutex::default(),
     };
-    let merged = Happening {
-        environment: "dev",
-        account: DEV,
-        headline: format!("{}  {title}", commit.short()),
-        sentence: format!("{} was merged to main", commit.short()),
-        delivery: Push::of(SHOP, &commit, title).delivery()?,
-        commit: commit.clone(),
+    let mut deployments = Vec::new();
+    let mut customers = None;
+    let title = "Open the shop";
+    let first = Version {
+        commit: repository.commit(title).await?,
+        title,
+        number: "v1.0.0",
     };
-    let mut deployments = vec![scene.bring(merged).await?];
+    scene.bring_up(&first, &mut deployments).await?;
     if deployments.iter().all(Told::went_well) {
-        repository.annotated_tag(CANDIDATE, "The shop, for its testers").await?;
-        let published = Happening {
-            environment: "test",
-            account: TEST,
-            headline: format!("{CANDIDATE}  {}  {title}", commit.short()),
-            sentence: format!("{CANDIDATE} was published as a pre-release"),
-            delivery: Release::prereleased(SHOP, CANDIDATE, "ada").delivery()?,
-            commit,
-        };
-        deployments.push(scene.bring(published).await?);
+        let shop = scene.shop("production", PRODUCTION).await;
+        let shop = shop.ok_or_else(|| Trouble("the shop in production has no address".to_owned()))?;
+        screen.say("\n  Customers come to the shop in production, and order tea");
+        let orders = Customers::come(emulator.http(), &shop.url);
+        let second = scene.second().await?;
+        let told = scene.bring_up(&second, &mut deployments).await;
+        tokio::time::sleep(LAST_CUSTOMERS).await;
+        customers = Some(orders.leave().await);
+        told?;
     }
     let mut shops = Vec::new();
-    for (environment, account) in [("dev", DEV), ("test", TEST)] {
-        let outputs = emulator.account(account).await;
-        let outputs = outputs.outputs(&format!("shop-{environment}-web")).await;
-        let url = outputs.ok().and_then(|mut outputs| outputs.remove("Url"));
-        shops.extend(url.map(|url| Shop { environment, url }));
+    for (environment, account) in LADDER {
+        shops.extend(scene.shop(environment, account).await);
     }
+    let alarm = scene.alarm().await;
     Ok(Summary {
         pipeline,
         github: github.url,
         shops,
         deployments,
+        customers,
+        alarm,
     })
 }
 
 impl Scene<'_> {
+    /// Merges two improvements to `main`, of which the second prints labels, and fails whoever has an umlaut in their name.
+    async fn second(&self) -> Result<Version, Trouble> {
+        let commits = workspace().join("examples/commits");
+        self.repository
+            .apply(&commits.join("0001-better-three-or-more-are-cheaper.patch"))
+            .await?;
+        self.repository.commit("Three or more are cheaper").await?;
+        self.repository
+            .apply(&commits.join("0002-fails-customers-parcel-labels.patch"))
+            .await?;
+        let title = "Print a label for every parcel";
+        Ok(Version {
+            commit: self.repository.commit(title).await?,
+            title,
+            number: "v1.2.0",
+        })
+    }
+
+    /// Merges a version, publishes it as a pre-release when it stands in dev, and as a release when people accepted it.
+    async fn bring_up(&self, version: &Version, deployments: &mut Vec<Told>) -> Result<(), Trouble> {
+        let Version { commit, title, number } = version;
+        let short = commit.short();
+        let merged = Happening {
+            environment: "dev",
+            account: DEV,
+            headline: format!("{short}  {title}"),
+            sentence: format!("{short} was merged to main"),
+            delivery: Push::of(SHOP, commit, title).delivery()?,
+            commit: commit.clone(),
+        };
+        if !self.bring_next(merged, deployments).await? {
+            return Ok(());
+        }
+        let candidate = format!("{number}-rc.1");
+        self.repository
+            .annotated_tag(&candidate, "The shop, for its testers")
+            .await?;
+        let published = Happening {
+            environment: "test",
+            account: TEST,
+            headline: format!("{candidate}  {short}  {title}"),
+            sentence: format!("{candidate} was published as a pre-release"),
+            delivery: Release::prereleased(SHOP, &candidate, "ada").delivery()?,
+            commit: commit.clone(),
+        };
+        if !self.bring_next(published, deployments).await? {
+            return Ok(());
+        }
+        self.repository
+            .annotated_tag(number, "The shop, for its customers")
+            .await?;
+        let released = Happening {
+            environment: "production",
+            account: PRODUCTION,
+            headline: format!("{number}  {short}  {title}"),
+            sentence: format!("{number} was published as a release"),
+            delivery: Release::released(SHOP, number, "ada").delivery()?,
+            commit: commit.clone(),
+        };
+        self.bring_next(released, deployments).await.map(drop)
+    }
+
+    /// Whether what happened got its release to where it was to go.
+    async fn bring_next(&self, happening: Happening, deployments: &mut Vec<Told>) -> Result<bool, Trouble> {
+        let told = self.bring(happening).await?;
+        let went_well = told.went_well();
+        deployments.push(told);
+        Ok(went_well)
+    }
+
+    /// The shop in an environment, if it stands there.
+    async fn shop(&self, environment: &'static str, account: &str) -> Option<Shop> {
+        let outputs = self.emulator.account(account).await;
+        let outputs = outputs.outputs(&format!("shop-{environment}-web")).await;
+        let url = outputs.ok()?.remove("Url")?;
+        Some(Shop { environment, url })
+    }
+
+    /// When the alarm in production went off, if it did.
+    async fn alarm(&self) -> Option<Timestamp> {
+        let production = self.emulator.account(PRODUCTION).await;
+        let alarms = Alarms::new(&production.aws);
+        let watched = [AlarmChoice::Named(ALARM.to_owned())];
+        let seen = alarms.look_at_alarms(&watched, Timestamp::UNIX_EPOCH).await.ok()?;
+        seen.alarms
+            .into_iter()
+            .find_map(|alarm| alarm.fired)
+            .map(|fired| fired.at)
+    }
+
     /// Delivers what happened, and watches the deployment that it leads to.
     async fn bring(&self, happening: Happening) -> Result<Told, Trouble> {
         let webhook = &self.pipeline.webhook;
@@ -139,7 +248,7 @@ impl Scene<'_> {
         let bar = self.screen.begin("Deploying");
         let ended = tokio::select! {
             ended = self.pipeline.end_of(&id, PATIENCE + PATIENCE_WITH_PEOPLE) => ended,
-            trouble = self.watch(&id, &bar) => Err(trouble),
+            trouble = self.watch(&id, happening.account, &bar) => Err(trouble),
         };
         bar.finish_and_clear();
         let ended = ended?;
@@ -169,14 +278,24 @@ impl Scene<'_> {
         })
     }
 
+    /// Notes when CloudFormation was asked for a change set.
+    async fn note(&self, account: &str, change_set: &str) {
+        let account = self.emulator.account(account).await;
+        if let Ok(at) = account.change_set_asked(change_set).await {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.insert(change_set.to_owned(), at);
+        }
+    }
+
     /// What CloudFormation itself says of each stack that was changed.
     async fn stack_times(&self, account: &str, entries: &[Entry]) -> Result<Vec<StackTimes>, Trouble> {
         let account = self.emulator.account(account).await;
         let mut times = Vec::new();
         for entry in entries {
-            if let Event::Executing { stack, change_set, .. } = &entry.what {
+            if let Event::Executing { leg, stack, change_set } = &entry.what {
                 times.push(StackTimes {
-                    change_set_asked: account.change_set_asked(change_set).await?,
+                    leg: *leg,
+                    change_set_asked: self.asked(change_set),
                     settled: account.stack_settled(stack.as_str()).await?,
                 });
             }
@@ -184,8 +303,13 @@ impl Scene<'_> {
         Ok(times)
     }
 
+    fn asked(&self, change_set: &str) -> Option<Timestamp> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.get(change_set).copied()
+    }
+
     /// Says what happens, and has people answer when they are asked. It ends only where it went wrong.
-    async fn watch(&self, id: &DeploymentId, bar: &ProgressBar) -> Trouble {
+    async fn watch(&self, id: &DeploymentId, account: &str, bar: &ProgressBar) -> Trouble {
         let mut shown = 0;
         let mut news = Instant::now();
         let mut waits_for_people = false;
@@ -198,6 +322,7 @@ impl Scene<'_> {
                 self.say(bar, &format!("  {}  {sentence}", entry.at.strftime("%H:%M:%S")));
                 bar.set_message(sentence);
                 match &entry.what {
+                    Event::Executing { change_set, .. } => self.note(account, change_set).await,
                     Event::ApprovalAsked { approval, .. } => {
                         waits_for_people = true;
                         if let Err(trouble) = self.answer(approval, bar).await {
@@ -309,6 +434,13 @@ account  = "{TEST}"
 on       = "prerelease"
 after    = "dev"
 approval = {{ by = ["{TESTER}", "{LEAD}"], need = 1, within = "3 days", on_reject = "stay" }}
+
+[application."{SHOP}".environment.production]
+account = "{PRODUCTION}"
+on      = "release"
+after   = "test"
+bake    = {{ for = "8 seconds", alarms = ["{ALARM}"] }}
+watch   = "24 hours"
 "#
     )
 }

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use domain::approval::{Approval, Ballot, Choice, Outcome};
+use domain::deployment::Leg;
+use domain::failure::Name;
 use domain::ledger::Entry;
-use domain::life::{End, Event};
+use domain::life::{End, Ending, Event, WayBack};
 use domain::message;
 use domain::names::CommitSha;
 use jiff::Timestamp;
@@ -15,6 +17,8 @@ use local::executions::Ended;
 use local::{Emulator, Pipeline, REGION, TOOLS, Trouble};
 use serde_json::{Value, json};
 
+use crate::customers::Orders;
+
 /// What came of it.
 pub struct Summary {
     pub pipeline: Pipeline,
@@ -22,6 +26,10 @@ pub struct Summary {
     pub github: String,
     pub shops: Vec<Shop>,
     pub deployments: Vec<Told>,
+    /// What customers in production ordered.
+    pub customers: Option<Orders>,
+    /// When the alarm in production went off.
+    pub alarm: Option<Timestamp>,
 }
 
 /// The application in one environment.
@@ -49,15 +57,22 @@ pub struct Told {
 
 /// What CloudFormation says of a stack that was changed.
 pub struct StackTimes {
+    /// Which way.
+    pub leg: Leg,
     /// When it was asked for the change set.
-    pub change_set_asked: Timestamp,
+    pub change_set_asked: Option<Timestamp>,
     /// When the change was over.
     pub settled: Timestamp,
 }
 
 /// What happened and when, for programs; beside it what was measured before, with the commit that it was measured of.
-pub fn json(deployments: &[Told], figures: Option<&Value>) -> Value {
-    let outcome = if deployments.iter().all(Told::went_well) {
+fn json(
+    deployments: &[Told],
+    (customers, alarm): (Option<&Orders>, Option<Timestamp>),
+    figures: Option<&Value>,
+) -> Value {
+    let back = Rollback::of(deployments, alarm);
+    let outcome = if deployments.iter().all(Told::ended_as_told) {
         "ok"
     } else if deployments.iter().all(Told::is_as_wanted) {
         "rejected"
@@ -65,7 +80,24 @@ pub fn json(deployments: &[Told], figures: Option<&Value>) -> Value {
         "failed"
     };
     let deployments: Vec<Value> = deployments.iter().map(Told::json).collect();
-    json!({ "outcome": outcome, "deployments": deployments, "figures": figures })
+    json!({
+        "outcome": outcome,
+        "deployments": deployments,
+        "rollback": back.map(|back| json!({
+            "alarm_to_going_back_ms": back.alarm_to_decision,
+            "alarm_to_first_cloudformation_call_ms": back.alarm_to_first_call,
+            "alarm_to_healthy_ms": back.alarm_to_healthy,
+        })),
+        "customers": customers.map(|orders| json!({ "orders": orders.count(), "failed": orders.failed() })),
+        "figures": figures,
+    })
+}
+
+/// How fast the environment went back, in milliseconds from the alarm.
+struct Rollback {
+    alarm_to_decision: Option<f64>,
+    alarm_to_first_call: Option<f64>,
+    alarm_to_healthy: Option<f64>,
 }
 
 /// The same for a story that did not come to its end.
@@ -73,10 +105,30 @@ pub fn json_of_trouble(trouble: &Trouble) -> Value {
     json!({ "outcome": "failed", "why": trouble.to_string(), "deployments": [] })
 }
 
+impl Rollback {
+    /// Of the last deployment, if that went back because of this alarm.
+    fn of(deployments: &[Told], alarm: Option<Timestamp>) -> Option<Self> {
+        let alarm = milliseconds_of(alarm?);
+        let told = deployments.last().filter(|told| told.went_back())?;
+        let since = |at: Option<Timestamp>| at.map(|at| milliseconds_of(at) - alarm);
+        let calls = told.stacks.iter().filter(|stack| stack.leg == Leg::Back);
+        Some(Self {
+            alarm_to_decision: since(told.moment(|event| matches!(event, Event::GoingBack { .. }))),
+            alarm_to_first_call: since(calls.filter_map(|stack| stack.change_set_asked).min()),
+            alarm_to_healthy: since(told.moment(|event| matches!(event, Event::SmokeTested { leg: Leg::Back, .. }))),
+        })
+    }
+}
+
 impl Summary {
     /// Whether everything ended as it should, or as a person wanted it.
     pub fn went_well(&self) -> bool {
         self.deployments.iter().all(Told::is_as_wanted)
+    }
+
+    /// The same, for programs.
+    pub fn json(&self, figures: Option<&Value>) -> Value {
+        json(&self.deployments, (self.customers.as_ref(), self.alarm), figures)
     }
 
     /// What happened and when, for people.
@@ -86,6 +138,8 @@ impl Summary {
             let _ = write!(text, "\n{}  {}\n\n", told.repository(), told.headline);
             let _ = write!(text, "{}\n\n{}", timeline(&told.ended.entries), told.figures());
         }
+        text.push_str(&self.customers_in_production());
+        let _ = write!(text, "\n{}\n", self.overview());
         for shop in &self.shops {
             let _ = write!(
                 text,
@@ -97,6 +151,64 @@ impl Summary {
             "\nWhat builds and functions wrote is in target/lockgate/demo.\n`cargo demo --keep` leaves it all running.",
         );
         text
+    }
+
+    /// How customers fared, and how fast they were helped.
+    fn customers_in_production(&self) -> String {
+        let Some(orders) = &self.customers else {
+            return String::new();
+        };
+        let mut text = format!(
+            "\nCustomers in production: {} orders, {} failed\n\n",
+            orders.count(),
+            orders.failed()
+        );
+        let mut marks = Vec::new();
+        let last = self.deployments.last().filter(|told| told.went_back());
+        if let Some(told) = last {
+            let arrived = told.moment(|event| matches!(event, Event::Updated { leg: Leg::Forward, .. }));
+            let healthy = told.moment(|event| matches!(event, Event::SmokeTested { leg: Leg::Back, .. }));
+            marks.extend(arrived.map(|at| (at, "the new version is there")));
+            marks.extend(self.alarm.map(|at| (at, "the alarm goes off")));
+            marks.extend(healthy.map(|at| (at, "the old version is back, and tested")));
+        }
+        text.push_str(&orders.chart(&marks));
+        if let Some(back) = Rollback::of(&self.deployments, self.alarm) {
+            let _ = writeln!(
+                text,
+                "\n  from the alarm: {} to the decision to go back, {} to CloudFormation's first call, {} to healthy",
+                seconds(back.alarm_to_decision),
+                seconds(back.alarm_to_first_call),
+                seconds(back.alarm_to_healthy)
+            );
+        }
+        text
+    }
+
+    /// Every deployment in one line.
+    fn overview(&self) -> String {
+        let mut rows = Table::new();
+        rows.load_style(NOTHING);
+        rows.set_header([
+            "ENVIRONMENT",
+            "WHAT",
+            "ENDED AS",
+            "TOOK",
+            "OF IT, PEOPLE",
+            "TRANSITIONS",
+        ]);
+        for told in &self.deployments {
+            rows.add_row([
+                told.environment.to_owned(),
+                told.headline.clone(),
+                told.in_words(),
+                seconds(Some(told.webhook_to_deployed())),
+                told.waiting_for_people()
+                    .map_or_else(String::new, |took| seconds(Some(took))),
+                told.transitions.transitions.to_string(),
+            ]);
+        }
+        rows.trim_fmt()
     }
 
     /// Where each thing can be looked at.
@@ -138,14 +250,42 @@ impl Told {
         self.end() == Some(End::Deployed)
     }
 
-    /// Whether it went well, or failed because a person said so.
+    /// Whether the environment went back by itself, because of an alarm.
+    fn went_back(&self) -> bool {
+        matches!(
+            &self.ended.head.status.ending,
+            Some(Ending::FailedClean { failure, way_back: WayBack::WentBack { .. } }) if failure.name == Name::AlarmRaised
+        )
+    }
+
+    /// Whether it went well, or went back as the story has it.
+    fn ended_as_told(&self) -> bool {
+        self.went_well() || self.went_back()
+    }
+
+    /// The same, or it failed because a person said so.
     fn is_as_wanted(&self) -> bool {
         let rejected = matches!(self.ended.head.status.decided, Some(Outcome::Rejected { .. }));
-        self.went_well() || rejected && self.end() == Some(End::FailedClean)
+        self.ended_as_told() || rejected && self.end() == Some(End::FailedClean)
+    }
+
+    /// When something happened first.
+    fn moment(&self, is: impl Fn(&Event) -> bool) -> Option<Timestamp> {
+        let mut entries = self.ended.entries.iter();
+        entries.find(|entry| is(&entry.what)).map(|entry| entry.at)
+    }
+
+    /// How it ended, in few words.
+    fn in_words(&self) -> String {
+        if self.went_back() {
+            return "went back".to_owned();
+        }
+        self.end()
+            .map_or("no end".to_owned(), |end| end.to_string().replace('_', " "))
     }
 
     fn end(&self) -> Option<End> {
-        self.ended.head.status.ending.as_ref().map(domain::life::Ending::end)
+        self.ended.head.status.ending.as_ref().map(Ending::end)
     }
 
     fn repository(&self) -> &str {
@@ -158,9 +298,7 @@ impl Told {
 
     /// How it ended, and what it took.
     fn figures(&self) -> String {
-        let ending = self
-            .end()
-            .map_or("no end".to_owned(), |end| end.to_string().replace('_', " "));
+        let ending = self.in_words();
         let first = format!("{}: ", self.environment);
         let indent = " ".repeat(first.len());
         let people = match self.waiting_for_people() {
@@ -209,7 +347,7 @@ impl Told {
 
     /// From sending the delivery to the first change set that CloudFormation was asked for, without the time of the build.
     fn webhook_to_change_set(&self) -> Option<f64> {
-        let first = milliseconds_of(self.stacks.first()?.change_set_asked);
+        let first = milliseconds_of(self.stacks.first()?.change_set_asked?);
         Some(first - milliseconds_of(self.sent) - self.state("Build")?.milliseconds()?)
     }
 
@@ -360,7 +498,8 @@ mod tests {
             commit: "c".repeat(40).parse().unwrap(),
             sent: at(0),
             stacks: vec![StackTimes {
-                change_set_asked: at(2_300),
+                leg: Leg::Forward,
+                change_set_asked: Some(at(2_300)),
                 settled: at(2_900),
             }],
             ended: Ended {
@@ -427,7 +566,11 @@ mod tests {
         let accepted = asked(&json!({ "outcome": "accepted", "at": at(40_000) }));
         let deployed = json!({ "ending": "deployed" });
         let deployments = [told("dev", &deployed, None), told("test", &deployed, Some(accepted))];
-        insta::assert_json_snapshot!(json(&deployments, Some(&json!({ "commit": "c", "functions": {} }))));
+        insta::assert_json_snapshot!(json(
+            &deployments,
+            (None, None),
+            Some(&json!({ "commit": "c", "functions": {} }))
+        ));
     }
 
     #[test]
@@ -464,9 +607,9 @@ mod tests {
         let rejected = json!({ "outcome": "rejected", "by": "lead@acme.example", "comment": "no", "at": at(40_000) });
         let deployed = told("dev", &json!({ "ending": "deployed" }), None);
         let deployments = [deployed, told("test", &clean_failure(), Some(asked(&rejected)))];
-        assert_eq!(json(&deployments, None)["outcome"], "rejected");
+        assert_eq!(json(&deployments, (None, None), None)["outcome"], "rejected");
         let deployments = [told("dev", &clean_failure(), None)];
-        assert_eq!(json(&deployments, None)["outcome"], "failed");
+        assert_eq!(json(&deployments, (None, None), None)["outcome"], "failed");
         let given_up = json_of_trouble(&Trouble("Stopped by Ctrl-C.".to_owned()));
         assert_eq!(
             given_up,
