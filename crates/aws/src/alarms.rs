@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
-    AlarmType, Dimension, HistoryItemType, Metric, MetricDataQuery, MetricStat, ScanBy, StateValue,
+    AlarmType, Dimension, HistoryItemType, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy, StateValue,
 };
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use domain::bake::{AlarmChoice, AlarmSeen, AlarmState, BakePolicy, EvidencePolicy, Fired, Guard, Seen};
@@ -251,8 +252,8 @@ impl Alarms {
             .collect::<Result<Vec<_>, _>>()
             .await
             .map_err(during(DATA))?;
-        let results = pages.iter().flat_map(|page| page.metric_data_results());
-        let sum: f64 = results.flat_map(|result| result.values()).sum();
+        let results = pages.iter().flat_map(GetMetricDataOutput::metric_data_results);
+        let sum: f64 = results.flat_map(MetricDataResult::values).sum();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -96,6 +96,7 @@ impl Cause {
 /// hashed as they are written, and those of before have to come out the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in lockgate.toml")]
 pub struct Environment {
     /// Its name.
     pub name: EnvironmentName,

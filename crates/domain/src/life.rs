@@ -313,6 +313,10 @@ pub enum Phase {
 
 /// What is known of a deployment: the fold of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something else that has happened, or is to happen"
+)]
 pub struct Status {
     /// How far it is, on its present leg.
     pub phase: Phase,
@@ -597,8 +601,7 @@ impl Status {
         let forward = self.leg == Some(Leg::Forward) && self.back_to.is_none();
         match event {
             Event::Requested { .. } | Event::Queued { .. } => self.phase <= Phase::Queued,
-            Event::LetIn { .. } => self.phase <= Phase::Admitted,
-            Event::Admitted { .. } => self.phase <= Phase::Admitted,
+            Event::LetIn { .. } | Event::Admitted { .. } => self.phase <= Phase::Admitted,
             Event::AlarmsChecked { .. } => self.phase == Phase::Admitted,
             Event::Building { .. } => (Phase::Admitted..=Phase::Building).contains(&self.phase),
             Event::Released { .. } => (Phase::Admitted..=Phase::Released).contains(&self.phase),

@@ -14,7 +14,6 @@ pub use self::approval::{asked, author, counted, reminder, still_earlier, unconf
 pub use self::bake::{alarm_told, bake_asks};
 
 use crate::approval::{Approver, Choice, Outcome};
-use crate::bake::Says;
 use crate::deployment::{Cause, Deployment, Leg};
 use crate::failure::Failure;
 use crate::harmless::harmless;
@@ -269,25 +268,9 @@ pub fn sentence(event: &Event) -> String {
     match event {
         Event::Requested { .. } => "requested".to_owned(),
         Event::Queued { before } => format!("waits for the environment, {before} before it"),
-        Event::LetIn { frozen, words } => {
-            let words: Vec<String> = words.iter().map(|word| format!("{} ({})", word.by, word.why)).collect();
-            format!("{frozen}; let in as an emergency by {}", words.join(" and "))
-        }
+        Event::LetIn { frozen, words } => bake::let_in(frozen, words),
         Event::Admitted { .. } => "admitted".to_owned(),
-        Event::AlarmsChecked { guards, others } => {
-            let mut text = "alarms are quiet".to_owned();
-            if !guards.is_empty() {
-                let _ = write!(
-                    text,
-                    "; CloudFormation itself turns back on {}",
-                    harmless(&guards.join(", "), 200)
-                );
-            }
-            if !others.is_empty() {
-                let _ = write!(text, "; it has no room for {}", harmless(&others.join(", "), 200));
-            }
-            text
-        }
+        Event::AlarmsChecked { guards, others } => bake::checked(guards, others),
         Event::Building { build, .. } => format!("building: {build}"),
         Event::Released { release } => format!("release {}", release.short()),
         Event::Planned { waves, .. } => {
@@ -358,21 +341,9 @@ pub fn sentence(event: &Event) -> String {
             Outcome::Unreachable { .. } => "too few are left who may accept".to_owned(),
             Outcome::Withdrawn { .. } => "no longer asked, as the deployment was over".to_owned(),
         },
-        Event::Baking { until, alarms } => format!(
-            "bakes until {} UTC, watched by {}",
-            until.strftime("%H:%M:%S"),
-            harmless(&alarms.join(", "), 200)
-        ),
+        Event::Baking { until, alarms } => bake::baking(*until, alarms),
         Event::BakeAsked { question } => format!("holds, a person has to say how it goes on: {}", question.why()),
-        Event::BakeAnswered { word } => format!(
-            "{} {}: {}",
-            word.by,
-            match word.says {
-                Says::Pass => "lets it pass",
-                Says::GoBack => "has it taken back",
-            },
-            word.why
-        ),
+        Event::BakeAnswered { word } => bake::answered(word),
         Event::Baked { how } => format!("baked: {how}"),
         Event::GoingBack { to, because } => format!("going back to {}: {because}", to.short()),
         Event::Ended(Ending::Deployed) => "deployed".to_owned(),

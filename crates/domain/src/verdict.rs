@@ -170,9 +170,9 @@ pub fn left_by(
             accepted: status.accepted.clone(),
             rejected: None,
         }),
-        (Ending::RolledBack { left, .. }, _)
-        | (
-            Ending::FailedClean {
+        (
+            Ending::RolledBack { left, .. }
+            | Ending::FailedClean {
                 way_back: WayBack::WentBack { left, .. },
                 ..
             },

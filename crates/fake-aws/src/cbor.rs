@@ -50,13 +50,13 @@ fn cbor(json: Value) -> Cbor {
             None => Cbor::Float(number.as_f64().expect("a number")),
         },
         Value::Array(items) => Cbor::Array(items.into_iter().map(cbor).collect()),
-        Value::Object(mut members) => match members.remove(WRITTEN) {
-            Some(seconds) => Cbor::Tag(TIME, Box::new(cbor(seconds))),
-            None => {
-                let members = members.into_iter();
-                Cbor::Map(members.map(|(name, value)| (Cbor::Text(name), cbor(value))).collect())
+        Value::Object(mut members) => {
+            if let Some(seconds) = members.remove(WRITTEN) {
+                return Cbor::Tag(TIME, Box::new(cbor(seconds)));
             }
-        },
+            let members = members.into_iter();
+            Cbor::Map(members.map(|(name, value)| (Cbor::Text(name), cbor(value))).collect())
+        }
     }
 }
 

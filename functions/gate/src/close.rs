@@ -78,17 +78,17 @@ async fn hand_on(
     {
         context.ledger.record_stable(application, environment, stable).await?;
     }
-    let (held, next) = context
+    let (kept_out, next) = context
         .ledger
         .change_environment(application, environment, |state: &mut EnvironmentState| {
             // Only for whoever has the lock still: what came after it is not its to hold.
             let hold = hold.clone().filter(|_| state.is_held_by(&deployment.id));
-            let held = hold.map(|hold| state.hold(hold)).unwrap_or_default();
-            (held, state.release(&deployment.id, left.clone(), now))
+            let kept_out = hold.map(|hold| state.hold(hold)).unwrap_or_default();
+            (kept_out, state.release(&deployment.id, left.clone(), now))
         })
         .await?;
     let next = next.map_err(|refusal| Error::Contradiction(format!("the lock cannot be given back: {refusal}")))?;
-    for id in next.into_iter().chain(held) {
+    for id in next.into_iter().chain(kept_out) {
         Box::pin(admit::wake(context, &Key::lock(&id), now)).await?;
     }
     Ok(())

@@ -49,7 +49,7 @@ pub async fn look(
         first.get_or_insert(error);
     }
     let watches = context.ledger.watches(account, region).await?;
-    let mut watched = 0;
+    let mut looked_at = 0;
     for watch in &watches {
         let looked = match watch.course {
             Course::Baking => Box::pin(bake::look_at(context, watch, now)).await,
@@ -57,7 +57,7 @@ pub async fn look(
             Course::Telling if by_event => look_after(context, watch, now).await,
             Course::Telling | Course::Over => continue,
         };
-        watched += 1;
+        looked_at += 1;
         if let Err(error) = looked {
             tracing::error!(deployment.id = %watch.deployment, error.cause = %error, "cannot be looked at");
             first.get_or_insert(error);
@@ -65,7 +65,7 @@ pub async fn look(
     }
     match first {
         Some(error) => Err(error),
-        None => Ok(Output::Looked { watched }),
+        None => Ok(Output::Looked { watched: looked_at }),
     }
 }
 

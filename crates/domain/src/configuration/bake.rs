@@ -116,13 +116,13 @@ fn read_evidence(findings: &mut Findings<'_>, parent: &Section<'_>) -> Option<Op
     let metric = findings.required_text(&section, "metric", "metric = \"Count\"");
     findings.require(&section, "at_least", "at_least = 100");
     let at_least = findings.number(&section, "at_least");
-    let at_least = at_least.and_then(|number| match u64::try_from(number.value) {
-        Ok(number @ 1..) => Some(number),
-        _ => {
+    let at_least = at_least.and_then(|number| {
+        let found = u64::try_from(number.value).ok().filter(|number| *number > 0);
+        if found.is_none() {
             let message = format!("{} is no number of requests; write 1 or more", number.value);
             findings.problem(number.offset, &section.path_of("at_least"), message);
-            None
         }
+        found
     });
     let table = findings.section(&section, "dimensions");
     let mut dimensions = BTreeMap::new();

@@ -2,10 +2,14 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use super::{Message, subject, what};
-use crate::bake::Question;
+use crate::bake::{Question, Says, Word};
 use crate::deployment::Deployment;
+use crate::emergency::Plea;
 use crate::failure::Failure;
+use crate::harmless::harmless;
 
 /// A bake holds: a person has to say how it goes on.
 pub fn bake_asks(deployment: &Deployment, question: &Question) -> Message {
@@ -42,4 +46,38 @@ pub fn alarm_told(deployment: &Deployment, alarm: &Failure, why: &str) -> Messag
         subject: subject(deployment, "an alarm went off"),
         body,
     }
+}
+
+/// The alarms were looked at before anything was changed.
+pub(super) fn checked(guards: &[String], others: &[String]) -> String {
+    let mut text = "alarms are quiet".to_owned();
+    if !guards.is_empty() {
+        let guards = harmless(&guards.join(", "), 200);
+        let _ = write!(text, "; CloudFormation itself turns back on {guards}");
+    }
+    if !others.is_empty() {
+        let _ = write!(text, "; it has no room for {}", harmless(&others.join(", "), 200));
+    }
+    text
+}
+
+/// People let it into an environment that is frozen.
+pub(super) fn let_in(frozen: &str, words: &[Plea]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("{} ({})", word.by, word.why)).collect();
+    format!("{frozen}; let in as an emergency by {}", words.join(" and "))
+}
+
+/// It bakes.
+pub(super) fn baking(until: Timestamp, alarms: &[String]) -> String {
+    let alarms = harmless(&alarms.join(", "), 200);
+    format!("bakes until {} UTC, watched by {alarms}", until.strftime("%H:%M:%S"))
+}
+
+/// A person said how a bake goes on.
+pub(super) fn answered(word: &Word) -> String {
+    let says = match word.says {
+        Says::Pass => "lets it pass",
+        Says::GoBack => "has it taken back",
+    };
+    format!("{} {says}: {}", word.by, word.why)
 }

@@ -1,6 +1,7 @@
 //! What operators read of a release that is watched, and of one that went back.
 
 use super::*;
+use crate::bake::Says;
 use crate::bake::{Question, Word};
 use crate::deployment::Rollback;
 

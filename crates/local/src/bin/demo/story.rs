@@ -115,14 +115,14 @@ pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) ->
         title,
         number: "v1.0.0",
     };
-    scene.bring_up(&first, &mut deployments).await?;
+    Box::pin(scene.bring_up(&first, &mut deployments)).await?;
     if deployments.iter().all(Told::went_well) {
         let shop = scene.shop("production", PRODUCTION).await;
         let shop = shop.ok_or_else(|| Trouble("the shop in production has no address".to_owned()))?;
         screen.say("\n  Customers come to the shop in production, and order tea");
         let orders = Customers::come(emulator.http(), &shop.url);
         let second = scene.second().await?;
-        let told = scene.bring_up(&second, &mut deployments).await;
+        let told = Box::pin(scene.bring_up(&second, &mut deployments)).await;
         tokio::time::sleep(LAST_CUSTOMERS).await;
         customers = Some(orders.leave().await);
         told?;
@@ -207,7 +207,7 @@ impl Scene<'_> {
 
     /// Whether what happened got its release to where it was to go.
     async fn bring_next(&self, happening: Happening, deployments: &mut Vec<Told>) -> Result<bool, Trouble> {
-        let told = self.bring(happening).await?;
+        let told = Box::pin(self.bring(happening)).await?;
         let went_well = told.went_well();
         deployments.push(told);
         Ok(went_well)

@@ -84,20 +84,21 @@ fn json(
         "outcome": outcome,
         "deployments": deployments,
         "rollback": back.map(|back| json!({
-            "alarm_to_going_back_ms": back.alarm_to_decision,
-            "alarm_to_first_cloudformation_call_ms": back.alarm_to_first_call,
-            "alarm_to_healthy_ms": back.alarm_to_healthy,
+            "alarm_to_going_back_ms": back.decision,
+            "alarm_to_first_cloudformation_call_ms": back.first_call,
+            "alarm_to_healthy_ms": back.healthy,
         })),
         "customers": customers.map(|orders| json!({ "orders": orders.count(), "failed": orders.failed() })),
         "figures": figures,
     })
 }
 
-/// How fast the environment went back, in milliseconds from the alarm.
+/// How fast the environment went back, in milliseconds from the alarm: until that was decided, until CloudFormation was called
+/// first, and until the environment was found to work.
 struct Rollback {
-    alarm_to_decision: Option<f64>,
-    alarm_to_first_call: Option<f64>,
-    alarm_to_healthy: Option<f64>,
+    decision: Option<f64>,
+    first_call: Option<f64>,
+    healthy: Option<f64>,
 }
 
 /// The same for a story that did not come to its end.
@@ -113,9 +114,9 @@ impl Rollback {
         let since = |at: Option<Timestamp>| at.map(|at| milliseconds_of(at) - alarm);
         let calls = told.stacks.iter().filter(|stack| stack.leg == Leg::Back);
         Some(Self {
-            alarm_to_decision: since(told.moment(|event| matches!(event, Event::GoingBack { .. }))),
-            alarm_to_first_call: since(calls.filter_map(|stack| stack.change_set_asked).min()),
-            alarm_to_healthy: since(told.moment(|event| matches!(event, Event::SmokeTested { leg: Leg::Back, .. }))),
+            decision: since(told.moment(|event| matches!(event, Event::GoingBack { .. }))),
+            first_call: since(calls.filter_map(|stack| stack.change_set_asked).min()),
+            healthy: since(told.moment(|event| matches!(event, Event::SmokeTested { leg: Leg::Back, .. }))),
         })
     }
 }
@@ -177,9 +178,9 @@ impl Summary {
             let _ = writeln!(
                 text,
                 "\n  from the alarm: {} to the decision to go back, {} to CloudFormation's first call, {} to healthy",
-                seconds(back.alarm_to_decision),
-                seconds(back.alarm_to_first_call),
-                seconds(back.alarm_to_healthy)
+                seconds(back.decision),
+                seconds(back.first_call),
+                seconds(back.healthy)
             );
         }
         text
