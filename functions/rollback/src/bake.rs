@@ -39,7 +39,10 @@ pub async fn bake(
         }
         Err(error) => return Err(error),
     };
-    look_at(context, &watch, now).await?;
+    // The task is parked, and the sweep has it looked at in a minute: a fault of AWS's is no fault of the release.
+    if let Err(error) = look_at(context, &watch, now).await {
+        tracing::warn!(deployment.id = %deployment.id, error.cause = %error, "looked at again by the sweep");
+    }
     Ok(Output::Parked)
 }
 
