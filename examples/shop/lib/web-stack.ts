@@ -49,7 +49,7 @@ export class WebStack extends Stack {
     api.addRoutes({ path: '/quotes', methods: [HttpMethod.POST], integration });
     api.addRoutes({ path: '/orders', methods: [HttpMethod.POST], integration });
 
-    // A later version of Lockgate watches this alarm, by its name, while a release bakes. This one does not.
+    // Where lockgate.toml names it in `bake`, Lockgate watches it while a release bakes.
     shop.metricErrors({ period: Duration.minutes(1) }).createAlarm(this, 'Errors', {
       alarmName: `shop-${environment.name}-errors`,
       alarmDescription: 'Customers get an error instead of an answer.',
