@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use domain::deployment::Deployment;
 use domain::ledger::{Entry, Head};
 use domain::life::Event;
 use domain::names::DeploymentId;
@@ -131,6 +132,15 @@ impl Ledger {
             .into_iter()
             .map(|item| read(item, "dynamodb:Query"))
             .collect()
+    }
+
+    /// A deployment as it was asked for; nothing, where its record does not say.
+    pub async fn requested(&self, deployment: &DeploymentId) -> Result<Option<Deployment>, Error> {
+        let entries = self.entries(deployment).await?;
+        Ok(entries.into_iter().find_map(|entry| match entry.what {
+            Event::Requested { deployment } => Some(*deployment),
+            _ => None,
+        }))
     }
 
     async fn append(&self, head: &Head, entry: &Entry, next: &Head) -> Result<(), Error> {

@@ -3,7 +3,6 @@
 use aws::{Error as AwsError, Ledger};
 use domain::bake::{Course, Says, Watch, Word};
 use domain::environment_state::EnvironmentState;
-use domain::life::Event;
 use domain::parking::Key;
 use jiff::Timestamp;
 
@@ -12,11 +11,7 @@ use crate::records::Records;
 /// The watch of the release that bakes in an environment; nothing, where none does.
 pub async fn find(ledger: &Ledger, records: &Records, state: &EnvironmentState) -> Result<Option<Watch>, AwsError> {
     let Some(holder) = &state.holder else { return Ok(None) };
-    let entries = ledger.entries(&holder.deployment).await?;
-    let Some(deployment) = entries.into_iter().find_map(|entry| match entry.what {
-        Event::Requested { deployment } => Some(deployment),
-        _ => None,
-    }) else {
+    let Some(deployment) = ledger.requested(&holder.deployment).await? else {
         return Ok(None);
     };
     let place = (&deployment.environment.account, &deployment.environment.region);

@@ -7,7 +7,7 @@ use aws::executions::{Asked, Executions};
 use aws::operator_acts::{Act, OperatorAct};
 use aws::{Aws, Ledger};
 use domain::bake::Says;
-use domain::deployment::{Environment, KEEP};
+use domain::deployment::KEEP;
 use domain::environment_state::StableRelease;
 use domain::life::{Ending, Event};
 use domain::message;
@@ -286,16 +286,8 @@ pub async fn releases(options: &Releases) -> Result<String, RollbackError> {
 /// How many releases the environment keeps, as the newest of them was told.
 async fn keep(ledger: &Ledger, stable: &[StableRelease]) -> Result<u32, RollbackError> {
     let Some(newest) = stable.first() else { return Ok(KEEP) };
-    let requested = requested(ledger, &newest.deployment).await?;
-    Ok(requested.map_or(KEEP, |(environment, _)| environment.keep))
-}
-
-async fn requested(ledger: &Ledger, id: &DeploymentId) -> Result<Option<(Environment, String)>, RollbackError> {
-    let entries = ledger.entries(id).await?;
-    Ok(entries.into_iter().find_map(|entry| match entry.what {
-        Event::Requested { deployment } => Some((deployment.environment, deployment.reference)),
-        _ => None,
-    }))
+    let requested = ledger.requested(&newest.deployment).await?;
+    Ok(requested.map_or(KEEP, |requested| requested.environment.keep))
 }
 
 async fn list(
@@ -314,13 +306,11 @@ async fn list(
         (false, None, Some(taken_back)) => ("taken_back", Some(taken_back.because.to_string())),
         (false, None, None) => ("usable", None),
     };
-    let reference = requested(ledger, &stable.deployment)
-        .await?
-        .map(|(_, reference)| reference);
+    let requested = ledger.requested(&stable.deployment).await?;
     Ok(Listed {
         release: stable.release.to_string(),
         commit: stable.commit.to_string(),
-        reference: reference.unwrap_or_default(),
+        reference: requested.map(|requested| requested.reference).unwrap_or_default(),
         since: stable.since,
         deployment: stable.deployment.clone(),
         standing,

@@ -508,11 +508,6 @@ impl Obstacles {
 }
 
 impl Question {
-    /// Whether both ask for the same reason; what is missing, or when an alarm went off, may have changed meanwhile.
-    pub fn is_like(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
-    }
-
     /// Why a person has to say what follows.
     pub fn why(&self) -> String {
         match self {

@@ -115,7 +115,7 @@ pub async fn is_over(context: &Context, deployment: &DeploymentId) -> Result<boo
 /// Puts the question together. What kept it from being put may be over now; when the time for an answer is over, nobody
 /// was asked.
 async fn ask_anew(context: &Context, parked: &Parked, now: Timestamp) -> Result<ControlFlow<Looked, Approval>, Error> {
-    let deployment = requested(context, parked).await?;
+    let deployment = context.ledger.requested(&parked.deployment).await?;
     let asked = match &deployment {
         Some(deployment) => ask::put(context, deployment, parked.since, now).await,
         None => Err(contradiction("its record does not say that it was asked for")),
@@ -164,14 +164,6 @@ pub fn contradiction(sentence: &str) -> Error {
 fn last_moment(deployment: Option<&Deployment>, parked: &Parked) -> Timestamp {
     let policy = deployment.and_then(|deployment| deployment.environment.approval.as_ref());
     policy.map_or(parked.since, |policy| Approval::deadline_of(policy, parked.since))
-}
-
-async fn requested(context: &Context, parked: &Parked) -> Result<Option<Deployment>, Error> {
-    let entries = context.ledger.entries(&parked.deployment).await?;
-    Ok(entries.into_iter().find_map(|entry| match entry.what {
-        Event::Requested { deployment } => Some(*deployment),
-        _ => None,
-    }))
 }
 
 /// Changes the record, and returns it as it is then.

@@ -104,11 +104,7 @@ async fn look(context: &Context, parked: &Parked, waits: Delivered, by_event: bo
 
 /// The deployment as it was asked for.
 async fn requested(context: &Context, id: &DeploymentId) -> Result<Deployment, Error> {
-    let entries = context.ledger.entries(id).await?;
-    let asked = entries.into_iter().find_map(|entry| match entry.what {
-        Event::Requested { deployment } => Some(*deployment),
-        _ => None,
-    });
+    let asked = context.ledger.requested(id).await?;
     asked.ok_or_else(|| {
         Error::new(
             Name::Unexpected,

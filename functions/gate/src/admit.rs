@@ -144,7 +144,7 @@ async fn admitted(
 ) -> Result<Result<Admission, Failure>, Error> {
     let id = &parked.deployment;
     let status = assess::status(context, id).await?;
-    let Some(deployment) = tidy::requested(context, id).await? else {
+    let Some(deployment) = context.ledger.requested(id).await? else {
         return Err(Error::Contradiction(format!(
             "the record of {id} does not say what was asked"
         )));

@@ -4,7 +4,7 @@ use aws::executions::Standing;
 use domain::deployment::Deployment;
 use domain::environment_state::Operation;
 use domain::failure::{Failure, Name};
-use domain::life::{Ending, Event};
+use domain::life::Ending;
 use domain::names::{DeploymentId, StackName};
 use domain::parking::Key;
 use domain::verdict::Verdict;
@@ -69,7 +69,7 @@ async fn bury(
     over_since: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Output, Error> {
-    let Some(deployment) = requested(context, id).await? else {
+    let Some(deployment) = context.ledger.requested(id).await? else {
         tracing::warn!(deployment.id = %id, "an execution without a record");
         return Ok(Output::Tidy);
     };
@@ -148,17 +148,4 @@ async fn outlived(
             Err(Error::Named(unknown))
         }
     }
-}
-
-/// The deployment as it was asked for.
-pub async fn requested(context: &Context, id: &DeploymentId) -> Result<Option<Deployment>, Error> {
-    Ok(context
-        .ledger
-        .entries(id)
-        .await?
-        .into_iter()
-        .find_map(|entry| match entry.what {
-            Event::Requested { deployment } => Some(*deployment),
-            _ => None,
-        }))
 }

@@ -11,7 +11,7 @@ use domain::names::{DeploymentId, Digest, TaskToken};
 use domain::parking::{Parked, WaitsFor};
 use jiff::Timestamp;
 
-use crate::{Baked, Context, Error, Output, look};
+use crate::{Baked, Context, Error, Output};
 
 /// Parks, begins to watch, and looks for the first time: an alarm may have gone off while the release came.
 pub async fn bake(
@@ -175,7 +175,7 @@ async fn see(context: &Context, watch: &Watch, now: Timestamp) -> Result<Seen, E
 
 /// Asks people, once for each question. What was not told for sure is told again.
 async fn ask(context: &Context, watch: &Watch, question: Question, now: Timestamp) -> Result<(), Error> {
-    let is_told = |asked: &Asked| asked.told && asked.question.is_like(&question);
+    let is_told = |asked: &Asked| asked.told && asked.question == question;
     if watch.asked.as_ref().is_some_and(is_told) {
         return Ok(());
     }
@@ -184,10 +184,10 @@ async fn ask(context: &Context, watch: &Watch, question: Question, now: Timestam
         question: question.clone(),
     };
     let known = status(context, id).await?.bake_asked;
-    if known.is_none_or(|known| !known.is_like(&question)) {
+    if known.as_ref() != Some(&question) {
         context.ledger.tell(id, asked, now).await?;
     }
-    if let Some(deployment) = look::requested(context, id).await? {
+    if let Some(deployment) = context.ledger.requested(id).await? {
         let message = message::bake_asks(&deployment, &question);
         context.notifications.tell(&message.subject, &message.body).await?;
     }

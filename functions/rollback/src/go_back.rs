@@ -12,7 +12,7 @@ use domain::way_back::{self, Earlier, Way};
 use futures::{TryStreamExt as _, stream};
 use jiff::Timestamp;
 
-use crate::{Context, Error, GoBack, Output, look};
+use crate::{Context, Error, GoBack, Output};
 
 /// How many files of a release are looked for at once.
 const AT_ONCE: usize = 16;
@@ -160,7 +160,7 @@ async fn start(
     rollback: Rollback,
     now: Timestamp,
 ) -> Result<DeploymentId, Error> {
-    let brought = look::requested(context, &to.deployment).await?;
+    let brought = context.ledger.requested(&to.deployment).await?;
     let (reference, title) = match brought {
         Some(brought) => (brought.reference, brought.requested.title),
         None => (to.commit.to_string(), String::new()),

@@ -5,7 +5,7 @@ use domain::deployment::Deployment;
 use domain::failure::{Failure, Name};
 use domain::life::Event;
 use domain::message;
-use domain::names::{AccountId, DeploymentId, Region};
+use domain::names::{AccountId, Region};
 use domain::parking::{Key, WaitsFor};
 use domain::way_back;
 use jiff::Timestamp;
@@ -76,7 +76,7 @@ async fn begin_forgotten(context: &Context, account: &AccountId, region: &Region
         if !matches!(parked.waits_for, WaitsFor::Bake { .. }) {
             continue;
         }
-        let Some(deployment) = requested(context, &parked.deployment).await? else {
+        let Some(deployment) = context.ledger.requested(&parked.deployment).await? else {
             continue;
         };
         let head = context.ledger.head(&parked.deployment).await?;
@@ -171,7 +171,7 @@ async fn tell(
     (at, why): (Timestamp, &str),
     now: Timestamp,
 ) -> Result<(), Error> {
-    if let Some(deployment) = requested(context, &watch.deployment).await? {
+    if let Some(deployment) = context.ledger.requested(&watch.deployment).await? {
         let message = message::alarm_told(&deployment, alarm, why);
         context.notifications.tell(&message.subject, &message.body).await?;
     }
@@ -197,13 +197,4 @@ async fn change(context: &Context, watch: &Watch, change: impl Fn(&mut Watch)) -
         })
         .await?;
     Ok(())
-}
-
-/// The deployment as it was asked for.
-pub async fn requested(context: &Context, id: &DeploymentId) -> Result<Option<Deployment>, Error> {
-    let entries = context.ledger.entries(id).await?;
-    Ok(entries.into_iter().find_map(|entry| match entry.what {
-        Event::Requested { deployment } => Some(*deployment),
-        _ => None,
-    }))
 }

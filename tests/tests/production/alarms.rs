@@ -5,7 +5,7 @@ use domain::life::{Event, WayBack};
 use end_to_end::outcome::{deployed, failed_clean, stacks};
 use end_to_end::{alarms, resources};
 
-use crate::{bakes, in_the_laboratory, operator, until};
+use crate::{bakes, bakes_to_the_end, in_the_laboratory, operator, until};
 
 #[test]
 fn an_alarm_takes_the_environment_back_and_nothing_goes_forward_before_somebody_has_looked() {
@@ -98,10 +98,7 @@ fn f44_f45_an_alarm_that_flaps_takes_back_once_and_one_that_was_quiet_again_coun
     in_the_laboratory(async |laboratory| {
         let mut scenario = laboratory.scenario("flapping").await;
         alarms::make(&scenario.account, "errors").await;
-        let first = scenario.push("Sell tea").await;
-        bakes(&scenario, &first).await;
-        scenario.bake_is_over(&first).await;
-        deployed(&scenario.end_of(&first).await);
+        bakes_to_the_end(&scenario, "Sell tea").await;
         scenario.application.description = "second".to_owned();
         let bad = scenario.push("Raise prices").await;
         bakes(&scenario, &bad).await;
@@ -131,10 +128,7 @@ fn f28_a_release_that_removed_what_holds_data_asks_before_it_goes_back() {
         let mut scenario = laboratory.scenario("at-risk").await;
         alarms::make(&scenario.account, "errors").await;
         scenario.application.web().more = resources::table();
-        let first = scenario.push("Sell tea").await;
-        bakes(&scenario, &first).await;
-        scenario.bake_is_over(&first).await;
-        deployed(&scenario.end_of(&first).await);
+        bakes_to_the_end(&scenario, "Sell tea").await;
         scenario.application.web().more = serde_json::json!({});
         let bad = scenario.push("Keep no orders").await;
         bakes(&scenario, &bad).await;

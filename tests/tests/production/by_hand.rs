@@ -2,10 +2,10 @@
 
 use domain::life::Ending;
 use end_to_end::alarms;
-use end_to_end::outcome::{deployed, failed_clean};
+use end_to_end::outcome::failed_clean;
 use serde_json::{Value, json};
 
-use crate::{bakes, in_the_laboratory, operator};
+use crate::{bakes, bakes_to_the_end, in_the_laboratory, operator};
 
 #[test]
 fn an_operator_takes_an_environment_back_to_a_release_of_their_choice() {
@@ -59,10 +59,7 @@ fn an_operator_takes_back_what_bakes() {
     in_the_laboratory(async |laboratory| {
         let mut scenario = laboratory.scenario("by-word").await;
         alarms::make(&scenario.account, "errors").await;
-        let first = scenario.push("Sell tea").await;
-        bakes(&scenario, &first).await;
-        scenario.bake_is_over(&first).await;
-        deployed(&scenario.end_of(&first).await);
+        bakes_to_the_end(&scenario, "Sell tea").await;
         scenario.application.description = "second".to_owned();
         let bad = scenario.push("Raise prices").await;
         bakes(&scenario, &bad).await;

@@ -8,6 +8,7 @@ mod watching;
 
 use domain::life::Event;
 use domain::names::DeploymentId;
+use end_to_end::outcome::deployed;
 use end_to_end::{Laboratory, Plan, Scenario, Setting, in_a_laboratory};
 
 const SHORT: &str = r#"bake = { for = "3 seconds", alarms = ["errors"] }"#;
@@ -68,6 +69,14 @@ async fn bakes(scenario: &Scenario, deployment: &DeploymentId) {
         matches!(event, Event::Baking { .. })
     })
     .await;
+}
+
+/// Pushes what is stable as soon as its bake, which is cut short, is over.
+async fn bakes_to_the_end(scenario: &Scenario, message: &str) {
+    let deployment = scenario.push(message).await;
+    bakes(scenario, &deployment).await;
+    scenario.bake_is_over(&deployment).await;
+    deployed(&scenario.end_of(&deployment).await);
 }
 
 /// Runs the command as an operator, on the environment of the scenario.
