@@ -151,7 +151,26 @@ impl Identity {
     }
 
     /// `None` for what is no address, and for GitHub itself, which is nobody.
+    ///
+    /// Taking one thing out of an address can bring another to light: parentheses that were written wide, a letter and
+    /// its mark that a tag stood between. So it is read until reading changes nothing.
     fn of_mail(text: &str) -> Option<Self> {
+        const READINGS: usize = 8;
+        let mut read = Self::of_mail_as_written(text);
+        for _ in 1..READINGS {
+            let Some(Self::Mail(address)) = &read else {
+                break;
+            };
+            let again = Self::of_mail_as_written(address);
+            if again == read {
+                break;
+            }
+            read = again;
+        }
+        read
+    }
+
+    fn of_mail_as_written(text: &str) -> Option<Self> {
         let text = composed(&without_comments(text)).replace(['<', '>', '"'], "");
         let (local, domain) = text.rsplit_once('@')?;
         // As the DNS has it; what cannot be there is compared as it is.
@@ -351,6 +370,9 @@ mod tests {
             ("(home)ada.lovelace@(work (new) \\) place)acme.example", true),
             ("ada.lovelace(@acme.example", true),
             ("ada.lovelace)@acme.example", true),
+            // What one of these hid, the next reading finds.
+            ("ada.lovelace\u{ff08}x\u{ff09}@acme.example", true),
+            ("ju\u{a8}rgen@acme.example", true),
             ("(ada.lovelace)@acme.example", false),
             ("ada.lovelace(@acme.example)", false),
             // What GitHub invents is the login.

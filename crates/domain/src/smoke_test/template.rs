@@ -347,7 +347,8 @@ impl Origin {
             return Err("its host is neither a name nor an address");
         }
         let port = match port.strip_prefix(':') {
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            // Nobody has port 0, and behind a zero another would not change the port.
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') => {
                 Some(digits.parse().map_err(|_| "its port is no port")?)
             }
             None if port.is_empty() => None,
@@ -450,6 +451,7 @@ mod tests {
             ("${shop-dev-web.Url}${shop-dev-web.Id}", "https://good.example"),
             ("${shop-dev-web.Url}:8443/", "https://good.example"),
             ("${shop-dev-web.Url}0/", "https://good.example:80"),
+            ("${shop-dev-web.Url}0/", "https://good.example:0"),
             ("${shop-dev-web.Url}\\@evil.example/", "https://good.example"),
             ("${shop-dev-web.Url}\t.evil.example/", "https://good.example"),
             ("${shop-dev-web.Url}/x", "https://user:pass@good.example"),
