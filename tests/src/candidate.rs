@@ -18,15 +18,24 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The name of what people are asked.
-    pub fn approval_id(&self) -> ApprovalId {
-        ApprovalId::of(&self.deployment, When::After)
+    /// The name of what people are asked, now.
+    pub async fn approval_id(&self) -> ApprovalId {
+        let head = self.laboratory.pipeline.ledger.head(&self.deployment).await;
+        let head = head.expect("the ledger answers");
+        let prepared = head.and_then(|head| head.status.prepared_hash());
+        prepared.map_or_else(
+            || ApprovalId::of(&self.deployment, When::After),
+            |prepared| ApprovalId::of_change_sets(&self.deployment, &prepared),
+        )
     }
 
     /// What people are asked and what they answered, as it is now; nothing before they are asked.
     pub async fn approval(&self) -> Option<Approval> {
         let ledger = &self.laboratory.pipeline.ledger;
-        ledger.approval(&self.approval_id()).await.expect("the ledger answers")
+        ledger
+            .approval(&self.approval_id().await)
+            .await
+            .expect("the ledger answers")
     }
 
     /// Waits until people are asked.
@@ -52,7 +61,7 @@ impl Candidate {
     /// Waits until somebody is asked by mail, and returns their link.
     pub async fn link(&self, mail: &str) -> String {
         self.is_asked_about().await;
-        let link = self.person(mail).link(self.approval_id().as_str()).await;
+        let link = self.person(mail).link(self.approval_id().await.as_str()).await;
         link.expect("they get mail")
     }
 

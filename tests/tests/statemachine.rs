@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use domain::change_set::Prepared;
 use domain::configuration::Configuration;
 use domain::deployment::Leg;
 use domain::failure::{Name, ReportedError};
@@ -80,6 +81,15 @@ static DEPLOYMENT: LazyLock<Value> = LazyLock::new(|| {
     })
 });
 
+/// Why change sets are made before anything is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Prepares {
+    /// People decide on them.
+    ForPeople,
+    /// Somebody only wants to see them.
+    ToBeSeen,
+}
+
 /// What all functions together answer.
 struct World {
     /// The stacks of each wave.
@@ -92,6 +102,8 @@ struct World {
     follows: Output,
     /// Whether the environment watches what is deployed.
     bakes: bool,
+    /// Why change sets are made before anything is executed.
+    prepares: Option<Prepares>,
     /// What a state is answered the first time it asks, or which error fails it.
     first: Vec<(String, Result<Value, String>)>,
 }
@@ -105,6 +117,7 @@ impl World {
             end: Output::Deployed,
             follows: Output::GiveUp,
             bakes: false,
+            prepares: None,
             first: Vec::new(),
         }
     }
@@ -125,6 +138,15 @@ impl World {
         let mut deployment = DEPLOYMENT.clone();
         if self.bakes {
             deployment["environment"]["bake"] = json!({ "begins": "after_tests", "for_seconds": 60, "alarms": [{ "named": "errors" }], "silence": "ask" });
+        }
+        if self.prepares == Some(Prepares::ForPeople) {
+            deployment["environment"]["approval"] = json!({
+                "when": "before", "people": [{ "name": "qa@acme.example" }], "within_seconds": 60, "on_reject": "stay",
+                "duties": [{ "group": null, "people": ["qa@acme.example"], "need": 1 }],
+            });
+        }
+        if self.prepares == Some(Prepares::ToBeSeen) {
+            deployment["plans"] = json!(true);
         }
         walk(&DEFINITION, deployment, |call| self.answer(call))
     }
@@ -149,8 +171,18 @@ impl World {
             "Plan" => {
                 let stacks = |wave: &Vec<&str>| wave.iter().map(|name| name.parse().expect("a stack's name")).collect();
                 let waves = self.waves.iter().map(|wave| Wave { stacks: stacks(wave) });
-                json!(lockgate_deploy::Output::Planned { waves: waves.collect() })
+                let waves: Vec<Wave> = waves.collect();
+                let prepares = waves.first().map(|wave| wave.stacks.clone()).unwrap_or_default();
+                json!(lockgate_deploy::Output::Planned { waves, prepares })
             }
+            "Publish assets" if self.prepares.is_some() => {
+                json!(lockgate_deploy::Output::ToPrepare { copied: 0, present: 1 })
+            }
+            "Compare stack" => json!(lockgate_deploy::Answer::Prepared(Prepared {
+                stack,
+                change_set: None,
+                hash: Digest::of(b"change set"),
+            })),
             "Create change set" if self.changes => json!(lockgate_deploy::Answer::Changes {
                 stack,
                 change_set: "arn".to_owned(),
@@ -222,7 +254,7 @@ fn aws_bills_three_more_where_a_release_bakes_and_none_for_waiting() {
         (
             "one stack that bakes",
             World { bakes: true, ..one() },
-            19 + 3,
+            20 + 3,
             "Deployed",
         ),
         (
@@ -233,7 +265,7 @@ fn aws_bills_three_more_where_a_release_bakes_and_none_for_waiting() {
                 ..one()
             }
             .and_first("Bake", Ok(alarm)),
-            19 + 3 - 3 + 2 + 3 + 5 + 6 - 1,
+            20 + 3 - 3 + 2 + 4 + 5 + 6 - 1,
             "Failed, environment clean",
         ),
         (
@@ -243,8 +275,64 @@ fn aws_bills_three_more_where_a_release_bakes_and_none_for_waiting() {
                 ..one()
             }
             .and_first("Admit", Ok(goes_back)),
-            19,
+            20,
             "Deployed",
+        ),
+    ]);
+}
+
+#[test]
+fn aws_bills_seven_more_and_one_for_each_stack_where_people_are_asked_before() {
+    let one = || World {
+        prepares: Some(Prepares::ForPeople),
+        ..World::waves(&[&["web"]])
+    };
+    let void = || json!(lockgate_deploy::Output::Void);
+    let rejected = json!(lockgate_approval::Decision::Rejected { cause: "no".to_owned() });
+    let goes_back = json!(Admission::Admitted {
+        fence: 1,
+        leg: Leg::Back,
+        failure: Some(ReportedError {
+            error: "Failed.TakenBack".to_owned(),
+            cause: "why".to_owned()
+        })
+    });
+    let planned = json!(lockgate_deploy::Output::OnlyPlanned);
+    are_billed([
+        ("one stack", one(), 20 + 7 + 1, "Deployed"),
+        (
+            "what was approved is not what would be executed, and people are asked once more",
+            one().and_first("Confirm change sets", Ok(void())),
+            20 + 7 + 1 + 7 + 1,
+            "Deployed",
+        ),
+        (
+            "the same, found at the last moment",
+            one()
+                .and_first("Create change set", Err("Rejected.ApprovalVoid"))
+                .and_first("Review wave", Err("Rejected.ApprovalVoid"))
+                .and_first("Confirm change sets", Ok(json!(lockgate_deploy::Output::Confirmed)))
+                .and_first("Confirm change sets", Ok(void())),
+            20 + 7 + 1 + 6 + 1 + 7 + 1,
+            "Deployed",
+        ),
+        (
+            "people say no",
+            one().and_first("Wait for approval", Ok(rejected)),
+            20,
+            "Failed, environment clean",
+        ),
+        (
+            "a way back that is only to be seen",
+            World {
+                prepares: Some(Prepares::ToBeSeen),
+                end: Output::NothingToDeploy,
+                ..World::waves(&[&["web"]])
+            }
+            .and_first("Admit", Ok(goes_back))
+            .and_first("Review preparation", Ok(planned)),
+            16,
+            "Nothing to deploy",
         ),
     ]);
 }
@@ -259,7 +347,7 @@ fn aws_bills_as_many_transitions_as_the_readme_says() {
         by: "shop-dev-2".parse().expect("it is a deployment's id")
     });
     let table = [
-        ("one stack that changes", one(), 19, "Deployed"),
+        ("one stack that changes", one(), 20, "Deployed"),
         (
             "one stack that does not",
             World {
@@ -267,19 +355,19 @@ fn aws_bills_as_many_transitions_as_the_readme_says() {
                 end: Output::NothingToDeploy,
                 ..one()
             },
-            19,
+            20,
             "Nothing to deploy",
         ),
         (
             "one more in the same wave",
             World::waves(&[&["web", "api"]]),
-            19 + 3,
+            20 + 3,
             "Deployed",
         ),
         (
             "one more in a wave of its own",
             World::waves(&[&["web"], &["api"]]),
-            19 + 3 + 2,
+            20 + 3 + 2,
             "Deployed",
         ),
         (
@@ -301,7 +389,7 @@ fn aws_bills_as_many_transitions_as_the_readme_says() {
                 ..one()
             }
             .and_first("Execute change set", Err("Failed.StackRolledBack")),
-            8 + 6 + 2 + 3 + 5 + 6,
+            9 + 6 + 2 + 4 + 5 + 6,
             "Failed, environment clean",
         ),
         (
@@ -311,7 +399,7 @@ fn aws_bills_as_many_transitions_as_the_readme_says() {
                 ..one()
             }
             .and_first("Run smoke tests", Ok(red)),
-            8 + 5 + 4 + 3 + 5 + 6,
+            9 + 5 + 4 + 4 + 5 + 6,
             "Failed, environment clean",
         ),
     ];

@@ -39,6 +39,8 @@ pub struct Stack {
     pub parameters: BTreeSet<String>,
     /// Whether it is protected against deletion.
     pub protected: bool,
+    /// When it was last changed, or made.
+    pub changed_at: Option<Timestamp>,
 }
 
 /// A change set as `DescribeChangeSet` shows it.
@@ -140,6 +142,7 @@ impl Stacks {
                     .filter_map(|parameter| parameter.parameter_key().map(str::to_owned))
                     .collect(),
                 protected: stack.enable_termination_protection().unwrap_or_default(),
+                changed_at: stack.last_updated_time().or(stack.creation_time()).and_then(instant),
             }
         }))
     }

@@ -23,6 +23,9 @@ pub struct Approve {
     /// What you looked at, or whatever else should be kept beside your name.
     #[arg(long, default_value = "", value_parser = comment)]
     comment: String,
+    /// Which changes, where they are not made yet: the beginning of what `lockgate pending` shows beside the version.
+    #[arg(long, value_name = "CHANGES")]
+    changes: Option<String>,
     #[command(flatten)]
     place: Place,
 }
@@ -35,6 +38,9 @@ pub struct Reject {
     /// Why: it is in the report of the deployment, and kept beside your name.
     #[arg(long, value_parser = reason)]
     comment: String,
+    /// Which changes, where they are not made yet: the beginning of what `lockgate pending` shows beside the version.
+    #[arg(long, value_name = "CHANGES")]
+    changes: Option<String>,
     #[command(flatten)]
     place: Place,
 }
@@ -48,6 +54,9 @@ pub struct Pending {
     #[command(flatten)]
     place: Place,
 }
+
+/// The fewest digits that changes are named by.
+const SHORTEST: usize = 8;
 
 /// Why an answer does not count.
 #[derive(Debug, thiserror::Error)]
@@ -83,13 +92,15 @@ struct Standing {
 /// Accepts.
 pub async fn approve(options: &Approve) -> Result<String, AnswerError> {
     let api = Api::find(&options.place).await?;
-    answer(&api, &options.deployment, Choice::Accept, &options.comment).await
+    let about = (&options.deployment, options.changes.as_deref());
+    answer(&api, about, Choice::Accept, &options.comment).await
 }
 
 /// Rejects.
 pub async fn reject(options: &Reject) -> Result<String, AnswerError> {
     let api = Api::find(&options.place).await?;
-    answer(&api, &options.deployment, Choice::Reject, &options.comment).await
+    let about = (&options.deployment, options.changes.as_deref());
+    answer(&api, about, Choice::Reject, &options.comment).await
 }
 
 /// What the pipeline takes, and as it keeps it.
@@ -109,8 +120,17 @@ fn reason(text: &str) -> Result<String, String> {
     Ok(comment)
 }
 
-async fn answer(api: &Api, deployment: &DeploymentId, decision: Choice, comment: &str) -> Result<String, AnswerError> {
-    let path = format!("/approvals/{}/ballots", ApprovalId::of(deployment, When::After));
+async fn answer(
+    api: &Api,
+    (deployment, changes): (&DeploymentId, Option<&str>),
+    decision: Choice,
+    comment: &str,
+) -> Result<String, AnswerError> {
+    let approval = match changes {
+        None => ApprovalId::of(deployment, When::After),
+        Some(changes) => asked_about(api, deployment, changes).await?,
+    };
+    let path = format!("/approvals/{approval}/ballots");
     let body = json!({ "decision": decision, "comment": comment });
     let told = api
         .call::<Told>(&path, Some(&body))
@@ -121,11 +141,44 @@ async fn answer(api: &Api, deployment: &DeploymentId, decision: Choice, comment:
         })?;
     match told.outcome.as_str() {
         "counted" => {}
+        "unknown" if changes.is_none() => return Err(unknown(api, deployment, &told.sentence).await),
         "unavailable" => return Err(AnswerError::Unknown(harmless(&told.sentence, 500))),
         _ => return Err(AnswerError::Refused(harmless(&told.sentence, 500))),
     }
     let outcome = told.approval.and_then(|approval| approval.outcome);
     Ok(format!("Your answer is recorded. {}", follows(outcome.as_ref())))
+}
+
+/// The approval that asks about these changes.
+async fn asked_about(api: &Api, deployment: &DeploymentId, changes: &str) -> Result<ApprovalId, AnswerError> {
+    let waiting = api.call::<Listing>("/approvals", None).await?.waiting;
+    let of_it = waiting.into_iter().filter(|waiting| waiting.deployment == *deployment);
+    let found = of_it
+        .filter_map(|waiting| waiting.prepared)
+        .find(|prepared| changes.len() >= SHORTEST && prepared.as_str().starts_with(changes));
+    found.map(|prepared| ApprovalId::of_change_sets(deployment, &prepared)).ok_or_else(|| {
+        let why = format!(
+            "nobody is asked about the changes {} of {deployment}; if others are listed by `lockgate pending`, read them \
+             first",
+            harmless(changes, 64)
+        );
+        AnswerError::Refused(why)
+    })
+}
+
+/// What is said to somebody who named no changes, where nobody is asked about the deployment otherwise.
+async fn unknown(api: &Api, deployment: &DeploymentId, sentence: &str) -> AnswerError {
+    // Where even that cannot be had, what the pipeline said is said.
+    let listing = api.call::<Listing>("/approvals", None).await;
+    let waiting = listing.map(|listing| listing.waiting).unwrap_or_default();
+    let asks_before = |waiting: &Waiting| waiting.deployment == *deployment && waiting.prepared.is_some();
+    AnswerError::Refused(if waiting.iter().any(asks_before) {
+        "people are asked about changes that are not made yet; read them on the page that their mail links to, and name \
+         them with --changes, as `lockgate pending` shows them"
+            .to_owned()
+    } else {
+        harmless(sentence, 500)
+    })
 }
 
 fn follows(outcome: Option<&Outcome>) -> &'static str {
@@ -167,7 +220,7 @@ fn table(waiting: &[Waiting], now: Timestamp) -> Table {
         let left = approval.deadline.duration_since(now);
         table.add_row([
             approval.deployment.to_string(),
-            harmless(&approval.version, 100),
+            version(approval),
             format!("{} of {}", approval.environment, approval.application),
             awaited(approval),
             format!("{} ago", duration(now.duration_since(approval.asked_at))),
@@ -179,6 +232,14 @@ fn table(waiting: &[Waiting], now: Timestamp) -> Table {
         ]);
     }
     table
+}
+
+fn version(approval: &Waiting) -> String {
+    let version = harmless(&approval.version, 100);
+    match &approval.prepared {
+        Some(prepared) => format!("{version}\nchanges {}", prepared.short()),
+        None => version,
+    }
 }
 
 /// Whose answers are needed, duty by duty: who has accepted, who may still, and whom no mail reaches.

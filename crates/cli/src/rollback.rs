@@ -6,8 +6,9 @@ use aws::artifacts::Artifacts;
 use aws::executions::{Asked, Executions};
 use aws::operator_acts::{Act, OperatorAct};
 use aws::{Aws, Ledger};
+use domain::approval::compared;
 use domain::bake::Says;
-use domain::deployment::KEEP;
+use domain::deployment::{KEEP, Leg};
 use domain::environment_state::StableRelease;
 use domain::life::{Ending, Event};
 use domain::message;
@@ -35,6 +36,11 @@ pub struct Rollback {
     /// Why: it is in the report, and kept beside your name.
     #[arg(long, value_parser = reason)]
     why: String,
+    /// Say what would be changed, and change nothing: the change sets are made, shown and deleted.
+    ///
+    /// That waits for its turn, and while it lasts, some seconds, nothing else is deployed there.
+    #[arg(long, conflicts_with = "detach")]
+    plan: bool,
     /// Return as soon as it is under way.
     #[arg(long)]
     detach: bool,
@@ -69,8 +75,8 @@ pub enum RollbackError {
     },
     /// Another release than the last stable one was named while one bakes.
     #[error(
-        "{0} bakes there, and goes back to the last stable release; take it back without --to first, then go on to the \
-         release that you want"
+        "{0} bakes there, and goes back to the last stable release; take it back without --to or --plan first, then go \
+         on to the release that you want"
     )]
     Bakes(DeploymentId),
     /// Somebody was faster.
@@ -92,6 +98,7 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
         records,
         to,
         why,
+        plan,
         detach,
     } = options;
     let aws = Aws::from_environment().await;
@@ -100,7 +107,7 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
     let by = aws.caller().await?;
     let baking = baking::find(&ledger, records, &state).await?;
     let deployment = match baking {
-        Some(watch) if to.is_some() => return Err(RollbackError::Bakes(watch.deployment)),
+        Some(watch) if to.is_some() || *plan => return Err(RollbackError::Bakes(watch.deployment)),
         Some(watch) => {
             let now = Timestamp::now();
             let act = OperatorAct {
@@ -134,6 +141,9 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
         }
         None => ask(&aws, options, by).await?,
     };
+    if *plan {
+        return planned(&ledger, records, &deployment).await;
+    }
     if *detach {
         return Ok(format!("{deployment} takes {} back", records.place()));
     }
@@ -146,7 +156,9 @@ async fn ask(aws: &Aws, options: &Rollback, by: String) -> Result<DeploymentId, 
     struct Started {
         deployment: DeploymentId,
     }
-    let Rollback { records, to, why, .. } = options;
+    let Rollback {
+        records, to, why, plan, ..
+    } = options;
     let machine = records
         .output(aws, "RollbackMachine", "; deploy the stack again")
         .await?;
@@ -157,6 +169,7 @@ async fn ask(aws: &Aws, options: &Rollback, by: String) -> Result<DeploymentId, 
         to: to.clone(),
         by: Some(by),
         why: why.clone(),
+        plan: *plan,
     };
     let execution = executions.ask(&ask).await?;
     loop {
@@ -208,6 +221,14 @@ async fn follow(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -
     }
 }
 
+/// Waits until it is known what going back would change, and says it.
+async fn planned(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -> Result<String, RollbackError> {
+    let ended = follow(ledger, records, deployment).await?;
+    let entries = ledger.entries(deployment).await?;
+    let changes = message::planned(&compared(entries.iter().map(|entry| &entry.what), Leg::Back));
+    Ok(format!("\nGoing back would change this:\n{changes}\n{ended}"))
+}
+
 fn ended(records: &Records, ending: &Ending, holds: bool) -> Result<String, RollbackError> {
     use domain::life::WayBack::WentBack;
     let place = records.place();
@@ -228,6 +249,7 @@ fn ended(records: &Records, ending: &Ending, holds: bool) -> Result<String, Roll
         Ending::OperatorNeeded { failure } => Err(RollbackError::Ended(format!(
             "{place} needs an operator: {failure}. See docs/OPERATIONS.md, \"Failed, operator needed\"."
         ))),
+        Ending::Planned => Ok(format!("Nothing was changed in {place}.")),
         Ending::Deployed | Ending::NothingToDeploy | Ending::Superseded { .. } => Err(RollbackError::Ended(format!(
             "{place} did not go back: it had ended already"
         ))),

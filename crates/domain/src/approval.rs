@@ -10,7 +10,7 @@ mod contributors;
 mod policy;
 mod principal;
 mod record;
-pub mod resources;
+mod resources;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -24,5 +24,6 @@ pub use self::record::{
     Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Counted, Facts, IntegrationFacts, MailState,
     Outcome, Question, Refusal, StackFacts, Unlisted, Via,
 };
+pub use self::resources::{compared, joined, left_by};
 pub use self::token::{BadToken, KeyId, Keys, Token};
 pub use self::waiting::{Listing, Waiting};

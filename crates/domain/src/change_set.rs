@@ -1,6 +1,8 @@
 //! Change sets: what they are called, whether they can be executed, and what they would do.
 
 mod changes;
+mod prepared;
+mod told;
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,6 +11,8 @@ use crate::harmless::harmless;
 use crate::names::{DeploymentId, StackName};
 
 pub use changes::{Action, Change, Changed, How, Loss, Policy, Replacement, Summary, is_stateful};
+pub use prepared::{Found, Prepared, hash_of_all};
+pub use told::Tense;
 
 /// A call of CloudFormation that changes something, and has a name of its own in each deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::Display)]

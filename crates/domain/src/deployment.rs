@@ -34,6 +34,9 @@ pub struct Deployment {
     /// Set where it takes the environment back to a release that was stable there: `release` says to which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
+    /// Whether it only says what it would change: its change sets are made, and nobody executes them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plans: bool,
 }
 
 /// What a deployment takes its environment back from.

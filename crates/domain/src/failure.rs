@@ -94,6 +94,9 @@ names! {
     TakenBackBefore = "Rejected.TakenBackBefore",
         "The release was taken back from this environment before.",
         "Mend it and bring the new release; to let this very one in again, name it (`lockgate release --allow`).";
+    ApprovalVoid = "Rejected.ApprovalVoid",
+        "What people had approved is not what would be executed any more.",
+        "Find out who changed the stack or its change set meanwhile; then deploy again, and people are asked anew.";
     NoWayBack = "Rejected.NoWayBack",
         "There is no such release to go back to.",
         "Choose one of those that `lockgate releases` lists as usable.";

@@ -483,6 +483,7 @@ fn asked_by_push(
                 title: push.title.clone(),
             },
             rollback: None,
+            plans: false,
         })
         .collect())
 }
@@ -525,6 +526,7 @@ fn asked_by_release(
                 title: title.clone(),
             },
             rollback: None,
+            plans: false,
         })
         .collect())
 }

@@ -79,7 +79,7 @@ impl Head {
                 | Event::Building { .. }
                 | Event::IntegrationTesting { .. }
                 | Event::IntegrationTested { .. }
-        );
+        ) || (self.status.asks_before && matches!(what, Event::Compared { .. }));
         if status == self.status && self.sequence > 0 && !tells_more {
             return Ok(None);
         }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use jiff::Timestamp;
 
-use crate::approval::{ApprovalId, Approver, Ballot, Choice, Outcome};
+use crate::approval::{ApprovalId, Approver, Ballot, Choice, Outcome, When};
 use crate::bake::{Question, Word};
-use crate::change_set::Summary;
+use crate::change_set::{Prepared, Summary, hash_of_all};
 use crate::deployment::{Deployment, Leg};
 use crate::emergency::Plea;
 use crate::environment_state::{Acceptance, Fence};
@@ -87,6 +87,11 @@ pub enum Event {
         stack: StackName,
         /// What it changes; nothing, where there are no changes.
         summary: Option<Summary>,
+    },
+    /// The change sets of the stacks that come first are there, for people to decide on or to be looked at only.
+    Prepared {
+        /// All of these stacks.
+        sets: Vec<Prepared>,
     },
     /// A stack's change set is being executed.
     Executing {
@@ -200,6 +205,8 @@ pub enum Ending {
     Deployed,
     /// The environment had this release already.
     NothingToDeploy,
+    /// It said what it would change, which is all that it was asked for.
+    Planned,
     /// A newer deployment made it superfluous, before it began or while people were asked.
     Superseded {
         /// The newer one.
@@ -277,7 +284,7 @@ impl Ending {
     pub fn end(&self) -> End {
         match self {
             Self::Deployed | Self::RolledBack { .. } => End::Deployed,
-            Self::NothingToDeploy | Self::Superseded { .. } => End::NothingToDeploy,
+            Self::NothingToDeploy | Self::Planned | Self::Superseded { .. } => End::NothingToDeploy,
             Self::FailedClean { .. } => End::FailedClean,
             Self::OperatorNeeded { .. } => End::OperatorNeeded,
         }
@@ -338,6 +345,18 @@ pub struct Status {
     /// Whether its environment asks people, so that it is not deployed before they accepted it.
     #[serde(default)]
     pub asks: bool,
+    /// Whether they are asked before anything is executed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_before: bool,
+    /// Whether it was asked what it would change, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plans: bool,
+    /// The change sets that were made for people to decide on: what they say is bound to these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepared: Vec<Prepared>,
+    /// How often such change sets were made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub preparations: u32,
     /// Whether its environment has it baked, so that it is not deployed before that ended well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bakes: bool,
@@ -405,6 +424,11 @@ pub struct IllegalTransition {
     pub event: &'static str,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl Event {
     /// The event's name, as the ledger keeps it.
     pub fn name(&self) -> &'static str {
@@ -419,6 +443,7 @@ impl Event {
             Self::Planned { .. } => "planned",
             Self::Published { .. } => "published",
             Self::Compared { .. } => "compared",
+            Self::Prepared { .. } => "prepared",
             Self::Executing { .. } => "executing",
             Self::Updated { .. } => "updated",
             Self::NotUpdated { .. } => "not_updated",
@@ -469,16 +494,7 @@ impl Status {
             next.stacks.insert(stack.clone(), progress);
         };
         match event {
-            Event::Requested { deployment } => {
-                next.release.clone_from(&deployment.release);
-                next.rolls_back = deployment.rollback.is_some();
-                next.asks = deployment.environment.approval.is_some() && !next.rolls_back;
-                next.bakes = deployment.environment.bake.is_some() && !next.rolls_back;
-                if let Some(rollback) = &deployment.rollback {
-                    next.back_to.clone_from(&deployment.release);
-                    next.because = Some(rollback.because.clone());
-                }
-            }
+            Event::Requested { deployment } => next.note_request(deployment),
             Event::Queued { .. } => next.phase = Phase::Queued,
             Event::LetIn { .. } => next.let_in = true,
             Event::Admitted { fence } => {
@@ -521,6 +537,7 @@ impl Status {
                     step(&mut next, stack, progress);
                 }
             }
+            Event::Prepared { sets } => next.note_preparation(sets),
             Event::Executing { stack, .. } => step(&mut next, stack, Progress::Executing),
             Event::Updated { stack, .. } => step(&mut next, stack, Progress::Updated),
             // However the deployment ends from here, and be it by hand: this stack is nobody's clean ground.
@@ -533,13 +550,7 @@ impl Status {
             Event::Voted { ballot } => {
                 next.votes.insert(ballot.by.clone(), ballot.decision);
             }
-            Event::Decided { outcome } => {
-                if let Outcome::Accepted { at } = outcome {
-                    let by = next.voters(Choice::Accept).cloned().collect();
-                    next.accepted = Some(Acceptance { by, at: *at });
-                }
-                next.decided = Some(outcome.clone());
-            }
+            Event::Decided { outcome } => next.note_decision(outcome),
             Event::Baking { .. } => next.phase = Phase::Baking,
             Event::BakeAsked { question } => next.bake_asked = Some(question.clone()),
             Event::BakeAnswered { word } => next.bake_answered = Some(word.clone()),
@@ -555,6 +566,54 @@ impl Status {
             }
         }
         Ok(next)
+    }
+
+    fn note_request(&mut self, deployment: &Deployment) {
+        self.release.clone_from(&deployment.release);
+        self.rolls_back = deployment.rollback.is_some();
+        self.plans = deployment.plans;
+        let asks = deployment.environment.approval.as_ref().filter(|_| !self.rolls_back);
+        self.asks = asks.is_some();
+        self.asks_before = asks.is_some_and(|policy| policy.when == When::Before);
+        self.bakes = deployment.environment.bake.is_some() && !self.rolls_back;
+        if let Some(rollback) = &deployment.rollback {
+            self.back_to.clone_from(&deployment.release);
+            self.because = Some(rollback.because.clone());
+        }
+    }
+
+    /// Told again, it is the same preparation; another one has people asked anew.
+    fn note_preparation(&mut self, sets: &[Prepared]) {
+        if self.prepared == sets {
+            return;
+        }
+        self.prepared = sets.to_vec();
+        self.preparations = self.preparations.saturating_add(1);
+        self.votes.clear();
+        self.decided = None;
+        self.accepted = None;
+    }
+
+    fn note_decision(&mut self, outcome: &Outcome) {
+        if let Outcome::Accepted { at } = outcome {
+            let by = self.voters(Choice::Accept).cloned().collect();
+            self.accepted = Some(Acceptance { by, at: *at });
+            if self.asks_before {
+                self.phase = Phase::Deploying;
+            }
+        }
+        self.decided = Some(outcome.clone());
+    }
+
+    /// What people are asked about where they are asked before anything is executed; nothing, before it is known.
+    pub fn prepared_hash(&self) -> Option<Digest> {
+        (self.asks_before && !self.prepared.is_empty()).then(|| hash_of_all(&self.prepared))
+    }
+
+    /// The change set that people decided on for a stack; nothing, where they decide on none.
+    pub fn bound(&self, stack: &StackName) -> Option<&Prepared> {
+        let bound = self.prepared.iter().filter(|_| self.asks_before);
+        bound.into_iter().find(|prepared| prepared.stack == *stack)
     }
 
     fn note_risk(&mut self, stack: &StackName, summary: &Summary) {
@@ -611,8 +670,16 @@ impl Status {
             Event::Planned { leg: Leg::Back, .. } => {
                 self.back_to.is_some() && (Phase::Admitted..=Phase::Deploying).contains(&self.phase)
             }
-            Event::Published { leg, .. } | Event::Compared { leg, .. } | Event::Executing { leg, .. } => {
+            Event::Published { leg, .. } | Event::Compared { leg, .. } => {
                 self.phase == Phase::Deploying && self.leg == Some(*leg)
+            }
+            Event::Prepared { .. } => {
+                let is_asked = self.plans || (self.asks_before && forward);
+                self.phase == Phase::Deploying && is_asked && !self.changed_anything()
+            }
+            Event::Executing { leg, .. } => {
+                let may = *leg == Leg::Back || !self.asks_before || self.accepted.is_some();
+                self.phase == Phase::Deploying && self.leg == Some(*leg) && may && !self.plans
             }
             // What is seen of a stack may be seen late: the test may have been reached by another stack's wake.
             Event::Updated { leg, .. } | Event::NotUpdated { leg, .. } | Event::SmokeTested { leg, .. } => {
@@ -622,10 +689,16 @@ impl Status {
                 self.phase == Phase::Testing && forward
             }
             Event::ApprovalAsked { .. } => {
-                (Phase::Testing..=Phase::Accepting).contains(&self.phase)
+                let from = if self.asks_before {
+                    Phase::Deploying
+                } else {
+                    Phase::Testing
+                };
+                (self.phase == from || self.phase == Phase::Accepting)
                     && forward
                     && self.asks
                     && self.decided.is_none()
+                    && (!self.asks_before || !self.prepared.is_empty() && !self.changed_anything())
             }
             Event::Voted { ballot } => self.is_asking() && !self.votes.contains_key(&ballot.by),
             Event::Decided { outcome } => self.is_asking() && self.can_come_to(outcome),
@@ -651,6 +724,12 @@ impl Status {
             }
             Event::Ended(Ending::Deployed | Ending::NothingToDeploy) if self.bakes => {
                 self.phase == Phase::Baking && forward && self.baked
+            }
+            Event::Ended(Ending::Planned) => {
+                self.phase == Phase::Deploying && self.plans && self.preparations > 0 && !self.changed_anything()
+            }
+            Event::Ended(Ending::Deployed | Ending::NothingToDeploy) if self.asks_before => {
+                self.phase == Phase::Testing && forward && self.accepted.is_some()
             }
             Event::Ended(Ending::Deployed | Ending::NothingToDeploy) if self.asks => {
                 self.phase == Phase::Accepting && forward && self.accepted.is_some()
@@ -1008,6 +1087,7 @@ mod tests {
         assert!(!asks(&deployment));
     }
 
+    mod asking_before;
     mod baking;
     mod rolling_back;
 }

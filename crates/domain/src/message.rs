@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::approval::{asked, author, counted, reminder, still_earlier, unconfirmed};
+pub use self::approval::{LATER, asked, author, counted, planned, reminder, still_earlier, tense, unconfirmed};
 pub use self::bake::{alarm_told, bake_asks};
 
 use crate::approval::{Approver, Choice, Outcome};
@@ -53,6 +53,7 @@ pub fn ended(deployment: &Deployment, ending: &Ending, entries: &[Entry], consol
             "The environment had this release already.".to_owned(),
         ),
         Ending::RolledBack { to, left } => ("was taken back", taken_back(deployment, &back(to, left))),
+        Ending::Planned => ("was planned", "Nothing was changed in the environment.".to_owned()),
         Ending::Superseded { by } => ("was superseded", format!("A newer deployment took its place: {by}.")),
         Ending::FailedClean { failure, way_back } => ("FAILED", failed(failure, &way(way_back))),
         Ending::OperatorNeeded { failure } => (
@@ -296,6 +297,15 @@ pub fn sentence(event: &Event) -> String {
                 summary.add, summary.modify, summary.remove
             )
         }
+        Event::Prepared { sets } => {
+            let changed = sets.iter().filter(|prepared| prepared.change_set.is_some()).count();
+            let changed = if changed == 1 {
+                "1 stack".to_owned()
+            } else {
+                format!("{changed} stacks")
+            };
+            format!("change sets of {changed} are there, and not executed")
+        }
         Event::Executing { stack, .. } => format!("{stack}: updating"),
         Event::Updated { stack, .. } => format!("{stack}: updated"),
         Event::NotUpdated { stack, failure, .. } => format!("{stack}: not updated. {failure}"),
@@ -349,6 +359,7 @@ pub fn sentence(event: &Event) -> String {
         Event::Ended(Ending::Deployed) => "deployed".to_owned(),
         Event::Ended(Ending::NothingToDeploy) => "nothing to deploy".to_owned(),
         Event::Ended(Ending::RolledBack { to, .. }) => format!("taken back to {}", to.short()),
+        Event::Ended(Ending::Planned) => "planned, and nothing changed".to_owned(),
         Event::Ended(Ending::Superseded { by }) => format!("superseded by {by}"),
         Event::Ended(Ending::FailedClean { failure, .. }) => format!("failed, environment clean: {failure}"),
         Event::Ended(Ending::OperatorNeeded { failure }) => format!("failed, operator needed: {failure}"),

@@ -137,6 +137,9 @@ pub struct StackChange {
     /// The alarms by which CloudFormation turns back while it changes the stack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<Guard>,
+    /// Whether the change set is made for people to decide on, or to be looked at only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prepares: bool,
 }
 
 /// Under what a task is parked: events name the same key.

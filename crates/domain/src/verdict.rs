@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::approval::{OnReject, Outcome};
+use crate::approval::{OnReject, Outcome, When};
 use crate::bake::data_at_risk_sentence;
 use crate::deployment::{Deployment, Environment, Leg, WithoutStable};
 use crate::environment_state::{Hold, Left, StableRelease};
@@ -103,10 +103,11 @@ fn takes_a_person(failure: &Failure, status: &Status, taken_back_before: bool) -
 
 /// What follows when people did not accept a release. It works, as far as its tests can tell: nobody is called.
 fn not_accepted(status: &Status, environment: &Environment, stable: Option<&StableRelease>) -> Verdict {
-    let on_reject = environment
-        .approval
-        .as_ref()
-        .map_or(OnReject::Stay, |policy| policy.on_reject);
+    let policy = environment.approval.as_ref();
+    if policy.is_some_and(|policy| policy.when == When::Before) && !status.changed_anything() {
+        return Verdict::GiveUp(WayBack::NothingChanged);
+    }
+    let on_reject = policy.map_or(OnReject::Stay, |policy| policy.on_reject);
     match (on_reject, stable) {
         (OnReject::Stay, _) => Verdict::GiveUp(WayBack::Stays),
         (OnReject::RollBack, None) => Verdict::GiveUp(WayBack::NoStableRelease),
@@ -129,6 +130,9 @@ fn not_accepted(status: &Status, environment: &Environment, stable: Option<&Stab
 pub fn ending_of(status: &Status) -> Ending {
     if let Some(Outcome::Superseded { by, .. }) = &status.decided {
         return Ending::Superseded { by: by.clone() };
+    }
+    if status.plans {
+        return Ending::Planned;
     }
     match (&status.back_to, &status.because) {
         (Some(to), _) if status.rolls_back && failure_by_hand(status) => Ending::RolledBack {
@@ -330,6 +334,34 @@ mod tests {
         let policy = environment(WithoutStable::CallOperator, None);
         let verdict = assess_failure(&failure, &Status::default(), &policy, None, false, false);
         assert_eq!(verdict, Verdict::GiveUp(WayBack::NothingChanged));
+    }
+
+    #[test]
+    fn what_people_did_not_let_in_has_changed_nothing() {
+        for on_reject in [OnReject::Stay, OnReject::RollBack] {
+            let mut asks_before = environment(WithoutStable::CallOperator, Some(on_reject));
+            if let Some(policy) = &mut asks_before.approval {
+                policy.when = When::Before;
+            }
+            for stable in [Some(&stable()), None] {
+                for name in [
+                    Name::NotAccepted,
+                    Name::ApprovalExpired,
+                    Name::NobodyMayAccept,
+                    Name::ApprovalVoid,
+                    Name::Frozen,
+                ] {
+                    let (failure, compared) = (Failure::new(name, "x"), status(Leg::Forward, Some(Progress::Compared)));
+                    let verdict = assess_failure(&failure, &compared, &asks_before, stable, false, false);
+                    assert_eq!(verdict, Verdict::GiveUp(WayBack::NothingChanged), "{name}");
+                }
+            }
+            // Half of it was changed when the other half was found to be different.
+            let half = status(Leg::Forward, Some(Progress::Updated));
+            let failure = Failure::new(Name::ApprovalVoid, "x");
+            let verdict = assess_failure(&failure, &half, &asks_before, Some(&stable()), false, false);
+            assert_eq!(verdict, Verdict::GoBack(stable().release));
+        }
     }
 
     #[test]

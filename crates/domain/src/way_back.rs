@@ -24,6 +24,9 @@ pub struct Ask {
     pub by: Option<String>,
     /// Why.
     pub why: String,
+    /// Whether it is only to say what it would change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plan: bool,
 }
 
 /// What is known of an environment's releases.

@@ -1,5 +1,6 @@
 //! What tests speak of: deployments of a small shop, and releases. A field that the domain gets is added here once.
 
+use domain::approval::ApprovalPolicy;
 use domain::deployment::Deployment;
 use domain::environment_state::{Fence, StableRelease};
 use domain::names::Digest;
@@ -37,6 +38,16 @@ pub fn deployment(number: u8) -> Deployment {
         },
     }))
     .expect("it is what an execution is given")
+}
+
+/// Whom an environment asks before anything is executed there: `qa@acme.example`.
+pub fn approval_before() -> ApprovalPolicy {
+    serde_json::from_value(json!({
+        "when": "before", "people": [{ "name": "qa@acme.example" }],
+        "duties": [{ "group": null, "people": ["qa@acme.example"], "need": 1 }],
+        "within_seconds": 259_200, "on_reject": "stay",
+    }))
+    .expect("it is what lockgate.toml comes to")
 }
 
 /// The release that `deployment` brought before any test, as the environment's stable one.

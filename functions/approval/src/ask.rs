@@ -2,7 +2,7 @@
 
 use domain::approval::{
     Approval, ApprovalId, ApprovalPolicy, Approver, ChecklistItem, CommitLine, Contributor, Counted, Facts,
-    IntegrationFacts, Question, checklist, co_authors, resources, token,
+    IntegrationFacts, Question, When, checklist, co_authors, compared, joined, left_by, token,
 };
 use domain::deployment::{Deployment, Leg};
 use domain::environment_state::Unaccepted;
@@ -10,7 +10,7 @@ use domain::failure::{Class, Failure, Name};
 use domain::ledger::Entry;
 use domain::life::{Event, Phase};
 use domain::message;
-use domain::names::{CommitSha, Digest, RepositoryName, TaskToken};
+use domain::names::{CommitSha, Digest, RepositoryName, StackName, TaskToken};
 use domain::parking::{Parked, WaitsFor};
 use domain::release::ACCEPTANCE;
 use github::{Between, Commit, GitHub};
@@ -30,9 +30,18 @@ pub async fn ask(
     token: TaskToken,
     now: Timestamp,
 ) -> Result<TaskOutput, Error> {
-    let policy = policy(deployment)?;
+    let approval = match policy(deployment)?.when {
+        When::After => ApprovalId::of(&deployment.id, When::After),
+        When::Before => {
+            let head = context.ledger.head(&deployment.id).await?;
+            let prepared = head.and_then(|head| head.status.prepared_hash());
+            let prepared =
+                prepared.ok_or_else(|| look::contradiction("its record does not say what is to be approved"))?;
+            ApprovalId::of_change_sets(&deployment.id, &prepared)
+        }
+    };
     let waits_for = WaitsFor::Approval {
-        approval: ApprovalId::of(&deployment.id, policy.when),
+        approval,
         application: deployment.application.clone(),
         environment: deployment.environment.name.clone(),
     };
@@ -64,12 +73,22 @@ pub async fn put(
     now: Timestamp,
 ) -> Result<Approval, Error> {
     let head = context.ledger.head(&deployment.id).await?;
-    let release = head.and_then(|head| head.status.release);
-    let release =
-        release.ok_or_else(|| look::contradiction("its record does not say which release is to be accepted"))?;
+    let status = head.map(|head| head.status).unwrap_or_default();
+    let release = status
+        .release
+        .clone()
+        .ok_or_else(|| look::contradiction("its record does not say which release is to be accepted"))?;
     // Without a key nobody could be sent a link.
     context.keys.keys(now).await?;
-    let question = question(context, deployment, release, policy(deployment)?, waits_since).await?;
+    let prepared = status.prepared_hash();
+    let question = question(
+        context,
+        deployment,
+        (release, prepared),
+        policy(deployment)?,
+        waits_since,
+    )
+    .await?;
     let approval = Approval::ask(deployment, question, now);
     Ok(context.ledger.create_approval(&approval).await?)
 }
@@ -77,7 +96,7 @@ pub async fn put(
 /// Tells the ledger that people are asked, unless it knows. Before that it would believe no answer.
 pub async fn announce(context: &Context, approval: &Approval, now: Timestamp) -> Result<(), Error> {
     let head = context.ledger.head(&approval.deployment).await?;
-    if head.is_none_or(|head| head.status.phase >= Phase::Accepting) {
+    if head.is_none_or(|head| head.status.phase >= Phase::Accepting || head.status.decided.is_some()) {
         return Ok(());
     }
     let people = approval.policy.people.iter().map(|person| person.name.clone());
@@ -103,7 +122,7 @@ fn policy(deployment: &Deployment) -> Result<&ApprovalPolicy, Error> {
 async fn question(
     context: &Context,
     deployment: &Deployment,
-    release: Digest,
+    (release, prepared): (Digest, Option<Digest>),
     policy: &ApprovalPolicy,
     waits_since: Timestamp,
 ) -> Result<Question, Error> {
@@ -124,14 +143,23 @@ async fn question(
     let since = counts_from.map(|(since, _)| since);
     let confirmed = context.approvers.confirmed().await?;
     let tested = tested(&context.ledger.entries(&deployment.id).await?);
-    let facts = with_unaccepted(context, deployment, tested, &state.unaccepted).await?;
+    let facts = match prepared {
+        // They decide on what is to be changed, and on nothing that others have changed before.
+        Some(_) => tested,
+        None => with_unaccepted(context, deployment, tested, &state.unaccepted).await?,
+    };
     let compare_url = since
         .as_ref()
         .filter(|_| matches!(work.counted, Counted::SinceAccepted | Counted::SinceStable))
         .map(|since| compare_page(&context.github_api, application, since, &deployment.commit));
     Ok(Question {
-        checklist: questions(context, &release).await?,
+        // What is not there yet cannot be tried.
+        checklist: match prepared {
+            Some(_) => Vec::new(),
+            None => questions(context, &release).await?,
+        },
         release,
+        prepared,
         policy: policy.clone(),
         contributors: work.commits.iter().chain(&work.own).flat_map(contributors).collect(),
         facts: Facts {
@@ -241,7 +269,8 @@ fn line(commit: &Commit) -> CommitLine {
 /// What the ledger knows of this deployment's stacks and tests.
 fn tested(entries: &[Entry]) -> Facts {
     let mut facts = Facts {
-        stacks: resources::compared(entries.iter().map(|entry| &entry.what)),
+        stacks: compared(entries.iter().map(|entry| &entry.what), Leg::Forward),
+        later: later(entries),
         ..Facts::default()
     };
     for entry in entries {
@@ -263,6 +292,27 @@ fn tested(entries: &[Entry]) -> Facts {
     facts
 }
 
+/// The stacks of waves that come after those whose change sets people are asked about.
+fn later(entries: &[Entry]) -> Vec<StackName> {
+    let mut prepared = entries.iter().rev().filter_map(|entry| match &entry.what {
+        Event::Prepared { sets } => Some(sets),
+        _ => None,
+    });
+    let mut planned = entries.iter().rev().filter_map(|entry| match &entry.what {
+        Event::Planned {
+            leg: Leg::Forward,
+            waves,
+            ..
+        } => Some(waves),
+        _ => None,
+    });
+    let (Some(prepared), Some(waves)) = (prepared.next(), planned.next()) else {
+        return Vec::new();
+    };
+    let is_later = |stack: &&StackName| prepared.iter().all(|prepared| prepared.stack != **stack);
+    waves.iter().flatten().filter(is_later).cloned().collect()
+}
+
 /// The same facts, with what others have changed before that were not accepted.
 async fn with_unaccepted(
     context: &Context,
@@ -274,11 +324,11 @@ async fn with_unaccepted(
     for id in unaccepted.deployments.iter().filter(|id| **id != deployment.id) {
         records.push(context.ledger.entries(id).await?);
     }
-    let earlier = resources::left_by(records.iter().map(|entries| entries.iter().map(|entry| &entry.what)));
+    let earlier = left_by(records.iter().map(|entries| entries.iter().map(|entry| &entry.what)));
     Ok(Facts {
         earlier: u32::try_from(earlier.len()).unwrap_or(u32::MAX),
         more_earlier: unaccepted.more,
-        stacks: resources::joined(earlier, facts.stacks),
+        stacks: joined(earlier, facts.stacks),
         ..facts
     })
 }

@@ -89,6 +89,14 @@ pub async fn at(context: &Context, parked: &Parked, now: Timestamp) -> Result<Lo
             ControlFlow::Break(looked) => return Ok(looked),
         },
     };
+    if is_about_another(context, &approval).await? {
+        // The one who parked it was answered; its people are asked about other change sets by now.
+        context.ledger.unpark(parked).await?;
+        return Ok(Looked {
+            answered: true,
+            unsent: None,
+        });
+    }
     ask::announce(context, &approval, now).await?;
     let (approval, unsent) = if approval.outcome.is_none() {
         Box::pin(do_what_is_due(context, parked, approval, now)).await?
@@ -110,6 +118,15 @@ pub async fn is_over(context: &Context, deployment: &DeploymentId) -> Result<boo
     let head = context.ledger.head(deployment).await?;
     let is_past = head.is_some_and(|head| head.status.ending.is_some() || head.status.back_to.is_some());
     Ok(is_past || context.executions.standing(deployment).await? != Standing::Running)
+}
+
+/// Whether people are asked about other change sets than these by now: what was said about these counts for nothing.
+async fn is_about_another(context: &Context, approval: &Approval) -> Result<bool, Error> {
+    let Some(asked) = &approval.prepared else {
+        return Ok(false);
+    };
+    let head = context.ledger.head(&approval.deployment).await?;
+    Ok(head.is_some_and(|head| head.status.prepared_hash().as_ref() != Some(asked)))
 }
 
 /// Puts the question together. What kept it from being put may be over now; when the time for an answer is over, nobody

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use domain::approval::{
     Approval, Approver, Ballot, COMMENT_LIMIT, ChecklistItem, Choice, CommitLine, Counted, Facts, Outcome,
 };
-use domain::change_set::{How, Loss, Summary};
-use domain::message::{author, counted, duration, still_earlier};
+use domain::change_set::{How, Loss, Summary, Tense};
+use domain::message::{LATER, author, counted, duration, still_earlier, tense};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
@@ -55,10 +55,16 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
             p.of { (approval.application) }
             h1 { (asks(approval)) }
             p.lead {
-                "It is deployed there and passed its tests. Try it, tick what you checked, and answer by "
+                @match tense(approval) {
+                    Tense::Done => "It is deployed there and passed its tests. Try it, tick what you checked, and answer by ",
+                    Tense::Planned => {
+                        "Nothing is changed there yet. Read what would be changed: exactly that is done if it is accepted, and "
+                        "you are asked again if anything about it becomes different. Answer by "
+                    }
+                }
                 (moment(approval.deadline)) " (" (left(approval.deadline, now)) ")."
             }
-            (tests(approval))
+            @if tense(approval) == Tense::Done { (tests(approval)) }
             (lost(approval))
             @if let Some(complaint) = &form.complaint {
                 p.notice #complaint role="alert" { strong { "Not recorded: " } (complaint) }
@@ -83,7 +89,8 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
                     button.reject type="submit" name="decision" value="reject" { "Reject" }
                 }
                 p."soft small" {
-                    "Your answer is for release " code { (approval.release.short()) } " in " (approval.environment)
+                    "Your answer is for " @if tense(approval) == Tense::Planned { "these changes by " }
+                    "release " code { (approval.release.short()) } " in " (approval.environment)
                     " only, and cannot be changed later."
                 }
             }
@@ -96,7 +103,10 @@ pub fn question(status: u16, approval: &Approval, me: &Approver, form: &Form, no
 }
 
 fn asks(approval: &Approval) -> String {
-    format!("Accept {} in {}?", approval.version, approval.environment)
+    match tense(approval) {
+        Tense::Done => format!("Accept {} in {}?", approval.version, approval.environment),
+        Tense::Planned => format!("Let {} into {}?", approval.version, approval.environment),
+    }
 }
 
 /// The page once there is nothing more to be asked: what was decided, or what this person answered.
@@ -110,9 +120,11 @@ pub fn answered(status: u16, approval: &Approval, me: &Approver, heading: &str, 
         (people(approval, me))
         (ticks(approval))
         (changes(approval))
-        section {
-            h2 { "Tests" }
-            (tests(approval))
+        @if tense(approval) == Tense::Done {
+            section {
+                h2 { "Tests" }
+                (tests(approval))
+            }
         }
         (facts(approval))
     };
@@ -170,6 +182,7 @@ fn facts(approval: &Approval) -> Markup {
                 dt { "Commit" } dd { code { (approval.commit.short()) } " " (approval.title) }
                 dt { "Author" } dd { (author(approval)) }
                 dt { "Release" } dd { code { (approval.release) } }
+                @if let Some(prepared) = &approval.prepared { dt { "Changes" } dd { code { (prepared) } } }
                 dt { "Deployment" } dd { code { (approval.deployment) } }
                 dt { "Asked for by" } dd { (approval.requested_by) ", " (moment(approval.asked_at)) }
             }
@@ -178,11 +191,14 @@ fn facts(approval: &Approval) -> Markup {
 }
 
 fn changes(approval: &Approval) -> Markup {
-    let facts = &approval.facts;
+    let (facts, tense) = (&approval.facts, tense(approval));
     let is_usual = facts.since.is_some() && facts.counted == Counted::SinceAccepted;
     html! {
         section {
-            h2 { "What changed" @if is_usual { " since the last accepted release" } }
+            h2 {
+                @if tense == Tense::Planned { "What is new" } @else { "What changed" }
+                @if is_usual { " since the last accepted release" }
+            }
             @if !is_usual { p.soft { (counted(facts)) "." } }
             @if facts.commits.is_empty() {
                 p { "No new commits." }
@@ -198,13 +214,14 @@ fn changes(approval: &Approval) -> Markup {
             @if let Some(url) = facts.compare_url.as_deref().filter(|url| is_web_address(url)) {
                 p { a href=(url) rel="noreferrer" { "See every line on GitHub" } }
             }
-            h3 { "Resources" }
+            h3 { @if tense == Tense::Planned { "Resources that will change" } @else { "Resources" } }
             (earlier(facts))
             ul {
                 @for stack in &facts.stacks {
-                    li { strong { (stack.stack) } ": " (resources(stack.summary.as_ref())) }
+                    li { strong { (stack.stack) } ": " (resources(stack.summary.as_ref(), tense)) }
                 }
                 @if facts.unlisted.stacks > 0 { li { "and in " (facts.unlisted.stacks) " more stacks" } }
+                @for stack in &facts.later { li { strong { (stack) } ": " (LATER) } }
             }
         }
     }
@@ -247,7 +264,7 @@ fn lost(approval: &Approval) -> Markup {
             div.notice {
                 strong { @if is_certain { "This release costs data" } @else { "This release may cost data" } }
                 ul {
-                    @for loss in &lost { li { (gone(loss)) } }
+                    @for loss in &lost { li { (gone(loss, tense(approval))) } }
                     @if more > 0 { li { (more) @if !lost.is_empty() { " more" } " that hold data and are not listed here" } }
                 }
             }
@@ -255,26 +272,31 @@ fn lost(approval: &Approval) -> Markup {
     }
 }
 
-fn resources(summary: Option<&Summary>) -> Markup {
+fn resources(summary: Option<&Summary>, tense: Tense) -> Markup {
     let Some(summary) = summary else {
         return html! { "no changes" };
     };
     html! {
-        (counts(summary))
+        (summary.counts(tense))
         @if !summary.losses.is_empty() || summary.truncated > 0 {
             ul {
                 @for loss in &summary.losses {
-                    li { (gone(loss)) }
+                    li { (gone(loss, tense)) }
                 }
-                @if summary.truncated > 0 { li { "and " (summary.truncated) " more that were replaced or removed" } }
+                @if summary.truncated > 0 {
+                    li {
+                        "and " (summary.truncated) " more that "
+                        @if tense == Tense::Planned { "are" } @else { "were" } " replaced or removed"
+                    }
+                }
             }
         }
         @if !summary.changes.is_empty() {
             details {
-                summary { "What was added or changed" }
+                summary { @if tense == Tense::Planned { "What is added or changed" } @else { "What was added or changed" } }
                 ul {
                     @for change in &summary.changes {
-                        li { (change.logical_id) " (" (change.resource_type) ") " (change.action.done()) }
+                        li { (change.logical_id) " (" (change.resource_type) ") " (change.action.told(tense)) }
                     }
                     @if summary.more_changes() > 0 { li { "and " (summary.more_changes()) " more" } }
                 }
@@ -283,42 +305,12 @@ fn resources(summary: Option<&Summary>) -> Markup {
     }
 }
 
-fn counts(summary: &Summary) -> String {
-    let counts = [
-        (summary.add, "added"),
-        (summary.modify, "changed"),
-        (summary.remove, "removed"),
-        (summary.import, "imported"),
-        (summary.dynamic, "perhaps changed"),
-    ];
-    let some = counts.into_iter().filter(|(count, _)| *count > 0);
-    some.map(|(count, did)| format!("{count} {did}"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn manner(how: How) -> &'static str {
-    match how {
-        How::Removed => "was removed",
-        How::Replaced => "was replaced",
-        How::MayBeReplaced => "may have been replaced",
-    }
-}
-
-fn gone(loss: &Loss) -> Markup {
+fn gone(loss: &Loss, tense: Tense) -> Markup {
     html! {
-        (loss.logical_id) " (" (loss.resource_type) ") " (manner(loss.how))
-        @if loss.stateful { "; " (fate(loss)) }
-    }
-}
-
-/// What became of a resource that holds data.
-fn fate(loss: &Loss) -> Markup {
-    html! {
-        @match (loss.kept, loss.how) {
-            (true, _) => "the old one, or a snapshot of it, is kept",
-            (false, How::MayBeReplaced) => strong { "its data may be gone" },
-            (false, How::Removed | How::Replaced) => strong { "its data is gone" },
+        (loss.logical_id) " (" (loss.resource_type) ") " (loss.told(tense))
+        @if loss.stateful {
+            "; "
+            @if loss.kept { (loss.fate(tense)) } @else { strong { (loss.fate(tense)) } }
         }
     }
 }

@@ -10,8 +10,11 @@ use aws::parameters::Parameters;
 use aws::stacks::{ChangeSet, NewChangeSet, Stack};
 use aws::tasks::Delivered;
 use aws::{Error as AwsError, Kind};
+use domain::approval::When;
 use domain::assembly::{self, template_location};
-use domain::change_set::{Call, Creation, ExecutionStatus, Summary, assess_created, client_token};
+use domain::change_set::{
+    Call, Creation, ExecutionStatus, Prepared, Summary, assess_created, change_set_name, client_token,
+};
 use domain::deployment::{Deployment, Leg};
 use domain::failure::{Failure, Name};
 use domain::harmless::harmless;
@@ -25,7 +28,7 @@ use crate::execute_change_set::protection_to_change;
 use crate::publish::bootstrap_missing;
 use crate::release::Selection;
 use crate::wake::BEGINNER_MAY_TAKE;
-use crate::{Answer, Context, Error, Output, Target, is_at_work, waited};
+use crate::{Answer, Context, Error, Output, Target, confirm, is_at_work, prepared, waited};
 
 /// How long somebody else's operation on the stack, or the making of a change set, is waited for.
 const MAY_TAKE: SignedDuration = SignedDuration::from_mins(30);
@@ -33,15 +36,27 @@ const MAY_TAKE: SignedDuration = SignedDuration::from_mins(30);
 /// What a comparison may have to do to the stack, each of them an operation that is told by its token.
 const OPERATIONS: [Call; 3] = [Call::ContinueRollback, Call::Delete, Call::Protect];
 
+/// How often it is looked whether a change set that was made for people to decide on, or to look at, is of any use still.
+const PREPARED_FOR: SignedDuration = SignedDuration::from_mins(5);
+
 /// How far back events of our own operation may lie: longer than a state is retried, shorter than a stack's history.
 const OWN_EVENTS: SignedDuration = SignedDuration::from_hours(1);
 
 pub(crate) async fn create_change_set(
     context: &Context,
     deployment: &Deployment,
-    change: StackChange,
+    mut change: StackChange,
     token: TaskToken,
 ) -> Result<Output, Error> {
+    let approved = approved(context, deployment, &change).await?;
+    if change.prepares {
+        let head = context.ledger.head(&deployment.id).await?;
+        let before = head.map_or(0, |head| head.status.preparations);
+        // Of its own for each time that people are asked: what was approved is never made anew under its name.
+        change.change_set = format!("{}-p{}", change.change_set, before + 1);
+    } else if let Some(id) = approved.as_ref().and_then(|approved| approved.change_set.clone()) {
+        change.change_set = id;
+    }
     let waits_for = WaitsFor::ChangeSet(change.clone());
     let now = Timestamp::now();
     let mut parked = Parked::new(deployment.id.clone(), waits_for, token, now);
@@ -58,6 +73,7 @@ pub(crate) async fn create_change_set(
         parked: &parked,
         target: context.target(&deployment.id, &change),
         left_over: None,
+        approved,
     };
     if let Err(error) = comparison.claim().await {
         return Err(comparison.give_up(error).await?);
@@ -89,6 +105,7 @@ pub(crate) async fn wake(
         parked,
         target: context.target(&deployment.id, change),
         left_over: None,
+        approved: approved(context, deployment, change).await?,
     };
     match comparison.carry_on().await {
         Ok(None) => Ok(()),
@@ -97,6 +114,16 @@ pub(crate) async fn wake(
         Err(error) if error.is_transient() => Err(error),
         Err(error) => comparison.deliver(Err(error.of(&change.stack).into())).await,
     }
+}
+
+/// What people decided on for a stack that is about to be changed; nothing, where nobody was asked before that.
+async fn approved(context: &Context, deployment: &Deployment, change: &StackChange) -> Result<Option<Prepared>, Error> {
+    let policy = deployment.environment.approval.as_ref();
+    if change.prepares || change.leg == Leg::Back || policy.is_none_or(|policy| policy.when != When::Before) {
+        return Ok(None);
+    }
+    let head = context.ledger.head(&deployment.id).await?;
+    Ok(head.and_then(|head| head.status.bound(&change.stack).cloned()))
 }
 
 /// Takes away what waits for a task that is gone, and with it, if the deployment is over, what nobody will execute.
@@ -117,7 +144,14 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
     }
     let head = context.ledger.head(id).await?;
     // While the deployment goes on, the change set may be what its next state is about to execute.
-    if head.is_some_and(|head| head.status.ending.is_some()) {
+    let ended = head.is_some_and(|head| head.status.ending.is_some());
+    if change.prepares && !ended {
+        return Ok(context
+            .ledger
+            .look_again(parked, Timestamp::now() + PREPARED_FOR)
+            .await?);
+    }
+    if ended {
         let target = context.target(id, change);
         target
             .stacks
@@ -164,6 +198,11 @@ enum State {
     Going,
 }
 
+/// Whether it can be executed.
+pub(crate) fn is_ready(set: &ChangeSet) -> bool {
+    state_of(set) == State::Ready
+}
+
 fn state_of(set: &ChangeSet) -> State {
     match assess_created(&set.status, set.reason.as_deref()) {
         Creation::NoChanges => State::NoChanges,
@@ -197,6 +236,8 @@ struct Comparison<'a> {
     target: Target,
     /// The id of a change set of the same name that had to be deleted first.
     left_over: Option<String>,
+    /// What people decided on, where they were asked before anything is executed.
+    approved: Option<Prepared>,
 }
 
 impl Comparison<'_> {
@@ -204,6 +245,10 @@ impl Comparison<'_> {
     /// executed, or has become stale (aws-cdk issue 122: its name is taken).
     async fn discard_left_over(&mut self) -> Result<(), Error> {
         let StackChange { change_set, stack, .. } = self.change;
+        // Not ours to delete: people decided on it.
+        if self.decided_on() {
+            return Ok(());
+        }
         let Some(set) = self.target.stacks.change_set(change_set, stack).await? else {
             return Ok(());
         };
@@ -243,8 +288,26 @@ impl Comparison<'_> {
         Ok(None)
     }
 
+    /// Whether the change set is the one that people decided on.
+    fn decided_on(&self) -> bool {
+        let decided_on = self.approved.as_ref().and_then(|approved| approved.change_set.as_ref());
+        decided_on == Some(&self.change.change_set)
+    }
+
     async fn step(&mut self) -> Result<Step, Error> {
         let StackChange { change_set, stack, .. } = self.change;
+        if let Some(approved) = &self.approved {
+            if let Some(why) = confirm::difference(&self.target, self.change, approved).await? {
+                return Err(Error::new(Name::ApprovalVoid, why));
+            }
+            if self.decided_on() {
+                return Ok(Step::Answer(Answer::Changes {
+                    stack: stack.clone(),
+                    change_set: change_set.clone(),
+                    creates: self.is_new().await?,
+                }));
+            }
+        }
         if let Some(set) = self.target.stacks.change_set(change_set, stack).await? {
             match state_of(&set) {
                 State::Pending => return Ok(Step::InTheMaking),
@@ -271,6 +334,10 @@ impl Comparison<'_> {
         match (status.before_change(replace), &stack) {
             (NextAction::Create, _) => self.create(None).await,
             (NextAction::Update, Some(stack)) => self.create(Some(stack)).await,
+            (NextAction::ContinueRollback | NextAction::DeleteThenCreate, Some(_)) if self.deployment.plans => {
+                let why = format!("it is in the state {status}, which has to be mended before it can be compared");
+                Err(Error::new(Name::StackBlocked, why))
+            }
             (NextAction::Wait, _) => Ok(Step::Waits(format!("it is in the state {status}"))),
             (NextAction::ContinueRollback, Some(stack)) => self.continue_rollback(stack).await,
             (NextAction::DeleteThenCreate, Some(stack)) => self.delete(stack).await,
@@ -466,9 +533,18 @@ impl Comparison<'_> {
     }
 
     async fn ready(&self, set: &ChangeSet) -> Result<Answer, Error> {
+        if self.approved.is_some() {
+            self.discard(set).await?;
+            let why = "it had no changes when people were asked, and has some now";
+            return Err(Error::new(Name::ApprovalVoid, why));
+        }
         let summary = Summary::of(&self.target.stacks.changes(&set.id).await?);
-        let creates = self.is_new().await?;
         self.compared(Some(summary)).await?;
+        if self.change.prepares {
+            let prepared = prepared::find(&self.target, &self.change.stack, Some(set)).await?;
+            return Ok(Answer::Prepared(prepared));
+        }
+        let creates = self.is_new().await?;
         Ok(Answer::Changes {
             stack: self.change.stack.clone(),
             change_set: set.id.clone(),
@@ -477,6 +553,12 @@ impl Comparison<'_> {
     }
 
     async fn no_changes(&self, set: &ChangeSet) -> Result<Answer, Error> {
+        if self.change.prepares {
+            self.compared(None).await?;
+            self.discard(set).await?;
+            let prepared = prepared::find(&self.target, &self.change.stack, None).await?;
+            return Ok(Answer::Prepared(prepared));
+        }
         self.protect().await?;
         self.compared(None).await?;
         self.discard(set).await?;
@@ -556,8 +638,14 @@ impl Comparison<'_> {
 
     /// Answers the task; if nobody is there any more, sees to it that nothing is left for a ghost to execute.
     async fn deliver(&self, answer: Result<Answer, Failure>) -> Result<(), Error> {
-        match self.context.answer(self.parked, answer).await? {
-            Delivered::Yes => Ok(()),
+        let is_left = matches!(&answer, Ok(Answer::Prepared(prepared)) if prepared.change_set.is_some());
+        match self.context.tell(self.parked, &answer).await? {
+            // It stays parked until it is of no use any more, and somebody has seen to it that it is deleted.
+            Delivered::Yes if is_left => {
+                let at = Timestamp::now() + PREPARED_FOR;
+                Ok(self.context.ledger.look_again(self.parked, at).await?)
+            }
+            Delivered::Yes => Ok(self.context.ledger.unpark(self.parked).await?),
             Delivered::Gone => clean_up(self.context, self.change, self.parked).await,
         }
     }
@@ -572,7 +660,9 @@ impl Comparison<'_> {
 
     /// The token of `CreateChangeSet`; another one where the change set that the first one stood for had to go.
     fn create_token(&self) -> String {
-        let token = self.token(Call::Create);
+        let plain = change_set_name(&self.deployment.id, self.change.leg, &self.change.stack);
+        let round = self.change.change_set.strip_prefix(&plain).unwrap_or_default();
+        let token = format!("{}{round}", self.token(Call::Create));
         match self.left_over.as_deref().and_then(|id| id.rsplit('/').next()) {
             Some(id) => format!("{token}-{}", id.chars().take(8).collect::<String>()),
             None => token,

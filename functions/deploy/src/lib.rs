@@ -3,11 +3,14 @@
 //! It plans the waves of stacks, copies what they need, and for each stack has a change set made, executed, and finds
 //! out how that ended. Nothing here waits for CloudFormation: a task parks, and events or the sweep wake it.
 
+pub mod confirm;
 pub mod create_change_set;
 pub mod execute_change_set;
 pub mod plan;
+pub mod prepared;
 pub mod publish;
 pub mod release;
+pub mod review_preparation;
 pub mod review_wave;
 pub mod wake;
 
@@ -20,6 +23,7 @@ use aws::tasks::{Delivered, Tasks};
 use aws::{Aws, Error as AwsError, Kind, Ledger};
 use domain::assembly;
 use domain::bake::Guard;
+use domain::change_set::Prepared;
 use domain::deployment::{Deployment, Leg};
 use domain::environment_state::{Fence, Refusal};
 use domain::failure::{Class, Failure, Name};
@@ -71,8 +75,23 @@ pub enum Input {
         /// be what it goes back for.
         #[serde(default)]
         guards: Vec<Guard>,
+        /// Whether people are to decide on the change set, or to look at it only, before it is executed.
+        #[serde(default)]
+        prepares: bool,
         /// Answers for the task.
         token: TaskToken,
+    },
+    /// Say how it went to make the change sets that people are to decide on, or to look at.
+    ReviewPreparation {
+        /// The deployment.
+        deployment: Box<Deployment>,
+        /// How it went for each stack.
+        results: Vec<review_preparation::StackResult>,
+    },
+    /// Say whether what people approved is still what would be executed.
+    Confirm {
+        /// The deployment.
+        deployment: Box<Deployment>,
     },
     /// Change a stack.
     ExecuteChangeSet {
@@ -122,6 +141,8 @@ pub enum Output {
     Planned {
         /// One wave after the other.
         waves: Vec<Wave>,
+        /// The stacks whose change sets are made before anything is executed.
+        prepares: Vec<StackName>,
     },
     /// Everything is where CloudFormation finds it.
     Published {
@@ -130,8 +151,23 @@ pub enum Output {
         /// How many were there.
         present: usize,
     },
+    /// The same, and change sets are to be made before anything is executed.
+    ToPrepare {
+        /// How many files were copied.
+        copied: usize,
+        /// How many were there.
+        present: usize,
+    },
     /// The task waits, or was answered meanwhile: see [`Answer`].
     Parked,
+    /// The change sets are there, for people to decide on.
+    Prepared,
+    /// The change sets are there, and that is all that was wanted.
+    OnlyPlanned,
+    /// What people approved is what would be executed.
+    Confirmed,
+    /// It is not: people have to be asked anew.
+    Void,
     /// Every stack of the wave is as the release wants it.
     Settled {
         /// How many were changed.
@@ -165,6 +201,8 @@ pub enum Answer {
         /// The stack.
         stack: StackName,
     },
+    /// The stack was compared, for people to decide on it.
+    Prepared(Prepared),
     /// The stack was changed.
     Updated {
         /// The stack.
@@ -210,6 +248,8 @@ pub const RAISES: &[Name] = &[
     Name::StackBlocked,
     Name::StackBusy,
     Name::LostLock,
+    Name::Frozen,
+    Name::ApprovalVoid,
     Name::TakenBackBefore,
     Name::Quarantined,
     Name::StackRolledBack,
@@ -339,12 +379,18 @@ impl Context {
 
     /// Answers a task, and takes it away.
     pub(crate) async fn answer(&self, parked: &Parked, answer: Result<Answer, Failure>) -> Result<Delivered, Error> {
-        let delivered = match &answer {
+        let delivered = self.tell(parked, &answer).await?;
+        self.ledger.unpark(parked).await?;
+        Ok(delivered)
+    }
+
+    /// Answers a task.
+    pub(crate) async fn tell(&self, parked: &Parked, answer: &Result<Answer, Failure>) -> Result<Delivered, Error> {
+        let delivered = match answer {
             Ok(answer) => self.tasks.succeed(&parked.token, answer).await?,
             Err(failure) => self.tasks.fail(&parked.token, failure).await?,
         };
         tracing::info!(?delivered, ?answer, "answered");
-        self.ledger.unpark(parked).await?;
         Ok(delivered)
     }
 
@@ -399,6 +445,7 @@ pub(crate) fn stack_change(
         fence,
         creates: false,
         guards: Vec::new(),
+        prepares: false,
     }
 }
 
@@ -433,10 +480,12 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
             fence,
             stack,
             guards,
+            prepares,
             token,
         } => {
             let change = StackChange {
                 guards: if leg == Leg::Forward { guards } else { Vec::new() },
+                prepares,
                 ..stack_change(&deployment, release, leg, fence, stack)
             };
             Box::pin(create_change_set::create_change_set(
@@ -470,6 +519,10 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
             ))
             .await
         }
+        Input::ReviewPreparation { deployment, results } => {
+            review_preparation::review_preparation(context, &deployment, results).await
+        }
+        Input::Confirm { deployment } => Box::pin(confirm::confirm(context, &deployment)).await,
         Input::ReviewWave { results, .. } => review_wave::review_wave(results),
         Input::Wake { stack, key } => Box::pin(wake::wake(context, stack, key)).await,
     }

@@ -14,6 +14,7 @@ use domain::release::IndexedFile;
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
+use crate::plan::prepares_first;
 use crate::release::Selection;
 use crate::{Context, Error, Output};
 
@@ -78,7 +79,11 @@ pub(crate) async fn publish(
     let present = brought.len() - copied;
     let outcome = Event::Published { leg, copied, present };
     context.ledger.record(&deployment.id, outcome, Timestamp::now()).await?;
-    Ok(Output::Published { copied, present })
+    Ok(if prepares_first(deployment, leg) {
+        Output::ToPrepare { copied, present }
+    } else {
+        Output::Published { copied, present }
+    })
 }
 
 /// Everything that all stacks need, each place once.

@@ -37,15 +37,21 @@ pub(crate) fn review_wave(results: Vec<StackResult>) -> Result<Output, Error> {
             StackResult::Failed { failure } => failures.extend(failure.failure()),
         }
     }
-    match gravest(&failures) {
+    match gravest_of(&failures) {
         None => Ok(Output::Settled { updated, unchanged }),
-        Some(gravest) if failures.len() == 1 => Err(Error::Failed(gravest.clone())),
-        Some(gravest) => {
-            let more = failures.len() - 1;
-            let cause = format!("{} ({more} more of the wave failed)", gravest.cause);
-            Err(Error::new(gravest.name, cause))
-        }
+        Some(gravest) => Err(gravest),
     }
+}
+
+/// The gravest failure, which stands for them all; nothing, where there is none.
+pub(crate) fn gravest_of(failures: &[Failure]) -> Option<Error> {
+    let gravest = gravest(failures)?;
+    if failures.len() == 1 {
+        return Some(Error::Failed(gravest.clone()));
+    }
+    let more = failures.len() - 1;
+    let cause = format!("{} ({more} more of the wave failed)", gravest.cause);
+    Some(Error::new(gravest.name, cause))
 }
 
 #[cfg(test)]

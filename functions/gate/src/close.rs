@@ -42,7 +42,10 @@ pub async fn end(
     now: Timestamp,
 ) -> Result<(), Error> {
     if status.ending.is_none() {
-        context.ledger.owe_report(&deployment.id, tell_by).await?;
+        // Whoever only wanted to know what would be changed is told so by the command.
+        if !deployment.plans {
+            context.ledger.owe_report(&deployment.id, tell_by).await?;
+        }
         context
             .ledger
             .record(&deployment.id, Event::Ended(ending.clone()), now)

@@ -100,6 +100,8 @@ impl Context {
 /// Does what is asked.
 pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     match input {
+        // Whoever wanted to know what would be changed is told so by the command.
+        Input::Started { deployment } if deployment.plans => Ok(Output::NothingToTell),
         Input::Started { deployment } => {
             let message = message::started(&deployment, &context.console(&deployment.id));
             context.notifications.tell(&message.subject, &message.body).await?;

@@ -93,7 +93,17 @@ pub async fn because_of_alarm(context: &Context, watch: &Watch, alarm: &Failure,
         stable: watch.release.clone(),
         because: alarm.clone(),
     };
-    start(context, id, application, environment, to, request, rollback, now).await?;
+    start(
+        context,
+        id,
+        application,
+        environment,
+        (to, rollback),
+        request,
+        false,
+        now,
+    )
+    .await?;
     Ok(())
 }
 
@@ -124,7 +134,12 @@ pub async fn go_back(context: &Context, asked: &GoBack, now: Timestamp) -> Resul
         application,
         name,
         &to.commit,
-        &["rollback", execution, from.as_str(), to.release.as_str()],
+        &[
+            if ask.plan { "plan" } else { "rollback" },
+            execution,
+            from.as_str(),
+            to.release.as_str(),
+        ],
     );
     let request = Request {
         by: by.clone(),
@@ -140,7 +155,8 @@ pub async fn go_back(context: &Context, asked: &GoBack, now: Timestamp) -> Resul
         stable: stable.clone(),
         because: Failure::new(Name::TakenBack, format!("{by} says: {why}")),
     };
-    let deployment = start(context, id, application, environment, to, request, rollback, now).await?;
+    let way = (to, rollback);
+    let deployment = start(context, id, application, environment, way, request, ask.plan, now).await?;
     Ok(Output::Started { deployment })
 }
 
@@ -155,9 +171,9 @@ async fn start(
     id: DeploymentId,
     application: &RepositoryName,
     environment: Environment,
-    to: &StableRelease,
+    (to, rollback): (&StableRelease, Rollback),
     request: Request,
-    rollback: Rollback,
+    plans: bool,
     now: Timestamp,
 ) -> Result<DeploymentId, Error> {
     let brought = context.ledger.requested(&to.deployment).await?;
@@ -174,6 +190,7 @@ async fn start(
         release: Some(to.release.clone()),
         requested: Request { title, ..request },
         rollback: Some(rollback),
+        plans,
     };
     let requested = Event::Requested {
         deployment: Box::new(deployment.clone()),

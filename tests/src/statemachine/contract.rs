@@ -154,7 +154,9 @@ pub(crate) const ANSWERS: &[Answers] = &[
         variants: lockgate_deploy::Output::VARIANTS,
         to: &[
             ("Plan", &["planned"]),
-            ("Publish assets", &["published"]),
+            ("Publish assets", &["published", "to_prepare"]),
+            ("Review preparation", &["prepared", "only_planned"]),
+            ("Confirm change sets", &["confirmed", "void"]),
             ("Review wave", &["settled"]),
         ],
         elsewhere: &["parked", "woken"],
@@ -163,6 +165,7 @@ pub(crate) const ANSWERS: &[Answers] = &[
         of: "lockgate_deploy::Answer",
         variants: lockgate_deploy::Answer::VARIANTS,
         to: &[
+            ("Compare stack", &["prepared"]),
             ("Create change set", &["changes", "no_changes"]),
             ("Execute change set", &["updated"]),
         ],
@@ -240,8 +243,8 @@ pub(crate) const ENDINGS: [Ending; 4] = [
 
 /// What names of states begin with, but for choices and endings.
 pub(crate) const VERBS: &[&str] = &[
-    "Accept", "Admit", "Assess", "Bake", "Build", "Call", "Check", "Close", "Create", "Deploy", "Execute", "Keep",
-    "Leave", "Plan", "Publish", "Report", "Review", "Run", "Wait",
+    "Accept", "Admit", "Assess", "Bake", "Build", "Call", "Check", "Close", "Compare", "Confirm", "Create", "Deploy",
+    "Execute", "Keep", "Leave", "Plan", "Prepare", "Publish", "Report", "Review", "Run", "Wait",
 ];
 
 /// The classes of our own failures, as they begin names.

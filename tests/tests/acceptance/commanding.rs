@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::{NEW, in_the_laboratory};
 
 /// Everything that IAM lets somebody do with approvals.
-const POLICY: &str = "arn:aws:iam::111111111111:policy/lockgate-approver";
+pub const POLICY: &str = "arn:aws:iam::111111111111:policy/lockgate-approver";
 
 /// A role of the tools account that people sign in to.
-fn role(name: &str, policies: &[&str]) -> Value {
+pub fn role(name: &str, policies: &[&str]) -> Value {
     let trust = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Principal": { "AWS": TOOLS }, "Action": "sts:AssumeRole" }] });
     json!({ "Type": "AWS::IAM::Role", "Properties": {

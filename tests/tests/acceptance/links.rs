@@ -35,7 +35,7 @@ fn f39_f40_links_that_machines_open_and_strangers_bend_count_nothing_and_an_answ
 
         let http = laboratory.emulator.http();
         let links = [link.clone(), candidate.link(LEAD).await];
-        let record = format!("approval#{}", candidate.approval_id());
+        let record = format!("approval#{}", candidate.approval_id().await);
         candidate.mails_are_noted(links.len()).await;
         let before = (candidate.approval().await, laboratory.items(&record).await);
         let mut opening = tokio::task::JoinSet::new();

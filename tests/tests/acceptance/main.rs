@@ -1,6 +1,7 @@
 //! A pre-release reaches test, people are asked, and every way in which that may end.
 
 mod accepting;
+mod before;
 mod browser;
 mod by_the_clock;
 mod commanding;
@@ -23,6 +24,7 @@ const NEW: &str = "new@acme.example";
 const ONE_OF_TWO: &str = r#"{ by = ["qa@acme.example", "lead@acme.example"], within = "3 days" }"#;
 const ONE_OF_TWO_OR_BACK: &str =
     r#"{ by = ["qa@acme.example", "lead@acme.example"], within = "3 days", on_reject = "roll back" }"#;
+const BEFORE: &str = r#"{ when = "before", by = ["qa@acme.example"], within = "3 days" }"#;
 const WITHIN_TWO_MINUTES: &str = r#"{ by = ["qa@acme.example"], within = "2 minutes" }"#;
 const TESTERS_AND_STAKEHOLDERS: &str =
     r#"{ by = [{ group = "testers", need = 1 }, { group = "stakeholders", need = 1 }], within = "3 days" }"#;
@@ -62,6 +64,10 @@ static PLAN: Plan = Plan {
             .with_people(r#""new@acme.example" = { github = [], aws = ["arn:aws:iam::111111111111:role/Tester"] }"#),
         Setting::test("against-command", r#"{ by = ["new@acme.example"], within = "3 days" }"#)
             .with_people(r#""new@acme.example" = { github = [], aws = ["arn:aws:iam::111111111111:role/Critic"] }"#),
+        Setting::test("before", BEFORE),
+        Setting::test("void", BEFORE)
+            .with_people(r#""qa@acme.example" = { github = [], aws = ["arn:aws:iam::111111111111:role/Approver"] }"#),
+        Setting::test("deleted", BEFORE),
         Setting::test("down-at-intake", ONE_OF_TWO),
         Setting::test("down-when-asking", ONE_OF_TWO),
         Setting::test("stopped", ONE_OF_TWO),

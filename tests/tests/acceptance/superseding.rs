@@ -39,7 +39,7 @@ fn f42_links_of_a_candidate_that_a_newer_one_took_the_place_of_say_so_and_count_
         assert_eq!(late.status, 410, "{}", late.html);
 
         new.is_asked_about().await;
-        let bent = old_link.replace(old.approval_id().as_str(), new.approval_id().as_str());
+        let bent = old_link.replace(old.approval_id().await.as_str(), new.approval_id().await.as_str());
         let foreign = qa.open(&bent).await.expect("there is a page");
         assert_eq!(foreign.status, 403, "a link is for one candidate: {}", foreign.html);
         let foreign = qa.send(&bent, form, &OWN_PAGE).await.expect("there is a page");

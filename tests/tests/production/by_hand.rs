@@ -32,6 +32,34 @@ fn an_operator_takes_an_environment_back_to_a_release_of_their_choice() {
         assert!(unknown.contains("Rejected.NoWayBack"), "{unknown}");
 
         let to = &releases[0].as_str()[..12];
+        let before = laboratory.subjects("by-hand").await;
+        let plan = operator(
+            &scenario,
+            "rollback",
+            &["--to", to, "--why", "was it better?", "--plan"],
+        )
+        .await;
+        let plan = plan.expect("it can be planned");
+        for said in [
+            "Going back would change this",
+            "1 to change",
+            "Topic (AWS::SNS::Topic) is changed",
+            "Nothing was changed",
+        ] {
+            assert!(plan.contains(said), "{said} is not in {plan}");
+        }
+        assert_eq!(scenario.description("web").await, "third", "it was only a plan");
+        let state = scenario.is_at_rest().await;
+        assert_eq!(
+            (state.stable.map(|stable| stable.release), state.hold),
+            (Some(releases[2].clone()), None)
+        );
+        assert_eq!(
+            laboratory.subjects("by-hand").await,
+            before,
+            "nobody gets mail about a plan"
+        );
+
         let back = operator(&scenario, "rollback", &["--to", to, "--why", "it was better"]).await;
         let back = back.expect("it goes back");
         assert!(back.contains("is back on"), "{back}");

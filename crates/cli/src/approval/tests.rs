@@ -34,6 +34,7 @@ fn waiting(number: u8, reference: &str) -> Approval {
     });
     let question = Question {
         release: Digest::of(b"a release"),
+        prepared: None,
         policy: serde_json::from_value(policy).unwrap(),
         contributors: vec![],
         facts: serde_json::from_value(json!({
@@ -145,7 +146,13 @@ async fn an_answer_is_sent_to_the_approval_of_its_deployment_and_what_follows_is
         approval.outcome = outcome;
         let answered = json!({ "outcome": "counted", "sentence": "your answer is recorded", "approval": approval });
         let (base, served) = server(vec![(200, answered.to_string())]);
-        let told = answer(&api(&base).await, &approval.deployment, decision, "looked at it").await;
+        let told = answer(
+            &api(&base).await,
+            (&approval.deployment, None),
+            decision,
+            "looked at it",
+        )
+        .await;
         said.push(told.unwrap());
         let received = served.join().unwrap().pop().unwrap();
         assert_eq!(received.line, format!("POST /approvals/{}/ballots", approval.id));
@@ -191,11 +198,48 @@ async fn an_answer_that_does_not_count_is_an_error_that_says_why() {
     ] {
         let (base, served) = server(vec![answered]);
         let deployment = sample::deployment(1).id;
-        let error = answer(&api(&base).await, &deployment, Choice::Accept, "")
+        let error = answer(&api(&base).await, (&deployment, None), Choice::Accept, "")
             .await
             .unwrap_err();
         served.join().unwrap();
         said.push(error.to_string().replace(&base, "https://api"));
     }
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_not_changed_yet_is_answered_by_its_own_name() {
+    let mut before = waiting(1, "v1.4.0-rc.1");
+    before.prepared = Some(Digest::of(b"the change sets"));
+    before.id = ApprovalId::of_change_sets(&before.deployment, &Digest::of(b"the change sets"));
+    let changes = Digest::of(b"the change sets");
+    let listing = Listing {
+        waiting: vec![Waiting::from(&waiting(2, "v1.4.0-rc.2")), Waiting::from(&before)],
+        more: 0,
+    };
+    let listing = || (200, serde_json::to_string(&listing).unwrap());
+    let counted = json!({ "outcome": "counted", "sentence": "your answer is recorded", "approval": before });
+    let (base, served) = server(vec![listing(), (200, counted.to_string())]);
+    let about = (&before.deployment, Some(changes.short()));
+    answer(&api(&base).await, about, Choice::Accept, "").await.unwrap();
+    let received = served.join().unwrap().pop().unwrap();
+    assert_eq!(received.line, format!("POST /approvals/{}/ballots", before.id));
+
+    let (other, too_short) = (Digest::of(b"others"), &changes.as_str()[..SHORTEST - 1]);
+    for named in [other.short(), too_short, ""] {
+        let (base, served) = server(vec![listing()]);
+        let about = (&before.deployment, Some(named));
+        let refused = answer(&api(&base).await, about, Choice::Accept, "").await.unwrap_err();
+        assert_eq!(served.join().unwrap().len(), 1, "nothing is sent");
+        assert!(
+            refused.to_string().contains("nobody is asked about the changes"),
+            "{refused}"
+        );
+    }
+    let unknown = json!({ "outcome": "unknown", "sentence": "nobody is asked about this deployment" });
+    let (base, served) = server(vec![(404, unknown.to_string()), listing()]);
+    let refused = answer(&api(&base).await, (&before.deployment, None), Choice::Accept, "").await;
+    served.join().unwrap();
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("name them with --changes"), "{refused}");
 }

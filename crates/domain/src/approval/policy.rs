@@ -126,6 +126,8 @@ pub struct ApprovalPolicy {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum When {
+    /// When the change sets of the stacks that come first are made, and before any of them is executed.
+    Before,
     /// When the release is in the environment and its tests have passed.
     After,
 }

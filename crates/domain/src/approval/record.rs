@@ -42,6 +42,12 @@ impl ApprovalId {
         let whole = Digest::of(format!("approval\n{deployment}\n{when}").as_bytes());
         Self(whole.as_str()[..32].to_owned())
     }
+
+    /// The approval of these change sets of a deployment, and of no others.
+    pub fn of_change_sets(deployment: &DeploymentId, prepared: &Digest) -> Self {
+        let whole = Digest::of(format!("approval\n{deployment}\n{}\n{prepared}", When::Before).as_bytes());
+        Self(whole.as_str()[..32].to_owned())
+    }
 }
 
 /// What people are asked, and what they answered.
@@ -61,6 +67,9 @@ pub struct Approval {
     pub region: Region,
     /// What is accepted or rejected, and nothing else is.
     pub release: Digest,
+    /// The hash of the change sets that it is about, where people are asked before these are executed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Digest>,
     /// The commit it was built from.
     pub commit: CommitSha,
     /// What people call it: the tag or branch it was asked from, harmless.
@@ -99,8 +108,10 @@ pub struct Approval {
 /// What is to be asked, beyond what the deployment says itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The release that is in the environment.
+    /// The release that is in the environment, or is to come there.
     pub release: Digest,
+    /// The hash of the change sets that it is about, where people are asked before these are executed.
+    pub prepared: Option<Digest>,
     /// Who is asked, and what their answers have to come to.
     pub policy: ApprovalPolicy,
     /// Everybody who had a part in the release; who asked for the deployment is known from it.
@@ -133,8 +144,11 @@ pub struct Facts {
     pub commits: Vec<CommitLine>,
     /// How many more there are.
     pub more_commits: u32,
-    /// What changed in the stacks.
+    /// What changed in the stacks, or will.
     pub stacks: Vec<StackFacts>,
+    /// The stacks that come later: what changes there is known when those before them are changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<StackName>,
     /// How many deployments before this one changed some of it, without being accepted.
     #[serde(default)]
     pub earlier: u32,
@@ -353,13 +367,17 @@ impl Approval {
         let policy = question.policy;
         let since = question.waits_since;
         Self {
-            id: ApprovalId::of(&deployment.id, policy.when),
+            id: question.prepared.as_ref().map_or_else(
+                || ApprovalId::of(&deployment.id, policy.when),
+                |prepared| ApprovalId::of_change_sets(&deployment.id, prepared),
+            ),
             deployment: deployment.id.clone(),
             application: deployment.application.clone(),
             environment: deployment.environment.name.clone(),
             account: deployment.environment.account.clone(),
             region: deployment.environment.region.clone(),
             release: question.release,
+            prepared: question.prepared,
             commit: deployment.commit.clone(),
             version: deployment.reference.clone(),
             title: deployment.requested.title.clone(),

@@ -34,15 +34,12 @@ where
     all
 }
 
-/// What a deployment compared on its way forward, stack by stack.
-pub fn compared<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<StackFacts> {
+/// What a deployment compared on one of its ways, stack by stack.
+pub fn compared<'a>(events: impl IntoIterator<Item = &'a Event>, way: Leg) -> Vec<StackFacts> {
     let mut stacks = Vec::new();
     for event in events {
-        if let Event::Compared {
-            leg: Leg::Forward,
-            stack,
-            summary,
-        } = event
+        if let Event::Compared { leg, stack, summary } = event
+            && *leg == way
         {
             put(&mut stacks, stack, summary.clone());
         }
@@ -69,7 +66,7 @@ fn changed<'a>(events: impl IntoIterator<Item = &'a Event> + Clone) -> Vec<Stack
             _ => {}
         }
     }
-    let mut stacks = compared(events);
+    let mut stacks = compared(events, Leg::Forward);
     stacks.retain(|facts| begun.contains(&&facts.stack));
     stacks
 }
@@ -174,7 +171,7 @@ mod tests {
         ];
         assert_eq!(named(&changed(&told)), [("data", 1), ("jobs", 1)]);
         assert_eq!(
-            named(&compared(&told)),
+            named(&compared(&told, Leg::Forward)),
             [("data", 1), ("web", 1), ("mail", 0), ("jobs", 1)]
         );
     }

@@ -99,6 +99,7 @@ fn policy(duties: &[(u32, &str)]) -> ApprovalPolicy {
 fn question(policy: ApprovalPolicy) -> Question {
     Question {
         release: Digest::of(b"release"),
+        prepared: None,
         policy,
         contributors: vec![],
         facts: Facts::default(),

@@ -30,6 +30,9 @@ pub struct Waiting {
     pub commit: CommitSha,
     /// What is accepted or rejected.
     pub release: Digest,
+    /// The hash of the changes that it is about, where they are not made yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Digest>,
     /// Who asked for the deployment, harmless.
     pub requested_by: String,
     /// When people were asked.
@@ -57,6 +60,7 @@ impl From<&Approval> for Waiting {
             version: approval.version.clone(),
             commit: approval.commit.clone(),
             release: approval.release.clone(),
+            prepared: approval.prepared.clone(),
             requested_by: approval.requested_by.clone(),
             asked_at: approval.asked_at,
             deadline: approval.deadline,

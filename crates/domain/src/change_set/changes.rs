@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::harmless::harmless;
 
 /// One row of a change set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// What it does.
     pub action: Action,
@@ -35,19 +35,6 @@ pub enum Action {
     Dynamic,
 }
 
-impl Action {
-    /// What was done, for people.
-    pub fn done(self) -> &'static str {
-        match self {
-            Self::Add => "was added",
-            Self::Modify => "was changed",
-            Self::Remove => "was removed",
-            Self::Import => "was imported",
-            Self::Dynamic => "was perhaps changed",
-        }
-    }
-}
-
 impl From<&str> for Action {
     fn from(text: &str) -> Self {
         match text {
@@ -61,7 +48,7 @@ impl From<&str> for Action {
 }
 
 /// Whether a changed resource becomes another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Replacement {
     /// It stays the same one.
     Never,
@@ -82,7 +69,7 @@ impl From<Option<&str>> for Replacement {
 }
 
 /// What becomes of a resource that a change leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "they are CloudFormation's own words")]
 pub enum Policy {
     Delete,

@@ -18,6 +18,9 @@ pub const LONGEST_WITHIN: u64 = 14 * DAY;
 /// The words for what becomes of a candidate that is not accepted.
 const ON_REJECT: [(&str, OnReject); 2] = [("stay", OnReject::Stay), ("roll back", OnReject::RollBack)];
 
+/// The words for when people are asked.
+const WHEN: [(&str, When); 2] = [("before", When::Before), ("after", When::After)];
+
 /// Who is who in an application, as far as it could be read.
 pub(super) struct People<'d> {
     known: BTreeMap<Approver, Person>,
@@ -205,7 +208,7 @@ pub(super) fn read<'d>(
     if section.is_absent() {
         return None;
     }
-    findings.only(&section, &["by", "need", "within", "on_reject"]);
+    findings.only(&section, &["when", "by", "need", "within", "on_reject"]);
     let duties = read_duties(findings, &section, people);
     let words = ("1 minute to 14 days", "\"90 minutes\", \"36 hours\" or \"3 days\"");
     let within_seconds = if section.names().contains(&"within") {
@@ -213,19 +216,12 @@ pub(super) fn read<'d>(
     } else {
         Some(DEFAULT_WITHIN)
     };
-    let on_reject = match findings.text(&section, "on_reject") {
-        None => Some(OnReject::Stay),
-        Some(text) => {
-            let found = ON_REJECT.iter().find(|(word, _)| *word == text.value);
-            if found.is_none() {
-                let words = ON_REJECT.map(|(word, _)| word);
-                let hint = suggestion(text.value, &words);
-                let message = format!("{:?} is none of {}{hint}", text.value, words.join(", "));
-                findings.problem(text.offset, &section.path_of("on_reject"), message);
-            }
-            found.map(|(_, on_reject)| *on_reject)
-        }
-    };
+    let when = read_word(findings, &section, "when", &WHEN, When::After);
+    let on_reject = read_word(findings, &section, "on_reject", &ON_REJECT, OnReject::Stay);
+    if when == Some(When::Before) && section.names().contains(&"on_reject") {
+        let message = "says what becomes of a release that is there; where people are asked before, nothing is";
+        findings.problem(section.offset_of("on_reject"), &section.path_of("on_reject"), message);
+    }
     let duties = duties?;
     let mut asked: Vec<Person> = Vec::new();
     for name in duties.iter().flat_map(|duty| &duty.people) {
@@ -234,7 +230,7 @@ pub(super) fn read<'d>(
         }
     }
     let policy = ApprovalPolicy {
-        when: When::After,
+        when: when?,
         people: asked,
         duties,
         within_seconds: within_seconds?,
@@ -253,6 +249,27 @@ pub(super) fn read<'d>(
         findings.problem(by, &section.path_of("by"), message);
     }
     Some(policy)
+}
+
+/// What one of a few words stands for; nothing, where it is none of them.
+fn read_word<Meaning: Copy>(
+    findings: &mut Findings<'_>,
+    section: &Section<'_>,
+    key: &str,
+    known: &[(&str, Meaning)],
+    otherwise: Meaning,
+) -> Option<Meaning> {
+    let Some(text) = findings.text(section, key) else {
+        return Some(otherwise);
+    };
+    let found = known.iter().find(|(word, _)| *word == text.value);
+    if found.is_none() {
+        let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+        let hint = suggestion(text.value, &words);
+        let message = format!("{:?} is none of {}{hint}", text.value, words.join(", "));
+        findings.problem(text.offset, &section.path_of(key), message);
+    }
+    found.map(|(_, meaning)| *meaning)
 }
 
 /// The duties that `by` and `need` come to, if all of them can be met, each for itself.

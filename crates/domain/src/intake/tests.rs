@@ -466,11 +466,10 @@ proptest! {
     /// The same branch, commit before, commit after and second. A time that is missing is a value like any other.
     #[test]
     fn ids_are_equal_exactly_for_equal_pushes(
-        a in ("[0-2]{2}", "[0-2]{2}", proptest::option::of(0_i64..3)),
-        b in ("[0-2]{2}", "[0-2]{2}", proptest::option::of(0_i64..3)),
+        a in ("[0-2]{2}", "[0-2][1-2]", proptest::option::of(0_i64..3)),
+        b in ("[0-2]{2}", "[0-2][1-2]", proptest::option::of(0_i64..3)),
     ) {
         let sha = |digits: &str| digits.repeat(20);
-        prop_assume!(sha(&a.1) != NONE && sha(&b.1) != NONE);
         let deployments = |(before, after, second): &(String, String, Option<i64>)| asked(&with(&[
             ("/before", json!(sha(before))),
             ("/after", json!(sha(after))),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Message, minute, smoke_tests};
 use crate::approval::{Approval, Approver, Choice, Counted, Duty, Facts, StackFacts};
-use crate::change_set::{How, Loss};
+use crate::change_set::{Loss, Tense};
 use crate::harmless::harmless;
 
 /// The most commits that a mail lists.
@@ -15,10 +15,7 @@ pub(super) const COMMENT: usize = 300;
 
 /// Somebody is asked whether a release is accepted. The link is theirs alone.
 pub fn asked(approval: &Approval, to: &Approver, link: &str) -> Message {
-    let first = format!(
-        "You are asked whether {} {} is accepted in {}.",
-        approval.application, approval.version, approval.environment
-    );
+    let first = format!("You are asked whether {}.", asked_whether(approval));
     Message {
         subject: subject(approval, "please accept or reject"),
         body: question(approval, to, &first, link),
@@ -28,11 +25,9 @@ pub fn asked(approval: &Approval, to: &Approver, link: &str) -> Message {
 /// Somebody who was asked has not answered.
 pub fn reminder(approval: &Approval, to: &Approver, link: &str) -> Message {
     let first = format!(
-        "You were asked on {} whether {} {} is accepted in {}, and your answer is still missing.",
+        "You were asked on {} whether {}, and your answer is still missing.",
         minute(approval.asked_at),
-        approval.application,
-        approval.version,
-        approval.environment,
+        asked_whether(approval)
     );
     Message {
         subject: subject(approval, "your answer is still missing"),
@@ -40,12 +35,27 @@ pub fn reminder(approval: &Approval, to: &Approver, link: &str) -> Message {
     }
 }
 
+fn asked_whether(approval: &Approval) -> String {
+    let what = format!("{} {}", approval.application, approval.version);
+    match tense(approval) {
+        Tense::Done => format!("{what} is accepted in {}", approval.environment),
+        Tense::Planned => format!(
+            "{what} may be deployed to {}, where nothing is changed yet",
+            approval.environment
+        ),
+    }
+}
+
 /// Operators are told whom no mail reaches.
 pub fn unconfirmed(approval: &Approval) -> Message {
     let people: Vec<String> = approval.unreached().iter().map(ToString::to_string).collect();
     let people = people.join("\n  ");
+    let waits = match tense(approval) {
+        Tense::Done => "waits to be accepted in",
+        Tense::Planned => "waits to be let into",
+    };
     let body = format!(
-        "{} {} waits to be accepted in {}, and no mail about it reaches these people, because they have not confirmed \
+        "{} {} {waits} {}, and no mail about it reaches these people, because they have not confirmed \
          that their address wants mail from Lockgate, or have unsubscribed it:\n\n\
          \x20 {people}\n\n\
          What to do: have them click the link in the mail \"AWS Notification - Subscription Confirmation\". It works for \
@@ -89,10 +99,14 @@ fn question(approval: &Approval, to: &Approver, first: &str, link: &str) -> Stri
     );
     let _ = write!(
         text,
-        "\n{}\n{}\n{}\n{}",
+        "\n{}\n{}\n{}{}",
         commits(approval),
         stacks(approval),
-        tests(approval),
+        match tense(approval) {
+            Tense::Done => format!("{}\n", tests(approval)),
+            // It was tested elsewhere; here it is not yet.
+            Tense::Planned => String::new(),
+        },
         others(approval, to)
     );
     text
@@ -102,13 +116,18 @@ fn what(approval: &Approval) -> String {
     let title = format!("{} {}", approval.commit.short(), approval.title);
     format!(
         "Application  {}\nVersion      {}\nCommit       {}\nAuthor       {}\nAsked by     {}\nRelease      {}\n\
-         Environment  {} (account {}, {})\nDeployment   {}\nDeadline     {}\n",
+         {}Environment  {} (account {}, {})\nDeployment   {}\nDeadline     {}\n",
         approval.application,
         approval.version,
         title.trim_end(),
         author(approval),
         approval.requested_by,
         approval.release,
+        approval
+            .prepared
+            .as_ref()
+            .map(|prepared| format!("Changes      {prepared}\n"))
+            .unwrap_or_default(),
         approval.environment,
         approval.account,
         approval.region,
@@ -170,38 +189,19 @@ fn commits(approval: &Approval) -> String {
     text
 }
 
-/// What changed in the stacks. What may have cost data comes before everything else.
+/// What changed in the stacks, or will. What may cost data comes before everything else.
 fn stacks(approval: &Approval) -> String {
-    let summaries = || {
-        approval
-            .facts
-            .stacks
-            .iter()
-            .filter_map(|StackFacts { stack, summary }| summary.as_ref().map(|summary| (stack, summary)))
-    };
-    let mut text = String::new();
-    let mut data: Vec<_> = summaries()
-        .flat_map(|(stack, summary)| summary.losses.iter().map(move |loss| (stack, loss)))
-        .filter(|(_, loss)| loss.stateful)
-        .collect();
-    data.sort_by_key(|(_, loss)| (loss.kept, loss.how));
-    let lost = data.iter().filter(|(_, loss)| !loss.kept).count();
-    let more_lost = (approval.facts.data_lost() as usize).saturating_sub(lost);
-    if !data.is_empty() || more_lost > 0 {
-        text.push_str("RESOURCES WITH DATA that were removed or replaced, or may have been\n");
-        for (stack, loss) in data {
-            let _ = writeln!(text, "  {stack}: {}; {}", gone(loss), fate(loss));
-        }
-        if more_lost > 0 {
-            let _ = writeln!(text, "  and {more_lost} more whose data is gone, or may be");
-        }
+    let (facts, tense) = (&approval.facts, tense(approval));
+    let mut text = with_data(&facts.stacks, facts.data_lost(), tense);
+    if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(match &approval.facts.since {
-        Some(_) => "Resources that changed since then\n",
-        None => "Resources that changed\n",
+    text.push_str(match (&facts.since, tense) {
+        (_, Tense::Planned) => "Resources that will change\n",
+        (Some(_), Tense::Done) => "Resources that changed since then\n",
+        (None, Tense::Done) => "Resources that changed\n",
     });
-    match approval.facts.earlier {
+    match facts.earlier {
         0 => {}
         1 => text.push_str("  some of it by a deployment before this one, which was not accepted\n"),
         earlier => {
@@ -211,70 +211,117 @@ fn stacks(approval: &Approval) -> String {
             );
         }
     }
-    if approval.facts.more_earlier > 0 {
-        let _ = writeln!(text, "  {}", still_earlier(approval.facts.more_earlier));
+    if facts.more_earlier > 0 {
+        let _ = writeln!(text, "  {}", still_earlier(facts.more_earlier));
     }
-    for StackFacts { stack, summary } in &approval.facts.stacks {
-        let Some(summary) = summary else {
-            let _ = writeln!(text, "  {stack}: no changes");
-            continue;
-        };
-        let counts: Vec<String> = [
-            (summary.add, "added"),
-            (summary.modify, "changed"),
-            (summary.remove, "removed"),
-            (summary.import, "imported"),
-            (summary.dynamic, "perhaps changed"),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, did)| format!("{count} {did}"))
-        .collect();
-        let _ = writeln!(text, "  {stack}: {}", counts.join(", "));
-        for loss in summary.losses.iter().filter(|loss| !loss.stateful) {
-            let _ = writeln!(text, "    {}", gone(loss));
-        }
-        if summary.truncated > 0 {
-            let _ = writeln!(text, "    and {} more that were replaced or removed", summary.truncated);
-        }
-        for change in &summary.changes {
-            let _ = writeln!(
-                text,
-                "    {} ({}) {}",
-                change.logical_id,
-                change.resource_type,
-                change.action.done()
-            );
-        }
-        if summary.more_changes() > 0 {
-            let _ = writeln!(text, "    and {} more", summary.more_changes());
-        }
+    for stack in &facts.stacks {
+        text.push_str(&of_stack(stack, tense));
     }
-    match approval.facts.unlisted.stacks {
-        0 if approval.facts.stacks.is_empty() => text.push_str("  none\n"),
+    match facts.unlisted.stacks {
+        0 if facts.stacks.is_empty() => text.push_str("  none\n"),
         0 => {}
         more => {
             let _ = writeln!(text, "  and in {more} more stacks");
         }
     }
+    for stack in &facts.later {
+        let _ = writeln!(text, "  {stack}: {LATER}");
+    }
     text
 }
 
-fn gone(loss: &Loss) -> String {
-    let how = match loss.how {
-        How::Removed => "was removed",
-        How::Replaced => "was replaced",
-        How::MayBeReplaced => "may have been replaced",
-    };
-    format!("{} ({}) {how}", loss.logical_id, loss.resource_type)
+/// What is said of a stack whose changes nobody can know yet.
+pub const LATER: &str = "comes later, and what changes there is known when the stacks before it are changed";
+
+/// Resources that hold data and go; `lost` is how many of these there are, listed or not.
+fn with_data(stacks: &[StackFacts], lost: u32, tense: Tense) -> String {
+    let summaries = stacks
+        .iter()
+        .filter_map(|StackFacts { stack, summary }| summary.as_ref().map(|summary| (stack, summary)));
+    let mut data: Vec<_> = summaries
+        .flat_map(|(stack, summary)| summary.losses.iter().map(move |loss| (stack, loss)))
+        .filter(|(_, loss)| loss.stateful)
+        .collect();
+    data.sort_by_key(|(_, loss)| (loss.kept, loss.how));
+    let listed = data.iter().filter(|(_, loss)| !loss.kept).count();
+    let more_lost = (lost as usize).saturating_sub(listed);
+    if data.is_empty() && more_lost == 0 {
+        return String::new();
+    }
+    let mut text = match tense {
+        Tense::Done => "RESOURCES WITH DATA that were removed or replaced, or may have been\n",
+        Tense::Planned => "RESOURCES WITH DATA that are removed or replaced, or may be\n",
+    }
+    .to_owned();
+    for (stack, loss) in data {
+        let _ = writeln!(text, "  {stack}: {}; {}", gone(loss, tense), loss.fate(tense));
+    }
+    if more_lost > 0 {
+        let what = match tense {
+            Tense::Done => "is gone, or may be",
+            Tense::Planned => "is lost, or may be",
+        };
+        let _ = writeln!(text, "  and {more_lost} more whose data {what}");
+    }
+    text
 }
 
-fn fate(loss: &Loss) -> &'static str {
-    match (loss.kept, loss.how) {
-        (true, _) => "the old one, or a snapshot of it, is kept",
-        (false, How::MayBeReplaced) => "its data may be gone",
-        (false, How::Removed | How::Replaced) => "its data is gone",
+fn of_stack(StackFacts { stack, summary }: &StackFacts, tense: Tense) -> String {
+    let Some(summary) = summary else {
+        return format!("  {stack}: no changes\n");
+    };
+    let mut text = format!("  {stack}: {}\n", summary.counts(tense));
+    for loss in summary.losses.iter().filter(|loss| !loss.stateful) {
+        let _ = writeln!(text, "    {}", gone(loss, tense));
     }
+    if summary.truncated > 0 {
+        let what = match tense {
+            Tense::Done => "were",
+            Tense::Planned => "are",
+        };
+        let _ = writeln!(
+            text,
+            "    and {} more that {what} replaced or removed",
+            summary.truncated
+        );
+    }
+    for change in &summary.changes {
+        let _ = writeln!(
+            text,
+            "    {} ({}) {}",
+            change.logical_id,
+            change.resource_type,
+            change.action.told(tense)
+        );
+    }
+    if summary.more_changes() > 0 {
+        let _ = writeln!(text, "    and {} more", summary.more_changes());
+    }
+    text
+}
+
+fn gone(loss: &Loss, tense: Tense) -> String {
+    format!("{} ({}) {}", loss.logical_id, loss.resource_type, loss.told(tense))
+}
+
+/// Whether the changes that people are asked about were made.
+pub fn tense(approval: &Approval) -> Tense {
+    match approval.prepared {
+        Some(_) => Tense::Planned,
+        None => Tense::Done,
+    }
+}
+
+/// What is to be changed in these stacks, and nobody has changed yet.
+pub fn planned(stacks: &[StackFacts]) -> String {
+    let mut text = with_data(stacks, 0, Tense::Planned);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    for facts in stacks {
+        text.push_str(&of_stack(facts, Tense::Planned));
+    }
+    text
 }
 
 fn tests(approval: &Approval) -> String {

@@ -44,6 +44,7 @@ fn deployment() -> Deployment {
             title: "Sell tea by the pound".to_owned(),
         },
         rollback: None,
+        plans: false,
     }
 }
 

@@ -355,6 +355,7 @@ impl Hash for Known {
             Some(Ending::FailedClean { failure, way_back }) => (4, failure.name, way_back_code(way_back)).hash(state),
             Some(Ending::OperatorNeeded { failure }) => (5, failure.name).hash(state),
             Some(Ending::RolledBack { to, .. }) => (6, to).hash(state),
+            Some(Ending::Planned) => 7.hash(state),
         }
     }
 }
@@ -546,6 +547,7 @@ impl Given {
                 facts: Facts::default(),
                 checklist: Vec::new(),
                 unconfirmed: Vec::new(),
+                prepared: None,
                 waits_since: NOW,
             };
             Some(Approval::ask(deployment, question, NOW))

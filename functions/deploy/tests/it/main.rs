@@ -6,6 +6,7 @@
 
 mod comparing;
 mod executing;
+mod preparing;
 mod publishing;
 mod says;
 mod shop;

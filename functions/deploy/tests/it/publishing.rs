@@ -13,8 +13,28 @@ async fn a_plan_is_waves_of_names() {
     let planned = shop.ask("plan", json!({})).await.unwrap();
     assert_eq!(
         serde_json::to_value(planned).unwrap(),
-        json!({ "outcome": "planned", "waves": [{ "stacks": ["shop-dev"] }] })
+        json!({ "outcome": "planned", "waves": [{ "stacks": ["shop-dev"] }], "prepares": [] })
     );
+}
+
+#[tokio::test]
+async fn what_people_decide_on_is_what_waits_for_nothing_and_what_is_only_looked_at_is_all() {
+    let (asking, planning, plain) = (Shop::asking_before().await, Shop::planning().await, Shop::new().await);
+    for (shop, leg, then) in [
+        (&asking, "forward", "to_prepare"),
+        (&planning, "forward", "to_prepare"),
+        (&plain, "forward", "published"),
+    ] {
+        let published = json!(shop.ask("publish", json!({ "leg": leg })).await.unwrap());
+        assert_eq!(published["outcome"], then);
+        let planned = json!(shop.ask("plan", json!({ "leg": leg })).await.unwrap());
+        let prepares = if then == "to_prepare" {
+            json!(["shop-dev"])
+        } else {
+            json!([])
+        };
+        assert_eq!(planned["prepares"], prepares);
+    }
 }
 
 #[tokio::test]

@@ -51,6 +51,24 @@ impl Shop {
 
     /// The same, of a release with this manifest and these files.
     pub async fn of(manifest: &str, files: &[(&str, &[u8])]) -> Self {
+        Self::deploying(sample::deployment(1), manifest, files).await
+    }
+
+    /// The same, in an environment that asks people before anything is executed.
+    pub async fn asking_before() -> Self {
+        let mut deployment = sample::deployment(1);
+        deployment.environment.approval = Some(sample::approval_before());
+        Self::deploying(deployment, MANIFEST, &[("Shop.template.json", TEMPLATE)]).await
+    }
+
+    /// The same, of which only is to be seen what it would change.
+    pub async fn planning() -> Self {
+        let mut deployment = sample::deployment(1);
+        deployment.plans = true;
+        Self::deploying(deployment, MANIFEST, &[("Shop.template.json", TEMPLATE)]).await
+    }
+
+    async fn deploying(deployment: Deployment, manifest: &str, files: &[(&str, &[u8])]) -> Self {
         let aws = FakeAws::default();
         let release = aws.stores(&[&[("manifest.json", manifest.as_bytes())], files].concat());
         aws.state().buckets.insert(BOOTSTRAP.to_owned());
@@ -70,9 +88,9 @@ impl Shop {
             aws: way,
         };
         let shop = Self {
-            deployment: sample::deployment(1),
             aws,
             context,
+            deployment,
             release,
         };
         shop.admit().await;
@@ -118,6 +136,22 @@ impl Shop {
             json!({ "fence": 1, "stack": "shop-dev", "token": "create" }),
         )
         .await
+    }
+
+    /// The same, for people to decide on, or to be looked at only.
+    pub async fn prepare_change_set(&self) -> Result<Output, Error> {
+        let more = json!({ "fence": 1, "stack": "shop-dev", "prepares": true, "token": "prepare" });
+        self.ask("create_change_set", more).await
+    }
+
+    /// Records something that happened to the deployment.
+    pub async fn tell(&self, event: Event) {
+        let recorded = self
+            .context
+            .ledger
+            .record(&self.deployment.id, event, Timestamp::now())
+            .await;
+        recorded.unwrap();
     }
 
     /// The same, guarded by alarms.
@@ -249,6 +283,7 @@ impl Shop {
             change_set: SET.to_owned(),
             creates: false,
             guards: Vec::new(),
+            prepares: false,
         }
     }
 

@@ -191,6 +191,7 @@ async fn a_stack_is_read_in_whatever_state_it_is() {
             reason: String::new(),
             parameters: ["Colour".to_owned()].into(),
             protected: true,
+            changed_at: says::MADE.parse().ok(),
         };
         assert_eq!(stacks(&aws).await.look("shop-dev").await.unwrap(), Some(expected));
     }

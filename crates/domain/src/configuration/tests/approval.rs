@@ -529,3 +529,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn people_may_be_asked_before_anything_is_changed() {
+    let asks = |approval: &str| environments("", approval)[1].approval.clone().unwrap().when;
+    assert_eq!(
+        asks(r#"approval = { when = "before", by = ["qa@acme.example"] }"#),
+        When::Before
+    );
+    assert_eq!(
+        asks(r#"approval = { when = "after", by = ["qa@acme.example"] }"#),
+        When::After
+    );
+    assert_snapshot!(wrong(
+        "",
+        r#"approval = { when = "befor", by = ["qa@acme.example"], on_reject = "leave" }"#
+    ), @r#"
+    lockgate.toml:16:21: environment.test.approval.when: "befor" is none of before, after, did you mean before?
+    lockgate.toml:16:68: environment.test.approval.on_reject: "leave" is none of stay, roll back
+    "#);
+    assert_snapshot!(wrong(
+        "",
+        r#"approval = { when = "before", by = ["qa@acme.example"], on_reject = "roll back" }"#
+    ), @"lockgate.toml:16:69: environment.test.approval.on_reject: says what becomes of a release that is there; where people are asked before, nothing is");
+}

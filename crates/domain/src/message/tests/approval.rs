@@ -67,6 +67,7 @@ fn approval() -> Approval {
         account: "333333333333".parse().unwrap(),
         region: "eu-west-1".parse().unwrap(),
         release: Digest::of(b"candidate"),
+        prepared: None,
         commit: "1a2b3c4d".repeat(5).parse().unwrap(),
         version: "v1.2.0-rc.1".to_owned(),
         title: "Sell tea by the pound".to_owned(),
@@ -128,6 +129,7 @@ fn approval() -> Approval {
                     summary: None,
                 },
             ],
+            later: vec![],
             earlier: 2,
             more_earlier: 1,
             smoke_tests: Some(Report::new(vec![CheckResult {
@@ -232,6 +234,76 @@ fn what_people_read_who_are_asked() {
         ada@acme.example (may not answer: worked on it, or asked for it)
       At least 1 of these has to accept, and nobody may reject:
         lead@acme.example
+    ");
+}
+
+#[test]
+fn what_people_read_who_are_asked_before_anything_is_changed() {
+    let mut before = approval();
+    before.prepared = Some(Digest::of(b"the change sets"));
+    before.facts.commits.truncate(1);
+    before.facts.more_commits = 0;
+    before.facts.later = vec!["shop-test-worker".parse().unwrap()];
+    before.facts.unlisted = Unlisted::default();
+    (before.facts.earlier, before.facts.more_earlier) = (0, 0);
+    let to = approver("qa@acme.example");
+    insta::assert_snapshot!(shown(&asked(&before, &to, LINK)), @"
+    [test] acme/shop v1.2.0-rc.1: please accept or reject
+    ----
+    You are asked whether acme/shop v1.2.0-rc.1 may be deployed to test, where nothing is changed yet.
+
+    Open this page before 2026-11-26 12:00 UTC, read what it shows, and accept or reject:
+
+    https://example.execute-api.eu-west-1.amazonaws.com/approvals/0011?token=AAECAw
+
+    The link is yours alone: whoever has it answers in your name. Do not forward this mail.
+
+    Application  acme/shop
+    Version      v1.2.0-rc.1
+    Commit       1a2b3c4d1a2b Sell tea by the pound
+    Author       Ada
+    Asked by     bob
+    Release      dda18a0e21ae47c53b4309434cbc02ae8bf764fa83a6defbb719431242722aa7
+    Changes      5783b9537bc3e487f4de624822d27aa074981672066a6cf0692737345218eca5
+    Environment  test (account 333333333333, eu-west-1)
+    Deployment   shop-test-1a2b3c4d-0011223344556677
+    Deadline     2026-11-26 12:00 UTC
+
+    Commits since 000000000000, which was accepted here last
+      1a2b3c4d1a2b Change 0 (Ada)
+      all of it: https://github.com/acme/shop/compare/0000...1a2b
+
+    RESOURCES WITH DATA that are removed or replaced, or may be
+      shop-test-data: Orders (AWS::DynamoDB::Table) is replaced; its data is lost
+      shop-test-data: Archive (AWS::S3::Bucket) is removed; the old one, or a snapshot of it, is kept
+
+    Resources that will change
+      shop-test-data: 1 to add, 2 to change, 1 to remove
+        Role (AWS::IAM::Role) is replaced
+        and 4 more that are replaced or removed
+        Topic (AWS::SNS::Topic) is added
+        Handler (AWS::Lambda::Function) is changed
+      shop-test-web: no changes
+      shop-test-worker: comes later, and what changes there is known when the stacks before it are changed
+
+    Who is asked
+      At least 1 of testers has to accept, and nobody may reject:
+        qa@acme.example, that is you
+        ada@acme.example (may not answer: worked on it, or asked for it)
+      At least 1 of these has to accept, and nobody may reject:
+        lead@acme.example
+    ");
+    insta::assert_snapshot!(planned(&before.facts.stacks), @"
+    RESOURCES WITH DATA that are removed or replaced, or may be
+      shop-test-data: Orders (AWS::DynamoDB::Table) is replaced; its data is lost
+      shop-test-data: Archive (AWS::S3::Bucket) is removed; the old one, or a snapshot of it, is kept
+
+      shop-test-data: 1 to add, 2 to change, 1 to remove
+        Role (AWS::IAM::Role) is replaced
+        and 4 more that are replaced or removed
+        Topic (AWS::SNS::Topic) is added
+        Handler (AWS::Lambda::Function) is changed
+      shop-test-web: no changes
     ");
 }
 

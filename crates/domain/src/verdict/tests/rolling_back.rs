@@ -291,11 +291,12 @@ fn deployment(because: Option<Name>) -> Deployment {
             stable: Digest::of(b"bad"),
             because: Failure::new(because, "why it goes"),
         }),
+        plans: false,
     }
 }
 
 /// Every way to end, and the first two are those of a way back.
-fn endings() -> [Ending; 9] {
+fn endings() -> [Ending; 10] {
     let failed = |way_back| Ending::FailedClean {
         failure: Failure::new(Name::AlarmRaised, "errors went into ALARM"),
         way_back,
@@ -311,6 +312,7 @@ fn endings() -> [Ending; 9] {
         failed(WayBack::Stays),
         Ending::Deployed,
         Ending::NothingToDeploy,
+        Ending::Planned,
         Ending::Superseded {
             by: "shop-test-2".parse().unwrap(),
         },

@@ -1,0 +1,202 @@
+//! People are asked before anything is executed, or somebody only wants to see what would be.
+
+use super::*;
+
+fn stack(name: &str) -> StackName {
+    name.parse().unwrap()
+}
+
+fn sets(name: &str) -> Vec<Prepared> {
+    vec![Prepared {
+        stack: stack("web"),
+        change_set: Some(format!("arn:changeSet/{name}")),
+        hash: Digest::of(name.as_bytes()),
+    }]
+}
+
+fn prepared(name: &str) -> Event {
+    Event::Prepared { sets: sets(name) }
+}
+
+fn executing() -> Event {
+    Event::Executing {
+        leg: Leg::Forward,
+        stack: stack("web"),
+        change_set: "arn:changeSet/one".to_owned(),
+    }
+}
+
+fn updated() -> Event {
+    Event::Updated {
+        leg: Leg::Forward,
+        stack: stack("web"),
+    }
+}
+
+fn smoke_tested() -> Event {
+    Event::SmokeTested {
+        leg: Leg::Forward,
+        report: Report::new(vec![]),
+    }
+}
+
+/// Planned, in an environment that asks people before.
+fn planned() -> Status {
+    Status {
+        asks_before: true,
+        phase: Phase::Deploying,
+        ..tested(true)
+    }
+}
+
+fn accepts() -> Event {
+    voted("qa@acme.example", Choice::Accept)
+}
+
+fn rejects() -> Event {
+    voted("qa@acme.example", Choice::Reject)
+}
+
+#[test]
+fn nothing_is_executed_before_people_have_accepted_what_they_saw() {
+    let one = || prepared("one");
+    let whole = [
+        one(),
+        asked(),
+        accepts(),
+        accepted(),
+        executing(),
+        updated(),
+        smoke_tested(),
+        deployed(),
+    ];
+    let status = after(planned(), &whole).unwrap();
+    assert!(status.accepted.is_some());
+    for (what, events, expected) in [
+        ("nobody was asked", vec![executing()], "executing"),
+        ("nobody has answered", vec![one(), asked(), executing()], "executing"),
+        (
+            "somebody said no",
+            vec![one(), asked(), rejects(), rejected(), executing()],
+            "executing",
+        ),
+        ("asked about nothing", vec![asked()], "approval_asked"),
+        (
+            "deployed without a word",
+            vec![one(), smoke_tested(), deployed()],
+            "ended",
+        ),
+        (
+            "deployed and not tested",
+            vec![
+                one(),
+                asked(),
+                accepts(),
+                accepted(),
+                executing(),
+                updated(),
+                deployed(),
+            ],
+            "ended",
+        ),
+        (
+            "asked once it is there",
+            vec![
+                one(),
+                asked(),
+                accepts(),
+                accepted(),
+                executing(),
+                updated(),
+                smoke_tested(),
+                asked(),
+            ],
+            "approval_asked",
+        ),
+        (
+            "prepared once something was changed",
+            vec![one(), asked(), accepts(), accepted(), executing(), prepared("two")],
+            "prepared",
+        ),
+        (
+            "prepared while people look",
+            vec![one(), asked(), prepared("two")],
+            "prepared",
+        ),
+        (
+            "only planned, and it was not",
+            vec![one(), Event::Ended(Ending::Planned)],
+            "ended",
+        ),
+    ] {
+        assert_eq!(after(planned(), &events).map(drop), Err(expected), "{what}");
+    }
+    let elsewhere = Status {
+        asks_before: false,
+        ..planned()
+    };
+    assert_eq!(
+        after(elsewhere, &[one()]),
+        Err("prepared"),
+        "nobody is asked before there"
+    );
+}
+
+#[test]
+fn what_is_prepared_anew_is_asked_about_anew() {
+    let first = after(planned(), &[prepared("one"), asked(), accepts(), accepted()]).unwrap();
+    assert_eq!((first.phase, first.preparations), (Phase::Deploying, 1));
+    assert_eq!(first.bound(&stack("web")), Some(&sets("one")[0]));
+    // Told again it is the same, and what people said about it stands.
+    assert_eq!(after(first.clone(), &[prepared("one")]).unwrap(), first);
+    let second = after(first.clone(), &[prepared("two")]).unwrap();
+    assert_eq!(
+        (&second.accepted, &second.decided, second.votes.len()),
+        (&None, &None, 0)
+    );
+    assert_eq!(second.preparations, 2);
+    assert_ne!(second.prepared_hash(), first.prepared_hash());
+    assert_eq!(after(second.clone(), &[executing()]), Err("executing"));
+    // Who has said yes to the first may say no to the second.
+    assert!(after(second.clone(), &[asked(), rejects(), rejected()]).is_ok());
+    assert!(after(second, &[asked(), accepts(), accepted(), executing()]).is_ok());
+}
+
+#[test]
+fn who_only_wants_to_see_it_changes_nothing() {
+    let mut deployment = rolling_back::deployment();
+    deployment.plans = true;
+    let requested = Event::Requested {
+        deployment: Box::new(deployment),
+    };
+    let back = Event::Planned {
+        leg: Leg::Back,
+        release: Digest::of(b"stable"),
+        waves: vec![vec![stack("web")]],
+    };
+    let released = Event::Released {
+        release: Digest::of(b"stable"),
+    };
+    let planned = after(
+        Status::default(),
+        &[requested, Event::Admitted { fence: 1 }, released, back],
+    )
+    .unwrap();
+    let execute = Event::Executing {
+        leg: Leg::Back,
+        stack: stack("web"),
+        change_set: "arn:changeSet/one".to_owned(),
+    };
+    assert_eq!(after(planned.clone(), std::slice::from_ref(&execute)), Err("executing"));
+    let ended = Event::Ended(Ending::Planned);
+    assert_eq!(
+        after(planned.clone(), std::slice::from_ref(&ended)),
+        Err("ended"),
+        "nothing is known yet"
+    );
+    let seen = after(planned, &[prepared("one")]).unwrap();
+    assert_eq!(seen.prepared_hash(), None, "nobody is asked");
+    assert_eq!(crate::verdict::ending_of(&seen), Ending::Planned);
+    assert!(after(seen.clone(), &[ended]).is_ok());
+    assert_eq!(after(seen, &[execute]), Err("executing"));
+}
