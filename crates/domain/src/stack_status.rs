@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_about_a_stack_in_each_state() {
+    fn f35_what_is_done_about_a_stack_in_each_state() {
         let mut table = String::new();
         for status in all() {
             let flags: String = [
@@ -485,7 +485,7 @@ mod tests {
     ";
 
     #[test]
-    fn an_ending_needs_more_than_a_description() {
+    fn f31_an_ending_needs_more_than_a_description() {
         let operations = [
             Operation::Create,
             Operation::Update,

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
 mod asking;
+mod before;
 mod by_command;
 mod by_link;
 mod hub;
@@ -156,7 +157,12 @@ impl Site {
             .aws
             .stores(&[("manifest.json", b"{}"), (ACCEPTANCE, checklist.as_bytes())]);
         site.runs(&site.candidate);
-        site.record(tested(&site.candidate, &release)).await;
+        let policy = site.candidate.environment.approval.as_ref().unwrap();
+        let happened = match policy.when {
+            When::After => tested(&site.candidate, &release),
+            When::Before => before::prepared(&site.candidate, &release),
+        };
+        site.record(happened).await;
         let (fence, stable) = (site.candidate.clone(), sha(9));
         site.change_environment(|state| {
             state.admit(Candidate::of(&fence), after(-30));

@@ -92,7 +92,7 @@ fn what_is_stable_in_dev_is_brought_to_test_tested_and_accepted_by_one_of_those_
             .expect("the emulator counts");
         assert_eq!(
             counted.states.len(),
-            23,
+            24,
             "as in dev, and two each for tests and people: {counted:#?}"
         );
 

@@ -32,7 +32,7 @@ fn a_release_that_customers_use_without_an_alarm_is_stable_after_its_bake() {
             .transitions(&arn)
             .await
             .expect("the emulator counts");
-        assert_eq!(counted.states.len(), 22, "three for alarms and bake: {counted:#?}");
+        assert_eq!(counted.states.len(), 23, "three for alarms and bake: {counted:#?}");
     });
 }
 

@@ -443,7 +443,7 @@ async fn what_is_refused_before_a_comparison_gives_back_what_was_begun() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_failed_is_continued_once() {
+async fn f34_a_rollback_that_failed_is_continued_once() {
     let shop = shop_with(&[says::stack("UPDATE_ROLLBACK_FAILED")], vec![]).await;
     shop.create_change_set().await.unwrap();
     let token = shop.token(Call::ContinueRollback);

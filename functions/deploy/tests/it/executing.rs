@@ -80,7 +80,7 @@ async fn a_stack_that_was_updated_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_stale_read_right_after_the_execution_is_not_taken_for_its_end() {
+async fn f31_a_stale_read_right_after_the_execution_is_not_taken_for_its_end() {
     let shop = executed().await;
     // DescribeStacks still shows the end of the update before, whose event somebody else's token carries.
     shop.aws.says("DescribeChangeSet", [executing()]);
@@ -98,7 +98,7 @@ async fn a_stale_read_right_after_the_execution_is_not_taken_for_its_end() {
 }
 
 #[tokio::test]
-async fn an_update_that_was_rolled_back_is_told_with_its_first_cause() {
+async fn f33_an_update_that_was_rolled_back_is_told_with_its_first_cause() {
     let shop = executed().await;
     let token = shop.token(Call::Execute);
     let topic = ("Topic", "t", "AWS::SNS::Topic");
@@ -145,7 +145,7 @@ async fn an_update_that_was_rolled_back_is_told_with_its_first_cause() {
 }
 
 #[tokio::test]
-async fn a_rollback_that_failed_is_continued_once_and_then_told() {
+async fn f34_a_rollback_that_failed_is_continued_once_and_then_told() {
     for (end, name) in [
         ("UPDATE_ROLLBACK_COMPLETE", "Failed.StackRolledBack"),
         ("UPDATE_ROLLBACK_FAILED", "Stuck.RollbackFailed"),
@@ -214,7 +214,7 @@ async fn an_execution_that_was_asked_for_before_is_left_to_the_wake() {
 }
 
 #[tokio::test]
-async fn a_change_set_that_runs_already_is_attached_to() {
+async fn f30_a_change_set_that_runs_already_is_attached_to() {
     let shop = Shop::new().await;
     shop.at_rest();
     shop.aws.says("DescribeChangeSet", [executing()]);

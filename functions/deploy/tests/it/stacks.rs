@@ -71,7 +71,7 @@ async fn a_change_set_is_read_to_its_last_page_and_into_its_nested_stacks() {
 }
 
 #[tokio::test]
-async fn events_are_read_back_to_the_given_time_each_once() {
+async fn f32_events_are_read_back_to_the_given_time_each_once() {
     let aws = FakeAws::default();
     let topic = |id| says::event(id, ("Topic", "t", "AWS::SNS::Topic"), "UPDATE_COMPLETE", "", "token");
     aws.says(
@@ -119,7 +119,7 @@ async fn why_nothing_was_made_of_a_change_set_is_read_to_the_last_page() {
 }
 
 #[tokio::test]
-async fn a_page_whose_token_expired_has_all_events_read_once_more() {
+async fn f32_a_page_whose_token_expired_has_all_events_read_once_more() {
     let aws = FakeAws::default();
     let topic = |id| says::event(id, ("Topic", "t", "AWS::SNS::Topic"), "UPDATE_COMPLETE", "", "token");
     let expired = says::error("ValidationError", "The specified pagination token has expired");
