@@ -120,6 +120,14 @@ pub struct Holder {
     pub lease_until: Timestamp,
 }
 
+impl Hold {
+    /// That nothing goes forward because of it.
+    pub fn refusal(&self) -> Failure {
+        let since = self.since.strftime("%Y-%m-%d %H:%M:%S UTC");
+        Failure::new(Name::Held, format!("held since {since} by {}: {}", self.by, self.why))
+    }
+}
+
 /// What is in flight: the changes of stacks that one deployment has started and not yet seen the end of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Operation {

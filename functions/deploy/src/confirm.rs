@@ -2,8 +2,9 @@
 
 use domain::change_set::Prepared;
 use domain::deployment::{Deployment, Leg};
-use domain::failure::Name;
+use domain::failure::{Failure, Name};
 use domain::freeze;
+use domain::life::Status;
 use domain::parking::StackChange;
 use jiff::Timestamp;
 
@@ -20,10 +21,10 @@ pub(crate) async fn confirm(context: &Context, deployment: &Deployment) -> Resul
     if status.prepared.is_empty() || status.accepted.is_none() {
         return Err(unknown());
     }
-    // People may have taken longer than it was to the beginning of a freeze.
-    let frozen = freeze::frozen(&deployment.environment.freezes, Timestamp::now());
-    if let Some(frozen) = frozen.filter(|_| !status.let_in && !status.changed_anything()) {
-        return Err(Error::new(Name::Frozen, frozen.to_string()));
+    if !status.changed_anything()
+        && let Some(refused) = kept_out_meanwhile(context, deployment, &status).await?
+    {
+        return Err(Error::Failed(refused));
     }
     let mut different = Vec::new();
     for approved in &status.prepared {
@@ -44,6 +45,22 @@ pub(crate) async fn confirm(context: &Context, deployment: &Deployment) -> Resul
         return Err(Error::new(Name::ApprovalVoid, why));
     }
     Ok(Output::Void)
+}
+
+/// Why nothing goes forward there by now: people may have taken longer than it was to the beginning of a freeze, and an
+/// operator may have found something meanwhile.
+async fn kept_out_meanwhile(
+    context: &Context,
+    deployment: &Deployment,
+    status: &Status,
+) -> Result<Option<Failure>, Error> {
+    let frozen = freeze::frozen(&deployment.environment.freezes, Timestamp::now());
+    if let Some(frozen) = frozen.filter(|_| !status.let_in) {
+        return Ok(Some(Failure::new(Name::Frozen, frozen.to_string())));
+    }
+    let (application, environment) = (&deployment.application, &deployment.environment.name);
+    let hold = context.ledger.environment(application, environment).await?.hold;
+    Ok(hold.map(|hold| hold.refusal()))
 }
 
 /// What is not as people approved it; nothing, where all of it is.

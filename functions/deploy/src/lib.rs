@@ -248,6 +248,7 @@ pub const RAISES: &[Name] = &[
     Name::StackBlocked,
     Name::StackBusy,
     Name::LostLock,
+    Name::Held,
     Name::Frozen,
     Name::ApprovalVoid,
     Name::TakenBackBefore,

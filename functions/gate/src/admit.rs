@@ -263,16 +263,7 @@ async fn answer(context: &Context, parked: &Parked, standing: Standing, now: Tim
             }
         }
         Standing::Held(hold) => {
-            let cause = format!(
-                "held since {} by {}: {}",
-                hold.since.strftime("%Y-%m-%d %H:%M:%S UTC"),
-                hold.by,
-                hold.why
-            );
-            let delivered = context
-                .tasks
-                .fail(&parked.token, &Failure::new(Name::Held, cause))
-                .await?;
+            let delivered = context.tasks.fail(&parked.token, &hold.refusal()).await?;
             leave(context, parked, id).await?;
             delivered
         }

@@ -23,6 +23,7 @@ pub struct Known {
     all: Vec<StableRelease>,
     taken_back: Vec<Digest>,
     unsettled: Option<Digest>,
+    under_way: Option<DeploymentId>,
 }
 
 impl Known {
@@ -43,6 +44,7 @@ impl Known {
             all: ledger.stable_releases(application, environment).await?,
             taken_back: taken_back.into_iter().map(|(release, _)| release).collect(),
             unsettled,
+            under_way: under_way(context, &state).await?,
             state,
         })
     }
@@ -52,12 +54,21 @@ impl Known {
         Earlier {
             stable: self.state.stable.as_ref(),
             unsettled: self.unsettled.as_ref(),
-            under_way: self.state.holder.as_ref().map(|holder| &holder.deployment),
+            under_way: self.under_way.as_ref(),
             all: &self.all,
             taken_back: &self.taken_back,
             keep,
         }
     }
+}
+
+/// The deployment that has the environment's lock, and may change something there. Who only wants to see what going back
+/// would change is no reason not to go back: that is over within moments, and whoever goes back waits for it.
+pub async fn under_way(context: &Context, state: &EnvironmentState) -> Result<Option<DeploymentId>, Error> {
+    let Some(holder) = &state.holder else { return Ok(None) };
+    let head = context.ledger.head(&holder.deployment).await?;
+    let plans = head.is_some_and(|head| head.status.plans);
+    Ok((!plans).then(|| holder.deployment.clone()))
 }
 
 /// Takes an environment back because an alarm went off after its release's bake.

@@ -98,8 +98,8 @@ async fn begin_forgotten(context: &Context, account: &AccountId, region: &Region
 async fn look_after(context: &Context, watch: &Watch, now: Timestamp) -> Result<(), Error> {
     let (application, environment) = (&watch.application, &watch.environment);
     let state = context.ledger.environment(application, environment).await?;
+    let under_way = go_back::under_way(context, &state).await?;
     let stable = state.stable.map(|stable| stable.release);
-    let under_way = state.holder.map(|holder| holder.deployment);
     // It may become the environment's release in a moment: its execution closes after its bake has passed.
     if under_way.as_ref() == Some(&watch.deployment) {
         return look_again(context, watch, now + domain::bake::LOOK_EVERY).await;

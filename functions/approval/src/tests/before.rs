@@ -96,7 +96,10 @@ async fn people_see_what_would_be_changed_and_nothing_that_they_could_try() {
     assert_eq!(Markup::of(&thanks.body).heading(), "Thank you: you accepted");
     assert_eq!(site.told(), [json!({ "outcome": "accepted" })]);
     let story: Vec<&str> = site.entries().await.iter().map(|entry| entry.what.name()).collect();
-    assert!(story.ends_with(&["prepared", "approval_asked", "voted", "decided"]), "{story:?}");
+    assert!(
+        story.ends_with(&["prepared", "approval_asked", "voted", "decided"]),
+        "{story:?}"
+    );
     assert!(site.status().await.accepted.is_some());
     assert!(site.parked().await.is_empty());
 }

@@ -3,6 +3,7 @@
 use domain::approval::{ApprovalId, Ballot, Choice, Outcome, Via};
 use domain::change_set::{Call, Found, Prepared};
 use domain::deployment::Leg;
+use domain::environment_state::{EnvironmentState, Hold};
 use domain::failure::{Failure, Name};
 use domain::freeze::Freeze;
 use domain::life::{Ending, Event, Progress, WayBack};
@@ -281,6 +282,27 @@ async fn a_freeze_that_began_while_people_looked_keeps_it_out() {
     let refused = confirm(&shop).await.unwrap_err();
     assert_eq!(refused.name(), Name::Frozen, "{refused}");
     assert!(refused.to_string().contains("the big sale"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_hold_that_an_operator_set_while_people_looked_keeps_it_out() {
+    let shop = Shop::asking_before().await;
+    accepted(&shop, untouched(Some(SET))).await;
+    shop.at_rest();
+    let hold = Hold {
+        by: "lead".to_owned(),
+        why: "the warehouse burns".to_owned(),
+        since: Timestamp::UNIX_EPOCH,
+    };
+    let (application, environment) = (&shop.deployment.application, &shop.deployment.environment.name);
+    let set = |state: &mut EnvironmentState| drop(state.hold(hold.clone()));
+    let changed = shop.context.ledger.change_environment(application, environment, set);
+    changed.await.unwrap();
+    let refused = confirm(&shop).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Rejected.Held: held since 1970-01-01 00:00:00 UTC by lead: the warehouse burns"
+    );
 }
 
 #[tokio::test]

@@ -160,6 +160,21 @@ async fn what_there_is_no_way_back_to_is_refused() {
 }
 
 #[tokio::test]
+async fn who_only_wants_to_see_it_gets_a_deployment_of_its_own_that_says_so() {
+    let (lookout, [_, second, _]) = with_three().await;
+    let plan = started(&lookout, json!({ "plan": true })).await;
+    assert!(plan.plans);
+    assert_eq!(plan.release, Some(second.release.clone()));
+    // And it keeps nobody from going back, be it from the very same execution.
+    lookout.is_under_way(&plan).await;
+    ask(&lookout, "one", json!({})).await.unwrap();
+    let mut both = lookout.ways_back();
+    both.retain(|deployment| deployment.id != plan.id);
+    let [back]: [Deployment; 1] = both.try_into().unwrap();
+    assert_eq!((back.plans, back.release), (false, Some(second.release)));
+}
+
+#[tokio::test]
 async fn where_nothing_was_stable_before_there_is_no_way_back() {
     let lookout = Lookout::new().await;
     lookout.configures(&deployment(1));

@@ -137,6 +137,20 @@ async fn an_alarm_that_went_off_before_its_bake_was_over_is_no_reason_any_more()
 }
 
 #[tokio::test]
+async fn who_only_looks_what_going_back_would_change_keeps_no_alarm_from_going_back() {
+    let lookout = Lookout::new().await;
+    let deployment = watched(&lookout).await;
+    let mut plan = bakes(3, 0);
+    plan.plans = true;
+    lookout.record(&plan, [requested(&plan)]).await;
+    lookout.is_under_way(&plan).await;
+    lookout.is_raised();
+    lookout.event().await.unwrap();
+    assert_eq!((lookout.ways_back().len(), lookout.mails()), (1, vec![]));
+    assert_eq!(lookout.course(&deployment).await, Course::Over);
+}
+
+#[tokio::test]
 async fn while_another_is_under_way_people_are_told_and_nothing_is_started() {
     let lookout = Lookout::new().await;
     let deployment = watched(&lookout).await;
