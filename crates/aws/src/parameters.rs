@@ -14,6 +14,19 @@ impl Parameters {
         Self { client }
     }
 
+    /// The names and values of all parameters below a path, every page of them.
+    pub async fn below(&self, path: &str) -> Result<Vec<(String, String)>, Error> {
+        let request = self.client.get_parameters_by_path().path(path).recursive(true);
+        let mut pages = request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(during("ssm:GetParametersByPath"))?;
+            let parameters = page.parameters.unwrap_or_default().into_iter();
+            found.extend(parameters.filter_map(|parameter| Some((parameter.name?, parameter.value?))));
+        }
+        Ok(found)
+    }
+
     /// The value of a parameter, decrypted where it is a `SecureString`; nothing, where there is no such parameter.
     pub async fn value(&self, name: &str) -> Result<Option<String>, Error> {
         let answer = self

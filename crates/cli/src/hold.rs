@@ -10,7 +10,8 @@ use crate::records::{Records, RecordsError, reason};
 
 /// Lets nothing go forward in an environment until `lockgate release`.
 ///
-/// What is under way there goes on to its end; what waits, and what is asked for meanwhile, is refused with your reason.
+/// What is under way there goes on to its end, unless people are still asked before it changes anything; what waits, and
+/// what is asked for meanwhile, is refused with your reason.
 /// Going back (`lockgate rollback`) works all the same.
 #[derive(Debug, clap::Args)]
 pub struct Options {

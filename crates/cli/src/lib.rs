@@ -14,8 +14,11 @@ pub mod package;
 mod records;
 pub mod release;
 pub mod rollback;
+pub mod show;
+pub mod status;
 mod table;
 mod terminal;
+pub mod watch;
 
 /// The operator's command of Lockgate, a deployment pipeline in your own AWS account.
 #[derive(Debug, Parser)]
@@ -30,6 +33,9 @@ enum Command {
     Validate(configuration::Validate),
     Config(configuration::Config),
     Package(package::Options),
+    Status(status::Options),
+    Show(show::Options),
+    Watch(watch::Options),
     Emergency(emergency::Options),
     Hold(hold::Options),
     Release(release::Options),
@@ -46,6 +52,9 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Validate(options) => options.run().map_err(|error| error.to_string()),
         Command::Config(options) => options.run().map_err(|error| error.to_string()),
         Command::Package(options) => package::run(&options).await.map_err(|error| error.to_string()),
+        Command::Status(options) => status::run(&options).await.map_err(|error| error.to_string()),
+        Command::Show(options) => show::run(&options).await.map_err(|error| error.to_string()),
+        Command::Watch(options) => watch::run(&options).await.map_err(|error| error.to_string()),
         Command::Emergency(options) => emergency::run(&options).await.map_err(|error| error.to_string()),
         Command::Hold(options) => hold::run(&options).await.map_err(|error| error.to_string()),
         Command::Releases(options) => rollback::releases(&options).await.map_err(|error| error.to_string()),

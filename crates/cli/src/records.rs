@@ -3,7 +3,7 @@
 use aws::{Aws, Ledger, stacks};
 use domain::environment_state::EnvironmentState;
 use domain::harmless::harmless;
-use domain::names::{EnvironmentName, RepositoryName};
+use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
 
 /// Which environment, and where its records are.
 #[derive(Debug, clap::Args)]
@@ -12,6 +12,13 @@ pub struct Records {
     pub application: RepositoryName,
     /// The environment.
     pub environment: EnvironmentName,
+    #[command(flatten)]
+    pipeline: Pipeline,
+}
+
+/// Where the pipeline keeps its records.
+#[derive(Debug, clap::Args)]
+pub struct Pipeline {
     /// The ledger's table [default: what the stack says].
     #[arg(long, value_name = "TABLE", env = "LOCKGATE_LEDGER")]
     ledger: Option<String>,
@@ -36,6 +43,14 @@ pub enum RecordsError {
     /// It is in no record.
     #[error("nothing was ever deployed to {0}; check both names, and the account and region of your credentials")]
     Unheard(String),
+    /// Nothing is recorded of a deployment.
+    #[error(
+        "nothing is recorded of {0}; `lockgate status` names those that are under way, and the mail about each names it"
+    )]
+    NoDeployment(DeploymentId),
+    /// What the pipeline was configured with cannot be read.
+    #[error("{0}; deploy the pipeline's stack again")]
+    Unreadable(String),
     /// Whoever asks could be anybody.
     #[error("{0} stands for nobody in particular; use an IAM user, or a role")]
     Nobody(String),
@@ -44,12 +59,7 @@ pub enum RecordsError {
     Aws(#[from] aws::Error),
 }
 
-impl Records {
-    /// The environment, in words.
-    pub fn place(&self) -> String {
-        format!("{} of {}", self.environment, self.application)
-    }
-
+impl Pipeline {
     /// The ledger.
     pub async fn ledger(&self, aws: &Aws) -> Result<Ledger, RecordsError> {
         let table = match &self.ledger {
@@ -71,6 +81,23 @@ impl Records {
             output,
             hint,
         })
+    }
+}
+
+impl Records {
+    /// The environment, in words.
+    pub fn place(&self) -> String {
+        format!("{} of {}", self.environment, self.application)
+    }
+
+    /// The ledger.
+    pub async fn ledger(&self, aws: &Aws) -> Result<Ledger, RecordsError> {
+        self.pipeline.ledger(aws).await
+    }
+
+    /// An output of the pipeline's stack.
+    pub async fn output(&self, aws: &Aws, output: &'static str, hint: &'static str) -> Result<String, RecordsError> {
+        self.pipeline.output(aws, output, hint).await
     }
 
     /// The environment's lock and queue, if anything was ever deployed there.

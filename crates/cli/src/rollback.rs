@@ -8,9 +8,10 @@ use aws::operator_acts::{Act, OperatorAct};
 use aws::{Aws, Ledger};
 use domain::approval::compared;
 use domain::bake::Says;
+use domain::change_set::Tense;
 use domain::deployment::{KEEP, Leg};
 use domain::environment_state::StableRelease;
-use domain::life::{Ending, Event};
+use domain::life::Ending;
 use domain::message;
 use domain::names::DeploymentId;
 use domain::way_back::{Ask, Earlier, candidates};
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::baking::{self, Said};
 use crate::records::{Records, RecordsError, reason};
-use crate::{table, terminal};
+use crate::{table, terminal, watch};
 
 /// Takes an environment back to a release that was stable there.
 ///
@@ -196,36 +197,19 @@ async fn ask(aws: &Aws, options: &Rollback, by: String) -> Result<DeploymentId, 
 
 /// Tells what happens to a deployment until it is over.
 async fn follow(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -> Result<String, RollbackError> {
-    terminal::say(&format!("{deployment}"));
-    let mut shown = 0;
-    loop {
-        let entries = ledger.entries(deployment).await?;
-        for entry in &entries[shown.min(entries.len())..] {
-            let line = format!(
-                "  {}  {}",
-                entry.at.strftime("%H:%M:%S"),
-                message::sentence(&entry.what)
-            );
-            terminal::say(&line);
-            if let Event::Ended(ending) = &entry.what {
-                let holds = ledger
-                    .environment(&records.application, &records.environment)
-                    .await?
-                    .hold
-                    .is_some();
-                return ended(records, ending, holds);
-            }
-        }
-        shown = entries.len();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    let ending = watch::follow(ledger, deployment).await?;
+    let state = ledger.environment(&records.application, &records.environment).await?;
+    ended(records, &ending, state.hold.is_some())
 }
 
 /// Waits until it is known what going back would change, and says it.
 async fn planned(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -> Result<String, RollbackError> {
     let ended = follow(ledger, records, deployment).await?;
     let entries = ledger.entries(deployment).await?;
-    let changes = message::planned(&compared(entries.iter().map(|entry| &entry.what), Leg::Back));
+    let changes = message::changes(
+        &compared(entries.iter().map(|entry| &entry.what), Leg::Back),
+        Tense::Planned,
+    );
     Ok(format!("\nGoing back would change this:\n{changes}\n{ended}"))
 }
 

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::approval::{LATER, asked, author, counted, planned, reminder, still_earlier, tense, unconfirmed};
+pub use self::approval::{LATER, asked, author, changes, counted, reminder, still_earlier, tense, unconfirmed};
 pub use self::bake::{alarm_told, bake_asks};
 
 use crate::approval::{Approver, Choice, Outcome};
@@ -188,7 +188,8 @@ fn affected(deployment: &Deployment, entries: &[Entry]) -> Option<String> {
     ))
 }
 
-fn what(deployment: &Deployment) -> String {
+/// What a deployment brings where, and who asked for it.
+pub fn what(deployment: &Deployment) -> String {
     let because = match deployment.requested.because {
         Cause::Alarm => "an alarm of",
         Cause::Push => "a push to",

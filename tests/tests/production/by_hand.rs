@@ -1,8 +1,9 @@
 //! People take an environment back.
 
 use domain::life::Ending;
-use end_to_end::alarms;
+use domain::names::{DeploymentId, Digest};
 use end_to_end::outcome::failed_clean;
+use end_to_end::{Scenario, alarms};
 use serde_json::{Value, json};
 
 use crate::{bakes, bakes_to_the_end, in_the_laboratory, operator};
@@ -76,10 +77,55 @@ fn an_operator_takes_an_environment_back_to_a_release_of_their_choice() {
             "{subjects:?}"
         );
 
+        is_shown(&scenario, &ended.deployment, &releases[0]).await;
+
         // Half of a release is missing: that is told when it is listed, and not when it is needed.
         let missing = operator(&scenario, "releases", &[]).await.expect("a list");
         assert!(missing.contains("was taken back: Failed.TakenBack"), "{missing}");
     });
+}
+
+/// The environment and the deployment that took it back are shown as they are.
+async fn is_shown(scenario: &Scenario, deployment: &DeploymentId, release: &Digest) {
+    let laboratory = scenario.laboratory;
+    let identity = laboratory.pipeline.tools.identity();
+    let status = laboratory
+        .lockgate(&identity, &["status", "acme/by-hand"])
+        .await
+        .expect("it stands somehow");
+    assert!(status.contains("held for") && status.contains("main"), "{status}");
+    let all = laboratory
+        .lockgate(&identity, &["status", "--output", "json"])
+        .await
+        .expect("all stand somehow");
+    let all: Vec<Value> = serde_json::from_str(&all).expect("it is JSON");
+    let this = all
+        .iter()
+        .find(|standing| standing["application"] == "acme/by-hand")
+        .expect("it is one of them");
+    assert_eq!(this["stable"]["release"], release.as_str());
+    let deployment = deployment.as_str();
+    let shown = laboratory
+        .lockgate(&identity, &["show", deployment])
+        .await
+        .expect("it is recorded");
+    for said in [
+        "What changed on the way back",
+        "Topic (AWS::SNS::Topic) was changed",
+        "The record is whole.",
+    ] {
+        assert!(shown.contains(said), "{said} is not in {shown}");
+    }
+    let watched = laboratory
+        .lockgate(&identity, &["watch", deployment])
+        .await
+        .expect("it ended green");
+    assert!(watched.starts_with(&format!("{deployment}: ")), "{watched}");
+    let unknown = laboratory
+        .lockgate(&identity, &["show", "by-hand-dev-0"])
+        .await
+        .expect_err("there is none");
+    assert!(unknown.contains("nothing is recorded of by-hand-dev-0"), "{unknown}");
 }
 
 #[test]

@@ -312,14 +312,14 @@ pub fn tense(approval: &Approval) -> Tense {
     }
 }
 
-/// What is to be changed in these stacks, and nobody has changed yet.
-pub fn planned(stacks: &[StackFacts]) -> String {
-    let mut text = with_data(stacks, 0, Tense::Planned);
+/// What was changed in these stacks, or is to be.
+pub fn changes(stacks: &[StackFacts], tense: Tense) -> String {
+    let mut text = with_data(stacks, 0, tense);
     if !text.is_empty() {
         text.push('\n');
     }
     for facts in stacks {
-        text.push_str(&of_stack(facts, Tense::Planned));
+        text.push_str(&of_stack(facts, tense));
     }
     text
 }

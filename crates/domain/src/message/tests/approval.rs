@@ -9,7 +9,7 @@ use crate::approval::{
     Approval, ApprovalId, ApprovalPolicy, Ballot, CommitLine, Contributor, Counted, Duty, Facts, IntegrationFacts,
     OnReject, Person, Role, StackFacts, Unlisted, Via, When,
 };
-use crate::change_set::{Action, Changed, How, Loss, Summary};
+use crate::change_set::{Action, Changed, How, Loss, Summary, Tense};
 use crate::smoke_test::{CheckResult, Kind};
 
 const LINK: &str = "https://example.execute-api.eu-west-1.amazonaws.com/approvals/0011?token=AAECAw";
@@ -293,7 +293,7 @@ fn what_people_read_who_are_asked_before_anything_is_changed() {
       At least 1 of these has to accept, and nobody may reject:
         lead@acme.example
     ");
-    insta::assert_snapshot!(planned(&before.facts.stacks), @"
+    insta::assert_snapshot!(changes(&before.facts.stacks, Tense::Planned), @"
     RESOURCES WITH DATA that are removed or replaced, or may be
       shop-test-data: Orders (AWS::DynamoDB::Table) is replaced; its data is lost
       shop-test-data: Archive (AWS::S3::Bucket) is removed; the old one, or a snapshot of it, is kept

@@ -1,0 +1,380 @@
+//! `lockgate status`: what every environment has, and what happens there.
+
+use aws::parameters::Parameters;
+use aws::{Aws, Ledger};
+use domain::approval::Approver;
+use domain::configuration::Application;
+use domain::deployment::{Environment, Leg};
+use domain::environment_state::{EnvironmentState, Hold, Quarantine};
+use domain::freeze;
+use domain::harmless::harmless;
+use domain::life::Phase;
+use domain::message::duration;
+use domain::names::{AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, RepositoryName};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::records::{Pipeline, RecordsError};
+use crate::table::{self, Output};
+
+/// Below which parameter the CDK app stores each application.
+const APPLICATIONS: &str = "/lockgate/applications";
+
+/// Shows what every environment has, since when, who accepted it, and what happens there.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The application, as owner/name [default: all of them].
+    application: Option<RepositoryName>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+    #[command(flatten)]
+    pipeline: Pipeline,
+}
+
+/// One environment.
+#[derive(Debug, Serialize)]
+struct Standing {
+    application: RepositoryName,
+    environment: EnvironmentName,
+    account: AccountId,
+    /// The release that became stable there last; nothing before the first.
+    stable: Option<Stable>,
+    /// The deployment that left something else there, which is not stable.
+    unsettled: Option<DeploymentId>,
+    under_way: Option<UnderWay>,
+    /// How many deployments wait for it.
+    waiting: usize,
+    hold: Option<Hold>,
+    /// Why an operator has to open it.
+    closed: Option<Quarantine>,
+    /// Until when and why it is frozen.
+    frozen: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stable {
+    release: Digest,
+    commit: CommitSha,
+    /// The branch or tag it was asked from; empty, where the record of that is gone.
+    version: String,
+    since: Timestamp,
+    accepted_by: Vec<Approver>,
+    deployment: DeploymentId,
+}
+
+#[derive(Debug, Serialize)]
+struct UnderWay {
+    deployment: DeploymentId,
+    version: String,
+    phase: Phase,
+    leg: Option<Leg>,
+    plans: bool,
+}
+
+/// Reads how they stand.
+pub async fn run(options: &Options) -> Result<String, RecordsError> {
+    let aws = Aws::from_environment().await;
+    let ledger = options.pipeline.ledger(&aws).await?;
+    let now = Timestamp::now();
+    let mut standings = Vec::new();
+    for application in applications(&aws, options.application.as_ref()).await? {
+        for environment in &application.environments {
+            standings.push(standing(&ledger, &application.repository, environment, now).await?);
+        }
+    }
+    Ok(options.output.print(&standings, || text(&standings, now)))
+}
+
+/// The applications as the pipeline was configured with them, by name.
+async fn applications(aws: &Aws, named: Option<&RepositoryName>) -> Result<Vec<Application>, RecordsError> {
+    let parameters = Parameters::new(aws.ssm());
+    let found = match named {
+        None => parameters.below(APPLICATIONS).await?,
+        Some(named) => {
+            let parameter = format!("{APPLICATIONS}/{named}");
+            let value = parameters.value(&parameter).await?;
+            let value = value.ok_or_else(|| RecordsError::Unheard(named.to_string()))?;
+            vec![(parameter, value)]
+        }
+    };
+    let mut applications: Vec<Application> = Vec::new();
+    for (parameter, json) in found {
+        let application = serde_json::from_str(&json);
+        applications.push(application.map_err(|error| {
+            RecordsError::Unreadable(format!("the parameter {parameter} is no application ({error})"))
+        })?);
+    }
+    applications.sort_by(|a, b| a.repository.cmp(&b.repository));
+    Ok(applications)
+}
+
+async fn standing(
+    ledger: &Ledger,
+    application: &RepositoryName,
+    environment: &Environment,
+    now: Timestamp,
+) -> Result<Standing, RecordsError> {
+    let state: EnvironmentState = ledger.environment(application, &environment.name).await?;
+    let version = async |deployment: &DeploymentId| {
+        let requested = ledger.requested(deployment).await?;
+        Ok::<_, RecordsError>(requested.map(|requested| requested.reference).unwrap_or_default())
+    };
+    let stable = match state.stable {
+        None => None,
+        Some(stable) => Some(Stable {
+            version: version(&stable.deployment).await?,
+            release: stable.release,
+            commit: stable.commit,
+            since: stable.since,
+            accepted_by: stable.accepted.map(|accepted| accepted.by).unwrap_or_default(),
+            deployment: stable.deployment,
+        }),
+    };
+    let under_way = match state.holder.filter(|_| state.quarantine.is_none()) {
+        None => None,
+        Some(holder) => {
+            let head = ledger.head(&holder.deployment).await?;
+            let status = head.map(|head| head.status).unwrap_or_default();
+            Some(UnderWay {
+                version: version(&holder.deployment).await?,
+                deployment: holder.deployment,
+                phase: status.phase,
+                leg: status.leg,
+                plans: status.plans,
+            })
+        }
+    };
+    Ok(Standing {
+        application: application.clone(),
+        environment: environment.name.clone(),
+        account: environment.account.clone(),
+        stable,
+        unsettled: state.unsettled.filter(|_| under_way.is_none()),
+        under_way,
+        waiting: state.queue.len(),
+        hold: state.hold,
+        closed: state.quarantine,
+        frozen: freeze::frozen(&environment.freezes, now).map(|frozen| frozen.to_string()),
+    })
+}
+
+fn text(standings: &[Standing], now: Timestamp) -> String {
+    if standings.is_empty() {
+        return "No application is configured.".to_owned();
+    }
+    let mut shown = table::new(&[
+        "application",
+        "environment",
+        "version",
+        "commit",
+        "stable",
+        "accepted by",
+        "now",
+    ]);
+    let mut last = None;
+    for standing in standings {
+        let application = if last == Some(&standing.application) {
+            String::new()
+        } else {
+            standing.application.to_string()
+        };
+        last = Some(&standing.application);
+        let [version, commit, since, by] = match &standing.stable {
+            None => ["none yet", "", "", ""].map(str::to_owned),
+            Some(stable) => [
+                harmless(&stable.version, 60),
+                stable.commit.short().to_owned(),
+                format!("for {}", age(stable.since, now)),
+                stable
+                    .accepted_by
+                    .iter()
+                    .map(Approver::as_str)
+                    .collect::<Vec<_>>()
+                    .join(",\n"),
+            ],
+        };
+        let row = [
+            application,
+            standing.environment.to_string(),
+            version,
+            commit,
+            since,
+            by,
+            standing.now(now).join("\n"),
+        ];
+        shown.add_row(row);
+    }
+    shown.trim_fmt()
+}
+
+impl Standing {
+    /// What happens there, and what keeps things out, the gravest first.
+    fn now(&self, now: Timestamp) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(closed) = &self.closed {
+            lines.push(format!(
+                "needs an operator for {}: {} ({})",
+                age(closed.since, now),
+                harmless(&closed.why, 200),
+                closed.deployment
+            ));
+        }
+        if let Some(under_way) = &self.under_way {
+            let version = harmless(&under_way.version, 60);
+            lines.push(format!("{} {version} ({})", under_way.does(), under_way.deployment));
+        }
+        if let Some(unsettled) = &self.unsettled {
+            lines.push(format!("has what {unsettled} brought, which is not stable"));
+        }
+        if let Some(hold) = &self.hold {
+            lines.push(format!(
+                "held for {} by {}: {}",
+                age(hold.since, now),
+                hold.by,
+                harmless(&hold.why, 200)
+            ));
+        }
+        lines.extend(self.frozen.as_ref().map(|frozen| harmless(frozen, 200)));
+        match self.waiting {
+            0 => {}
+            1 => lines.push("1 waits".to_owned()),
+            more => lines.push(format!("{more} wait")),
+        }
+        lines
+    }
+}
+
+impl UnderWay {
+    fn does(&self) -> &'static str {
+        match (self.phase, self.leg) {
+            _ if self.plans => "plans to go back to",
+            (Phase::Baking, _) => "bakes",
+            (Phase::Accepting, _) => "asks people about",
+            (Phase::Building, _) => "builds",
+            (Phase::Testing, Some(Leg::Back)) => "has gone back, and tests",
+            (Phase::Testing, _) => "tests",
+            (Phase::Released | Phase::Deploying, Some(Leg::Back)) => "goes back from",
+            (Phase::Released | Phase::Deploying, _) => "deploys",
+            (Phase::Requested | Phase::Queued | Phase::Admitted, _) => "begins with",
+            (Phase::Ended, _) => "ends with",
+        }
+    }
+}
+
+/// How long ago that was.
+fn age(since: Timestamp, now: Timestamp) -> String {
+    let age = now.duration_since(since);
+    match age.as_hours() {
+        ..48 => duration(age),
+        hours => format!("{} days", hours / 24),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use fake_aws::sample;
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    fn ago(minutes: i64) -> Timestamp {
+        now() - SignedDuration::from_mins(minutes)
+    }
+
+    fn now() -> Timestamp {
+        "2026-12-01T09:00:00Z".parse().unwrap()
+    }
+
+    fn empty(environment: &str) -> Standing {
+        Standing {
+            application: "acme/shop".parse().unwrap(),
+            environment: environment.parse().unwrap(),
+            account: "222222222222".parse().unwrap(),
+            stable: None,
+            unsettled: None,
+            under_way: None,
+            waiting: 0,
+            hold: None,
+            closed: None,
+            frozen: None,
+        }
+    }
+
+    fn stable(number: u8, version: &str, accepted_by: &[&str]) -> Stable {
+        let stable = sample::stable(&sample::deployment(number));
+        Stable {
+            release: stable.release,
+            commit: stable.commit,
+            version: version.to_owned(),
+            since: ago(60 * 70),
+            accepted_by: accepted_by.iter().map(|by| by.parse().unwrap()).collect(),
+            deployment: stable.deployment,
+        }
+    }
+
+    fn under_way(phase: Phase, leg: Option<Leg>) -> UnderWay {
+        UnderWay {
+            deployment: "shop-test-5".parse().unwrap(),
+            version: "v1.5.0-rc.1".to_owned(),
+            phase,
+            leg,
+            plans: false,
+        }
+    }
+
+    #[test]
+    fn people_read_what_is_where_and_what_happens_there() {
+        let dev = Standing {
+            stable: Some(stable(4, "main\u{1b}[2J", &[])),
+            unsettled: Some("shop-dev-5".parse().unwrap()),
+            waiting: 2,
+            ..empty("dev")
+        };
+        let test = Standing {
+            stable: Some(stable(3, "v1.4.0-rc.2", &["qa@acme.example", "lead@acme.example"])),
+            under_way: Some(under_way(Phase::Accepting, Some(Leg::Forward))),
+            waiting: 1,
+            ..empty("test")
+        };
+        let production = Standing {
+            stable: Some(stable(2, "v1.3.0", &["qa@acme.example"])),
+            hold: Some(Hold {
+                by: "shop-production-3".to_owned(),
+                why: "Failed.AlarmRaised: errors went into ALARM".to_owned(),
+                since: ago(30),
+            }),
+            frozen: Some("frozen until 2027-01-04 08:00 Europe/Berlin: Christmas trade".to_owned()),
+            ..empty("production")
+        };
+        let other = Standing {
+            application: "acme/warehouse".parse().unwrap(),
+            closed: Some(Quarantine {
+                deployment: "warehouse-dev-1".parse().unwrap(),
+                why: "Stuck.RollbackFailed: stock".to_owned(),
+                since: ago(5),
+            }),
+            ..empty("dev")
+        };
+        let mut lines = text(&[dev, test, production, other], now());
+        lines.push('\n');
+        insta::assert_snapshot!(lines);
+        assert_eq!(text(&[], now()), "No application is configured.");
+    }
+
+    #[test]
+    fn each_phase_has_its_words() {
+        let does = |phase, leg| under_way(phase, leg).does();
+        assert_eq!(does(Phase::Deploying, Some(Leg::Forward)), "deploys");
+        assert_eq!(does(Phase::Deploying, Some(Leg::Back)), "goes back from");
+        assert_eq!(does(Phase::Released, None), "deploys");
+        assert_eq!(does(Phase::Testing, Some(Leg::Back)), "has gone back, and tests");
+        assert_eq!(does(Phase::Baking, Some(Leg::Forward)), "bakes");
+        let plan = UnderWay {
+            plans: true,
+            ..under_way(Phase::Deploying, Some(Leg::Back))
+        };
+        assert_eq!(plan.does(), "plans to go back to");
+    }
+}

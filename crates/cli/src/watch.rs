@@ -1,0 +1,74 @@
+//! `lockgate watch`: a deployment, as it goes.
+
+use std::time::Duration;
+
+use aws::{Aws, Ledger};
+use domain::harmless::harmless;
+use domain::life::{End, Ending, Event};
+use domain::message;
+use domain::names::DeploymentId;
+
+use crate::records::{Pipeline, RecordsError};
+use crate::terminal;
+
+/// How often the record is read.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Tells what happens to a deployment, from its beginning to its end.
+///
+/// It ends with 0 where the deployment ends green, and with 1 where it ends red.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The deployment: the execution's name.
+    deployment: DeploymentId,
+    #[command(flatten)]
+    pipeline: Pipeline,
+}
+
+/// Why it is told no further.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The records do not help.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// AWS refused a call.
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
+    /// It ended red.
+    #[error("{0}")]
+    Red(String),
+}
+
+/// Tells it, and how it ended.
+pub async fn run(options: &Options) -> Result<String, WatchError> {
+    let ledger = options.pipeline.ledger(&Aws::from_environment().await).await?;
+    let deployment = &options.deployment;
+    if ledger.head(deployment).await?.is_none() {
+        return Err(RecordsError::NoDeployment(deployment.clone()).into());
+    }
+    let ending = follow(&ledger, deployment).await?;
+    let said = format!("{deployment}: {}", message::sentence(&Event::Ended(ending.clone())));
+    match ending.end() {
+        End::Deployed | End::NothingToDeploy => Ok(said),
+        End::FailedClean | End::OperatorNeeded => Err(WatchError::Red(said)),
+    }
+}
+
+/// Tells what happens to a deployment until it is over.
+pub async fn follow(ledger: &Ledger, deployment: &DeploymentId) -> Result<Ending, aws::Error> {
+    terminal::say(&format!("{deployment}"));
+    let mut shown = 0;
+    loop {
+        let entries = ledger.entries(deployment).await?;
+        for entry in &entries[shown.min(entries.len())..] {
+            // Whatever others wrote in it was made harmless where it came in; a terminal is not to be surprised all the same.
+            let sentence = harmless(&message::sentence(&entry.what), 2000);
+            terminal::say(&format!("  {}  {sentence}", entry.at.strftime("%H:%M:%S")));
+            if let Event::Ended(ending) = &entry.what {
+                return Ok(ending.clone());
+            }
+        }
+        shown = entries.len();
+        tokio::time::sleep(EVERY).await;
+    }
+}
