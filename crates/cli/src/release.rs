@@ -351,6 +351,7 @@ mod tests {
             before: None,
             queue: QueuePolicy::Every,
             rolls_back: false,
+            plans: false,
         }
     }
 

@@ -204,13 +204,21 @@ async fn follow(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -
 
 /// Waits until it is known what going back would change, and says it.
 async fn planned(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -> Result<String, RollbackError> {
-    let ended = follow(ledger, records, deployment).await?;
+    let ended = follow(ledger, records, deployment).await;
     let entries = ledger.entries(deployment).await?;
-    let changes = message::changes(
-        &compared(entries.iter().map(|entry| &entry.what), Leg::Back),
-        Tense::Planned,
-    );
-    Ok(format!("\nGoing back would change this:\n{changes}\n{ended}"))
+    let stacks = compared(entries.iter().map(|entry| &entry.what), Leg::Back);
+    let changes = message::changes(&stacks, Tense::Planned);
+    match ended {
+        Ok(ended) => Ok(format!("\nGoing back would change this:\n{changes}\n{ended}")),
+        Err(error) => {
+            if !stacks.is_empty() {
+                terminal::say(&format!(
+                    "\nGoing back would change this, as far as it is known:\n{changes}"
+                ));
+            }
+            Err(error)
+        }
+    }
 }
 
 fn ended(records: &Records, ending: &Ending, holds: bool) -> Result<String, RollbackError> {

@@ -157,6 +157,9 @@ pub struct Candidate {
     /// Whether it takes the environment back: then it waits for nothing but what is under way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rolls_back: bool,
+    /// Whether it only says what that would change: then it comes after those that do it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plans: bool,
 }
 
 /// A release that got to the end of a deployment in this environment.
@@ -318,6 +321,7 @@ impl Candidate {
             before: deployment.requested.before.clone(),
             queue: deployment.environment.queue,
             rolls_back: deployment.rollback.is_some(),
+            plans: deployment.plans,
         }
     }
 
@@ -371,7 +375,8 @@ impl EnvironmentState {
         if candidate.rolls_back {
             let id = candidate.deployment.clone();
             // Before all that go forward: they would bring something to an environment that is to go back.
-            let place = self.queue.iter().take_while(|waiting| waiting.rolls_back).count();
+            let before = |waiting: &&Candidate| waiting.rolls_back && (candidate.plans || !waiting.plans);
+            let place = self.queue.iter().take_while(before).count();
             self.queue.insert(place, candidate);
             self.grant(now);
             return (self.standing(&id), Vec::new());
@@ -440,6 +445,13 @@ impl EnvironmentState {
             .iter()
             .find(|waiting| waiting.queue == QueuePolicy::Newest && !waiting.rolls_back)
             .map(|waiting| &waiting.deployment)
+    }
+
+    /// The deployment that waits to take the environment back from what is there, while this one has the lock.
+    pub fn way_back_waiting(&self, deployment: &DeploymentId) -> Option<&DeploymentId> {
+        self.holder.as_ref().filter(|holder| holder.deployment == *deployment)?;
+        let mut back = self.queue.iter().filter(|waiting| waiting.rolls_back && !waiting.plans);
+        back.next().map(|waiting| &waiting.deployment)
     }
 
     /// Leaves the queue: for a deployment that ended while it waited.
@@ -716,6 +728,7 @@ mod tests {
             before: None,
             queue,
             rolls_back: false,
+            plans: false,
         }
     }
 
@@ -790,6 +803,29 @@ mod tests {
         }
         assert_eq!(state.release(&id("d1"), Left::AsItWas, at(2)), Ok(Some(id("d2"))));
         assert_eq!(state.release(&id("d2"), Left::AsItWas, at(3)), Ok(Some(id("d3"))));
+    }
+
+    #[test]
+    fn who_goes_back_comes_before_who_only_looks_what_that_would_change() {
+        let mut state = EnvironmentState::default();
+        let back = |name: &str, plans| Candidate {
+            rolls_back: true,
+            plans,
+            ..candidate(name, 1, QueuePolicy::Every)
+        };
+        state.admit(candidate("d1", 1, QueuePolicy::Newest), at(1));
+        assert_eq!(state.admit(back("plan1", true), at(2)).0, Standing::Waits(0));
+        assert_eq!(state.way_back_waiting(&id("d1")), None, "nobody gives way to a look");
+        assert_eq!(state.admit(back("back1", false), at(3)).0, Standing::Waits(0));
+        assert_eq!(state.admit(back("back2", false), at(4)).0, Standing::Waits(1));
+        assert_eq!(state.admit(back("plan2", true), at(5)).0, Standing::Waits(3));
+        assert_eq!(
+            state.admit(candidate("d2", 2, QueuePolicy::Every), at(6)).0,
+            Standing::Waits(4)
+        );
+        assert_eq!(state.way_back_waiting(&id("d1")), Some(&id("back1")));
+        assert_eq!(state.way_back_waiting(&id("d2")), None, "it has no lock to give back");
+        assert_eq!(state.standing(&id("plan1")), Standing::Waits(2));
     }
 
     #[test]

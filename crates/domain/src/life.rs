@@ -93,6 +93,11 @@ pub enum Event {
         /// All of these stacks.
         sets: Vec<Prepared>,
     },
+    /// What people approved is not what would be executed: they are asked anew.
+    Voided {
+        /// What is different.
+        why: String,
+    },
     /// A stack's change set is being executed.
     Executing {
         /// Which way.
@@ -354,6 +359,9 @@ pub struct Status {
     /// The change sets that were made for people to decide on: what they say is bound to these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prepared: Vec<Prepared>,
+    /// Why what people said about them does not count any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided: Option<String>,
     /// How often such change sets were made.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub preparations: u32,
@@ -444,6 +452,7 @@ impl Event {
             Self::Published { .. } => "published",
             Self::Compared { .. } => "compared",
             Self::Prepared { .. } => "prepared",
+            Self::Voided { .. } => "voided",
             Self::Executing { .. } => "executing",
             Self::Updated { .. } => "updated",
             Self::NotUpdated { .. } => "not_updated",
@@ -538,6 +547,7 @@ impl Status {
                 }
             }
             Event::Prepared { sets } => next.note_preparation(sets),
+            Event::Voided { why } => next.voided = Some(why.clone()),
             Event::Executing { stack, .. } => step(&mut next, stack, Progress::Executing),
             Event::Updated { stack, .. } => step(&mut next, stack, Progress::Updated),
             // However the deployment ends from here, and be it by hand: this stack is nobody's clean ground.
@@ -568,6 +578,12 @@ impl Status {
         Ok(next)
     }
 
+    /// Whether people have accepted that this is executed: the change set that they saw, or one of a stack that comes later.
+    fn is_accepted(&self, stack: &StackName, change_set: &str) -> bool {
+        let saw = self.bound(stack);
+        self.accepted.is_some() && saw.is_none_or(|saw| saw.change_set.as_deref() == Some(change_set))
+    }
+
     fn note_request(&mut self, deployment: &Deployment) {
         self.release.clone_from(&deployment.release);
         self.rolls_back = deployment.rollback.is_some();
@@ -592,6 +608,7 @@ impl Status {
         self.votes.clear();
         self.decided = None;
         self.accepted = None;
+        self.voided = None;
     }
 
     fn note_decision(&mut self, outcome: &Outcome) {
@@ -677,8 +694,11 @@ impl Status {
                 let is_asked = self.plans || (self.asks_before && forward);
                 self.phase == Phase::Deploying && is_asked && !self.changed_anything()
             }
-            Event::Executing { leg, .. } => {
-                let may = *leg == Leg::Back || !self.asks_before || self.accepted.is_some();
+            Event::Voided { .. } => {
+                self.phase == Phase::Deploying && forward && self.asks_before && self.accepted.is_some()
+            }
+            Event::Executing { leg, stack, change_set } => {
+                let may = *leg == Leg::Back || !self.asks_before || self.is_accepted(stack, change_set);
                 self.phase == Phase::Deploying && self.leg == Some(*leg) && may && !self.plans
             }
             // What is seen of a stack may be seen late: the test may have been reached by another stack's wake.

@@ -299,14 +299,10 @@ pub fn sentence(event: &Event) -> String {
             )
         }
         Event::Prepared { sets } => {
-            let changed = sets.iter().filter(|prepared| prepared.change_set.is_some()).count();
-            let changed = if changed == 1 {
-                "1 stack".to_owned()
-            } else {
-                format!("{changed} stacks")
-            };
-            format!("change sets of {changed} are there, and not executed")
+            let stacks: Vec<&str> = sets.iter().map(|prepared| prepared.stack.as_str()).collect();
+            format!("compared before anything is executed: {}", stacks.join(", "))
         }
+        Event::Voided { why } => format!("the approval is void, and people are asked anew: {why}"),
         Event::Executing { stack, .. } => format!("{stack}: updating"),
         Event::Updated { stack, .. } => format!("{stack}: updated"),
         Event::NotUpdated { stack, failure, .. } => format!("{stack}: not updated. {failure}"),

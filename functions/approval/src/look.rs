@@ -208,7 +208,10 @@ async fn do_what_is_due(
 ) -> Result<(Approval, Option<Error>), Error> {
     let (application, environment) = (&approval.application, &approval.environment);
     let state = context.ledger.environment(application, environment).await?;
-    let newer = state.newer_waiting(&parked.deployment);
+    // Where nothing is changed yet, whoever takes the environment back from what is there does not wait for people either.
+    let back = state.way_back_waiting(&parked.deployment);
+    let newer = back.filter(|_| approval.prepared.is_some());
+    let newer = newer.or_else(|| state.newer_waiting(&parked.deployment));
     let approval = note_confirmed(context, approval).await?;
     let approval = match approval.next_act(newer, now) {
         Act::Supersede(by) => change(context, approval, |approval| approval.supersede(by.clone(), now)).await?,

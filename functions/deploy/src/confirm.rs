@@ -4,7 +4,8 @@ use domain::change_set::Prepared;
 use domain::deployment::{Deployment, Leg};
 use domain::failure::{Failure, Name};
 use domain::freeze;
-use domain::life::Status;
+use domain::harmless::harmless;
+use domain::life::{Event, Progress, Status};
 use domain::parking::StackChange;
 use jiff::Timestamp;
 
@@ -26,8 +27,15 @@ pub(crate) async fn confirm(context: &Context, deployment: &Deployment) -> Resul
     {
         return Err(Error::Failed(refused));
     }
-    let mut different = Vec::new();
-    for approved in &status.prepared {
+    let mut different: Vec<String> = status.voided.iter().cloned().collect();
+    // What is executed already is as it was approved, and not as it was then.
+    let untouched = |approved: &&Prepared| {
+        !matches!(
+            status.stacks.get(&approved.stack),
+            Some(Progress::Updated | Progress::Executing)
+        )
+    };
+    for approved in status.prepared.iter().filter(untouched) {
         let stack = approved.stack.clone();
         let change = stack_change(deployment, release.clone(), Leg::Forward, fence, stack);
         let target = context.target(&deployment.id, &change);
@@ -35,16 +43,22 @@ pub(crate) async fn confirm(context: &Context, deployment: &Deployment) -> Resul
             different.push(format!("{}: {why}", approved.stack));
         }
     }
-    if different.is_empty() {
-        return Ok(Output::Confirmed);
-    }
-    let why = different.join("; ");
-    tracing::warn!(deployment.id = %deployment.id, why, "the approval is void");
+    let why = harmless(&different.join("; "), 500);
     // Half of it is executed already, and to ask again about the rest would leave that as it is for days.
     if status.changed_anything() {
         return Err(Error::new(Name::ApprovalVoid, why));
     }
+    if different.is_empty() {
+        return Ok(Output::Confirmed);
+    }
+    tracing::warn!(deployment.id = %deployment.id, why, "the approval is void");
+    void(context, deployment, why).await?;
     Ok(Output::Void)
+}
+
+/// Writes down that what people said does not count any more.
+pub(crate) async fn void(context: &Context, deployment: &Deployment, why: String) -> Result<(), Error> {
+    context.record_if_alive(&deployment.id, Event::Voided { why }).await
 }
 
 /// Why nothing goes forward there by now: people may have taken longer than it was to the beginning of a freeze, and an
@@ -59,8 +73,12 @@ async fn kept_out_meanwhile(
         return Ok(Some(Failure::new(Name::Frozen, frozen.to_string())));
     }
     let (application, environment) = (&deployment.application, &deployment.environment.name);
-    let hold = context.ledger.environment(application, environment).await?.hold;
-    Ok(hold.map(|hold| hold.refusal()))
+    if let Some(hold) = context.ledger.environment(application, environment).await?.hold {
+        return Ok(Some(hold.refusal()));
+    }
+    // What was good enough to be brought here when they were asked may have been rejected where it comes from, or be too old.
+    let promoted = context.ledger.promoted(deployment, Timestamp::now()).await?;
+    Ok(promoted.and_then(Result::err))
 }
 
 /// What is not as people approved it; nothing, where all of it is.

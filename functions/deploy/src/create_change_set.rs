@@ -39,6 +39,9 @@ const OPERATIONS: [Call; 3] = [Call::ContinueRollback, Call::Delete, Call::Prote
 /// How often it is looked whether a change set that was made for people to decide on, or to look at, is of any use still.
 const PREPARED_FOR: SignedDuration = SignedDuration::from_mins(5);
 
+/// For how long a change set that was prepared is tried to be deleted: longer than any deployment lasts.
+const LEFT_AFTER: SignedDuration = SignedDuration::from_hours(24 * 100);
+
 /// How far back events of our own operation may lie: longer than a state is retried, shorter than a stack's history.
 const OWN_EVENTS: SignedDuration = SignedDuration::from_hours(1);
 
@@ -151,6 +154,9 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
             .look_again(parked, Timestamp::now() + PREPARED_FOR)
             .await?);
     }
+    if ended && change.prepares {
+        return delete_prepared(context, change, parked).await;
+    }
     if ended {
         let target = context.target(id, change);
         target
@@ -159,6 +165,39 @@ pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &P
             .await?;
     }
     Ok(context.ledger.unpark(parked).await?)
+}
+
+/// Deletes a change set that was made for people to decide on, and that nobody executes any more. CloudFormation deletes
+/// none while the stack is at work, be it for another deployment: then it is looked at again, and nobody is alarmed.
+async fn delete_prepared(context: &Context, change: &StackChange, parked: &Parked) -> Result<(), Error> {
+    let stacks = context.target(&parked.deployment, change).stacks;
+    let deleted = match stacks.change_set(&change.change_set, &change.stack).await {
+        Ok(Some(set))
+            if matches!(
+                state_of(&set),
+                State::Ready | State::Pending | State::NoChanges | State::Refused(_)
+            ) =>
+        {
+            stacks.delete_change_set(&set.id, &change.stack).await
+        }
+        // It was executed, or an update overtook it, or it is gone: nobody can execute it.
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    match deleted {
+        Err(error) if waited(parked) < LEFT_AFTER => {
+            tracing::warn!(cause = %error, stack = %change.stack, "the change set is not deleted yet");
+            Ok(context
+                .ledger
+                .look_again(parked, Timestamp::now() + PREPARED_FOR)
+                .await?)
+        }
+        Err(error) => {
+            tracing::error!(cause = %error, stack = %change.stack, "the change set is left");
+            Ok(context.ledger.unpark(parked).await?)
+        }
+        Ok(()) => Ok(context.ledger.unpark(parked).await?),
+    }
 }
 
 /// Whether what was begun on the stack under this token has ended. A description may be out of date, and events may be
@@ -298,7 +337,7 @@ impl Comparison<'_> {
         let StackChange { change_set, stack, .. } = self.change;
         if let Some(approved) = &self.approved {
             if let Some(why) = confirm::difference(&self.target, self.change, approved).await? {
-                return Err(Error::new(Name::ApprovalVoid, why));
+                return Err(self.void(why).await?);
             }
             if self.decided_on() {
                 return Ok(Step::Answer(Answer::Changes {
@@ -535,13 +574,21 @@ impl Comparison<'_> {
     async fn ready(&self, set: &ChangeSet) -> Result<Answer, Error> {
         if self.approved.is_some() {
             self.discard(set).await?;
-            let why = "it had no changes when people were asked, and has some now";
-            return Err(Error::new(Name::ApprovalVoid, why));
+            // Nothing that is found of the stack tells it: its template takes a value from elsewhere.
+            let error = self
+                .void("it had no changes when people were asked, and has some now")
+                .await?;
+            return Err(error);
         }
         let summary = Summary::of(&self.target.stacks.changes(&set.id).await?);
         self.compared(Some(summary)).await?;
         if self.change.prepares {
-            let prepared = prepared::find(&self.target, &self.change.stack, Some(set)).await?;
+            let mut prepared = prepared::find(&self.target, &self.change.stack, Some(set)).await?;
+            if self.deployment.plans {
+                // It was looked at, and that is all: with the lock, so that an empty stack goes with it.
+                self.discard(set).await?;
+                prepared.change_set = None;
+            }
             return Ok(Answer::Prepared(prepared));
         }
         let creates = self.is_new().await?;
@@ -550,6 +597,13 @@ impl Comparison<'_> {
             change_set: set.id.clone(),
             creates,
         })
+    }
+
+    /// What it means that people approved something else: it is written down, so that they are asked anew.
+    async fn void(&self, why: &str) -> Result<Error, Error> {
+        let why = format!("{}: {why}", self.change.stack);
+        confirm::void(self.context, self.deployment, why.clone()).await?;
+        Ok(Error::new(Name::ApprovalVoid, why))
     }
 
     async fn no_changes(&self, set: &ChangeSet) -> Result<Answer, Error> {

@@ -249,6 +249,7 @@ pub const RAISES: &[Name] = &[
     Name::StackBusy,
     Name::LostLock,
     Name::Held,
+    Name::NotStableBefore,
     Name::Frozen,
     Name::ApprovalVoid,
     Name::TakenBackBefore,

@@ -189,7 +189,7 @@ async fn tell_holder(context: &Context, state: &EnvironmentState) {
         .holder
         .as_ref()
         .map(|holder| &holder.deployment)
-        .filter(|holder| state.newer_waiting(holder).is_some())
+        .filter(|holder| state.newer_waiting(holder).or(state.way_back_waiting(holder)).is_some())
     else {
         return;
     };

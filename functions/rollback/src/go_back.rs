@@ -6,7 +6,7 @@ use domain::deployment::{Cause, Deployment, Environment, Request, Rollback};
 use domain::environment_state::{EnvironmentState, StableRelease};
 use domain::failure::{Failure, Name};
 use domain::harmless::harmless;
-use domain::life::Event;
+use domain::life::{Event, Phase};
 use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
 use domain::way_back::{self, Earlier, Way};
 use futures::{TryStreamExt as _, stream};
@@ -62,13 +62,15 @@ impl Known {
     }
 }
 
-/// The deployment that has the environment's lock, and may change something there. Who only wants to see what going back
-/// would change is no reason not to go back: that is over within moments, and whoever goes back waits for it.
+/// The deployment that has the environment's lock, and is a reason not to go back. Who only wants to see what going back
+/// would change is none: that is over within moments, and whoever goes back waits for it. Nor is who asks people before
+/// anything is changed: what is there is what would be taken back, and whoever goes back takes that one's place.
 pub async fn under_way(context: &Context, state: &EnvironmentState) -> Result<Option<DeploymentId>, Error> {
     let Some(holder) = &state.holder else { return Ok(None) };
     let head = context.ledger.head(&holder.deployment).await?;
-    let plans = head.is_some_and(|head| head.status.plans);
-    Ok((!plans).then(|| holder.deployment.clone()))
+    let status = head.map(|head| head.status).unwrap_or_default();
+    let only_asks = status.asks_before && status.phase == Phase::Accepting && !status.changed_anything();
+    Ok((!status.plans && !only_asks).then(|| holder.deployment.clone()))
 }
 
 /// Takes an environment back because an alarm went off after its release's bake.
@@ -123,7 +125,13 @@ pub async fn go_back(context: &Context, asked: &GoBack, now: Timestamp) -> Resul
     let GoBack { execution, ask } = asked;
     let (application, name) = (&ask.application, &ask.environment);
     let environment = configured(context, application, name).await?;
-    let known = Known::read(context, application, name).await?;
+    let mut known = Known::read(context, application, name).await?;
+    if ask.plan
+        && let Some(holder) = &known.state.holder
+    {
+        // It would wait for people: nobody's place is taken for a look.
+        known.under_way = Some(holder.deployment.clone());
+    }
     let known = known.earlier(environment.keep);
     let Way { from, stable, to } = way_back::choose(&known, ask.to.as_deref()).map_err(Error::Named)?;
     // Now, and not half-way.

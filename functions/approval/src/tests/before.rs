@@ -145,6 +145,32 @@ async fn what_is_prepared_anew_is_another_question_and_the_answer_to_the_old_one
 }
 
 #[tokio::test]
+async fn who_takes_the_environment_back_does_not_wait_for_people_where_nothing_is_changed_yet() {
+    for (plans, told) in [
+        (true, vec![]),
+        (false, vec![json!({ "outcome": "superseded", "by": "shop-test-7" })]),
+    ] {
+        let site = site().await;
+        site.ask().await.unwrap();
+        let mut back = Candidate::of(&candidate(7, &policy(1, &[QA])));
+        (back.rolls_back, back.plans) = (true, plans);
+        site.change_environment(|state| drop(state.admit(back.clone(), after(1))))
+            .await;
+        site.wake(2).await.unwrap();
+        assert_eq!(site.told(), told);
+    }
+    // Where it is changed already, people go on.
+    let site = Site::new().await;
+    site.ask().await.unwrap();
+    let mut back = Candidate::of(&candidate(7, &policy(1, &[QA])));
+    back.rolls_back = true;
+    site.change_environment(|state| drop(state.admit(back.clone(), after(1))))
+        .await;
+    site.wake(2).await.unwrap();
+    assert!(site.told().is_empty());
+}
+
+#[tokio::test]
 async fn nobody_is_asked_about_what_is_not_prepared() {
     let mut policy = policy(1, &[QA]);
     policy["when"] = json!("before");

@@ -118,8 +118,55 @@ async fn a_change_set_is_made_for_people_and_stays_until_the_deployment_is_over(
     .await;
     shop.wake().await.unwrap();
     assert!(shop.parked().await.is_empty());
-    let deleted = &shop.aws.calls("DeleteChangeSet")[0];
-    assert_eq!(deleted["ChangeSetName"], format!("{}-p1", shop.change_set_name()));
+    assert_eq!(shop.aws.calls("DeleteChangeSet")[0]["ChangeSetName"], SET);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_now_is_looked_at_again_and_what_was_executed_is_left() {
+    for (said, refused, parked, deleted) in [
+        (says::set("CREATE_COMPLETE", "AVAILABLE", ""), true, 1, 1),
+        (says::set("CREATE_COMPLETE", "AVAILABLE", ""), false, 0, 1),
+        (says::set("CREATE_COMPLETE", "EXECUTE_COMPLETE", ""), false, 0, 0),
+        (says::set("CREATE_COMPLETE", "EXECUTE_IN_PROGRESS", ""), false, 0, 0),
+        (says::set("CREATE_COMPLETE", "OBSOLETE", ""), false, 0, 0),
+        (says::no_set(), false, 0, 0),
+    ] {
+        let shop = Shop::asking_before().await;
+        can_be_prepared(&shop, &[says::stack("UPDATE_COMPLETE")]);
+        shop.prepare_change_set().await.unwrap();
+        shop.aws.state().gone.insert("prepare".to_owned());
+        shop.tell(Event::Ended(Ending::FailedClean {
+            failure: Failure::new(Name::NotAccepted, "no"),
+            way_back: WayBack::NothingChanged,
+        }))
+        .await;
+        let what = format!("{said:?}");
+        shop.aws.says("DescribeChangeSet", [said]);
+        if refused {
+            let busy = says::error("InvalidChangeSetStatus", "the stack is in UPDATE_IN_PROGRESS state");
+            shop.aws.says("DeleteChangeSet", [busy]);
+        }
+        shop.wake().await.unwrap();
+        assert_eq!(
+            (shop.parked().await.len(), shop.aws.calls("DeleteChangeSet").len()),
+            (parked, deleted),
+            "{what}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_only_to_be_seen_is_gone_when_it_was_seen() {
+    let shop = Shop::planning().await;
+    can_be_prepared(&shop, &[says::stack("UPDATE_COMPLETE")]);
+    shop.prepare_change_set().await.unwrap();
+    let answer = json!({
+        "outcome": "prepared", "stack": "shop-dev", "change_set": null, "hash": untouched(Some(SET)).hash,
+    });
+    assert_eq!(shop.aws.answers(), [("prepare".to_owned(), answer)]);
+    assert_eq!(shop.aws.calls("DeleteChangeSet").len(), 1);
+    assert!(shop.parked().await.is_empty());
+    assert_eq!(shop.progress().await, Progress::Compared);
 }
 
 #[tokio::test]
@@ -269,6 +316,11 @@ async fn what_had_no_changes_when_people_were_asked_may_have_none_now() {
         1,
         "what was made to compare it is nobody's to execute"
     );
+    // Nothing that is found of the stack tells it, and people are asked anew all the same.
+    assert_eq!(confirm(&shop).await.unwrap(), Output::Void);
+    let head = shop.context.ledger.head(&shop.deployment.id).await.unwrap().unwrap();
+    let why = "shop-dev: it had no changes when people were asked, and has some now";
+    assert_eq!(head.status.voided.as_deref(), Some(why));
 }
 
 #[tokio::test]
@@ -322,13 +374,13 @@ async fn what_is_half_executed_is_not_asked_about_anew() {
     })
     .await;
     shop.aws.says("DescribeChangeSet", [says::no_set()]);
+    let why = "shop-dev-web: the stack was changed since".to_owned();
+    shop.tell(Event::Voided { why }).await;
     let failed = confirm(&shop).await.unwrap_err();
-    assert_eq!(failed.name(), Name::ApprovalVoid, "{failed}");
-    assert!(
-        failed
-            .to_string()
-            .contains("shop-dev: its change set is not there any more"),
-        "{failed}"
+    // That its own change set is executed is nothing that is different.
+    assert_eq!(
+        failed.to_string(),
+        "Rejected.ApprovalVoid: shop-dev-web: the stack was changed since"
     );
 }
 
@@ -336,9 +388,10 @@ async fn what_is_half_executed_is_not_asked_about_anew() {
 async fn without_peoples_word_nothing_is_confirmed() {
     let shop = Shop::asking_before().await;
     shop.at_rest();
+    let unknown = "Bug.Unexpected: its record does not say what people approved";
     assert_eq!(
-        confirm(&shop).await.unwrap_err().name(),
-        Name::Unexpected,
+        confirm(&shop).await.unwrap_err().to_string(),
+        unknown,
         "nothing was prepared"
     );
     shop.tell(Event::Prepared {
@@ -346,8 +399,8 @@ async fn without_peoples_word_nothing_is_confirmed() {
     })
     .await;
     assert_eq!(
-        confirm(&shop).await.unwrap_err().name(),
-        Name::Unexpected,
+        confirm(&shop).await.unwrap_err().to_string(),
+        unknown,
         "nobody has accepted"
     );
 }

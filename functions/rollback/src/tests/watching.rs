@@ -151,6 +151,37 @@ async fn who_only_looks_what_going_back_would_change_keeps_no_alarm_from_going_b
 }
 
 #[tokio::test]
+async fn who_asks_people_before_anything_is_changed_keeps_no_alarm_from_going_back() {
+    let lookout = Lookout::new().await;
+    let deployment = watched(&lookout).await;
+    let mut asking = bakes(3, 0);
+    asking.environment.approval = Some(sample::approval_before());
+    let event = |value: Value| serde_json::from_value::<Event>(value).unwrap();
+    let release = Digest::of(b"the next");
+    let asked = [
+        requested(&asking),
+        Event::Admitted { fence: 1 },
+        Event::Released {
+            release: release.clone(),
+        },
+        event(json!({ "event": "planned", "leg": "forward", "release": release, "waves": [["shop-dev"]] })),
+        event(
+            json!({ "event": "prepared", "sets": [{ "stack": "shop-dev", "change_set": "arn:set", "hash": release }] }),
+        ),
+        event(json!({
+            "event": "approval_asked", "approval": "0".repeat(32), "people": [], "deadline": "2026-12-24T12:00:00Z",
+            "unconfirmed": [], "excluded": [],
+        })),
+    ];
+    lookout.record(&asking, asked).await;
+    lookout.is_under_way(&asking).await;
+    lookout.is_raised();
+    lookout.event().await.unwrap();
+    assert_eq!((lookout.ways_back().len(), lookout.mails()), (1, vec![]));
+    assert_eq!(lookout.course(&deployment).await, Course::Over);
+}
+
+#[tokio::test]
 async fn while_another_is_under_way_people_are_told_and_nothing_is_started() {
     let lookout = Lookout::new().await;
     let deployment = watched(&lookout).await;

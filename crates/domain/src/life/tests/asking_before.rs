@@ -19,10 +19,14 @@ fn prepared(name: &str) -> Event {
 }
 
 fn executing() -> Event {
+    executing_of("one")
+}
+
+fn executing_of(name: &str) -> Event {
     Event::Executing {
         leg: Leg::Forward,
         stack: stack("web"),
-        change_set: "arn:changeSet/one".to_owned(),
+        change_set: format!("arn:changeSet/{name}"),
     }
 }
 
@@ -159,7 +163,43 @@ fn what_is_prepared_anew_is_asked_about_anew() {
     assert_eq!(after(second.clone(), &[executing()]), Err("executing"));
     // Who has said yes to the first may say no to the second.
     assert!(after(second.clone(), &[asked(), rejects(), rejected()]).is_ok());
-    assert!(after(second, &[asked(), accepts(), accepted(), executing()]).is_ok());
+    let accepted_again = after(second, &[asked(), accepts(), accepted()]).unwrap();
+    assert!(after(accepted_again.clone(), &[executing_of("two")]).is_ok());
+    assert_eq!(
+        after(accepted_again, &[executing_of("one")]),
+        Err("executing"),
+        "they saw another"
+    );
+}
+
+#[test]
+fn why_people_are_asked_anew_is_told_once_they_have_accepted_and_until_they_are_asked_anew() {
+    let void = || Event::Voided {
+        why: "web: the stack was changed since".to_owned(),
+    };
+    assert_eq!(after(planned(), &[prepared("one"), asked(), void()]), Err("voided"));
+    let accepted = after(planned(), &[prepared("one"), asked(), accepts(), accepted()]).unwrap();
+    let voided = after(accepted, &[void()]).unwrap();
+    assert!(voided.voided.is_some());
+    assert_eq!(after(voided, &[prepared("two")]).unwrap().voided, None);
+}
+
+#[test]
+fn a_stack_without_changes_when_people_saw_it_is_not_executed_and_one_that_comes_later_is() {
+    let unchanged = Event::Prepared {
+        sets: vec![Prepared {
+            change_set: None,
+            ..sets("one").remove(0)
+        }],
+    };
+    let accepted = after(planned(), &[unchanged, asked(), accepts(), accepted()]).unwrap();
+    assert_eq!(after(accepted.clone(), &[executing()]), Err("executing"));
+    let later = Event::Executing {
+        leg: Leg::Forward,
+        stack: stack("later"),
+        change_set: "arn:changeSet/later".to_owned(),
+    };
+    assert!(after(accepted, &[later]).is_ok());
 }
 
 #[test]
