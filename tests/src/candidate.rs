@@ -12,7 +12,8 @@ use crate::Laboratory;
 /// A deployment into `test`.
 #[derive(Debug)]
 pub struct Candidate {
-    pub(crate) laboratory: &'static Laboratory,
+    /// Where.
+    pub laboratory: &'static Laboratory,
     /// The deployment.
     pub deployment: DeploymentId,
 }

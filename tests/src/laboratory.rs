@@ -423,7 +423,11 @@ impl Scenario {
 
     /// Sends a delivery about a GitHub release, and returns the deployment that was started.
     pub async fn deliver_release(&self, delivery: &Delivery) -> Candidate {
-        let deployment = self.starts(delivery).await;
+        self.candidate(self.starts(delivery).await)
+    }
+
+    /// A deployment about which people are asked.
+    pub fn candidate(&self, deployment: DeploymentId) -> Candidate {
         Candidate {
             laboratory: self.laboratory,
             deployment,

@@ -224,6 +224,18 @@ fn back() -> Output {
     }
 }
 
+/// What a deployment is admitted with that takes its environment back.
+fn goes_back() -> Value {
+    json!(Admission::Admitted {
+        fence: 1,
+        leg: Leg::Back,
+        failure: Some(ReportedError {
+            error: "Failed.TakenBack".to_owned(),
+            cause: "why".to_owned()
+        })
+    })
+}
+
 fn are_billed<const ROWS: usize>(table: [(&str, World, usize, &str); ROWS]) {
     for (what, world, transitions, ending) in table {
         let walk = world.walk().expect("it comes to an end");
@@ -241,14 +253,6 @@ fn aws_bills_three_more_where_a_release_bakes_and_none_for_waiting() {
     let one = || World::waves(&[&["web"]]);
     let alarm = json!(lockgate_rollback::Baked::AlarmRaised {
         cause: "why".to_owned()
-    });
-    let goes_back = json!(Admission::Admitted {
-        fence: 1,
-        leg: Leg::Back,
-        failure: Some(ReportedError {
-            error: "Failed.TakenBack".to_owned(),
-            cause: "why".to_owned()
-        })
     });
     are_billed([
         (
@@ -274,7 +278,7 @@ fn aws_bills_three_more_where_a_release_bakes_and_none_for_waiting() {
                 end: Output::Deployed,
                 ..one()
             }
-            .and_first("Admit", Ok(goes_back)),
+            .and_first("Admit", Ok(goes_back())),
             20,
             "Deployed",
         ),
@@ -289,14 +293,6 @@ fn aws_bills_seven_more_and_one_for_each_stack_where_people_are_asked_before() {
     };
     let void = || json!(lockgate_deploy::Output::Void);
     let rejected = json!(lockgate_approval::Decision::Rejected { cause: "no".to_owned() });
-    let goes_back = json!(Admission::Admitted {
-        fence: 1,
-        leg: Leg::Back,
-        failure: Some(ReportedError {
-            error: "Failed.TakenBack".to_owned(),
-            cause: "why".to_owned()
-        })
-    });
     let planned = json!(lockgate_deploy::Output::OnlyPlanned);
     are_billed([
         ("one stack", one(), 20 + 7 + 1, "Deployed"),
@@ -329,7 +325,7 @@ fn aws_bills_seven_more_and_one_for_each_stack_where_people_are_asked_before() {
                 end: Output::NothingToDeploy,
                 ..World::waves(&[&["web"]])
             }
-            .and_first("Admit", Ok(goes_back))
+            .and_first("Admit", Ok(goes_back()))
             .and_first("Review preparation", Ok(planned)),
             16,
             "Nothing to deploy",

@@ -151,11 +151,16 @@ async fn answer(
 
 /// The approval that asks about these changes.
 async fn asked_about(api: &Api, deployment: &DeploymentId, changes: &str) -> Result<ApprovalId, AnswerError> {
+    if changes.len() < SHORTEST {
+        return Err(AnswerError::Refused(format!(
+            "name at least {SHORTEST} digits of the changes"
+        )));
+    }
     let waiting = api.call::<Listing>("/approvals", None).await?.waiting;
     let of_it = waiting.into_iter().filter(|waiting| waiting.deployment == *deployment);
     let found = of_it
         .filter_map(|waiting| waiting.prepared)
-        .find(|prepared| changes.len() >= SHORTEST && prepared.as_str().starts_with(changes));
+        .find(|prepared| prepared.as_str().starts_with(changes));
     found.map(|prepared| ApprovalId::of_change_sets(deployment, &prepared)).ok_or_else(|| {
         let why = format!(
             "nobody is asked about the changes {} of {deployment}; if others are listed by `lockgate pending`, read them \

@@ -39,7 +39,7 @@ pub struct Rollback {
     why: String,
     /// Say what would be changed, and change nothing: the change sets are made, shown and deleted.
     ///
-    /// That waits for its turn, and while it lasts, some seconds, nothing else is deployed there.
+    /// It is refused while anything is under way there. While it lasts, some seconds, nothing else is deployed there.
     #[arg(long, conflicts_with = "detach")]
     plan: bool,
     /// Return as soon as it is under way.

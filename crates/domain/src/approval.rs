@@ -24,6 +24,6 @@ pub use self::record::{
     Act, Approval, ApprovalId, Ballot, COMMENT_LIMIT, Choice, CommitLine, Counted, Facts, IntegrationFacts, MailState,
     Outcome, Question, Refusal, StackFacts, Unlisted, Via,
 };
-pub use self::resources::{compared, joined, left_by};
+pub use self::resources::{compared, joined, later, left_by};
 pub use self::token::{BadToken, KeyId, Keys, Token};
 pub use self::waiting::{Listing, Waiting};

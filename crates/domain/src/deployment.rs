@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-use crate::approval::ApprovalPolicy;
+use crate::approval::{ApprovalPolicy, When};
 use crate::bake::BakePolicy;
 use crate::failure::Failure;
 use crate::freeze::Freeze;
@@ -37,6 +37,20 @@ pub struct Deployment {
     /// Whether it only says what it would change: its change sets are made, and nobody executes them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plans: bool,
+}
+
+impl Deployment {
+    /// Whether people are asked before anything is executed on this way.
+    pub fn asks_before(&self, leg: Leg) -> bool {
+        let policy = self.environment.approval.as_ref().filter(|_| self.rollback.is_none());
+        leg == Leg::Forward && policy.is_some_and(|policy| policy.when == When::Before)
+    }
+
+    /// Whether change sets are made before anything is executed on this way: for people to decide on, or to be looked at
+    /// only.
+    pub fn prepares(&self, leg: Leg) -> bool {
+        self.plans || self.asks_before(leg)
+    }
 }
 
 /// What a deployment takes its environment back from.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use jiff::Timestamp;
 
-use crate::approval::{ApprovalId, Approver, Ballot, Choice, Outcome, When};
+use crate::approval::{ApprovalId, Approver, Ballot, Choice, Outcome};
 use crate::bake::{Question, Word};
 use crate::change_set::{Prepared, Summary, hash_of_all};
 use crate::deployment::{Deployment, Leg};
@@ -588,9 +588,8 @@ impl Status {
         self.release.clone_from(&deployment.release);
         self.rolls_back = deployment.rollback.is_some();
         self.plans = deployment.plans;
-        let asks = deployment.environment.approval.as_ref().filter(|_| !self.rolls_back);
-        self.asks = asks.is_some();
-        self.asks_before = asks.is_some_and(|policy| policy.when == When::Before);
+        self.asks = deployment.environment.approval.is_some() && !self.rolls_back;
+        self.asks_before = deployment.asks_before(Leg::Forward);
         self.bakes = deployment.environment.bake.is_some() && !self.rolls_back;
         if let Some(rollback) = &deployment.rollback {
             self.back_to.clone_from(&deployment.release);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assembly::{ArtifactId, Stack};
-use crate::deployment::Leg;
+use crate::deployment::{Deployment, Leg};
 use crate::names::StackName;
 
 /// Stacks that wait for one another in a circle, so that none can be first.
@@ -51,6 +51,18 @@ pub fn waves_of_leg(stacks: &[Stack], leg: Leg) -> Result<Vec<Vec<StackName>>, C
         waves.reverse();
     }
     Ok(waves)
+}
+
+/// The stacks whose change sets are made before anything is executed. What a later wave changes is known when those
+/// before it are changed, and not earlier; who only wants to look is shown all that can be known.
+pub fn prepared_first(deployment: &Deployment, leg: Leg, waves: &[Vec<StackName>]) -> Vec<StackName> {
+    let waves = match waves {
+        _ if !deployment.prepares(leg) => &[],
+        all if deployment.plans => all,
+        [first, ..] => std::slice::from_ref(first),
+        [] => &[],
+    };
+    waves.iter().flatten().cloned().collect()
 }
 
 #[cfg(test)]
@@ -169,6 +181,41 @@ mod tests {
             stacks[0].depends_on.insert(last_id);
             stacks[last].depends_on.insert(first_id);
             prop_assert!(waves(&stacks).is_err());
+        }
+    }
+
+    #[test]
+    fn people_decide_on_the_first_wave_and_who_looks_sees_all() {
+        let json = r#"{"id":"d1","application":"acme/shop","environment":{"name":"test","account":"333333333333","region":"eu-west-1","on":["prerelease"],"after":null,"queue":"newest","stacks":[],"qualifier":"hnb659fds","without_stable":"give_back","replace_failed_stacks":true,"approval":{"when":"before","people":[],"duties":[],"within_seconds":60,"on_reject":"stay"}},"commit":"2222222222222222222222222222222222222222","reference":"v1","release":null,"requested":{"by":"ann","at":"2026-11-23T12:00:00Z","happened_at":"2019-05-15T15:20:57Z","because":"prerelease","delivery":null,"before":null,"title":""}}"#;
+        let asks: Deployment = serde_json::from_str(json).unwrap();
+        let looks = Deployment {
+            plans: true,
+            ..asks.clone()
+        };
+        let mut after = asks.clone();
+        after.environment.approval.as_mut().unwrap().when = crate::approval::When::After;
+        let mut rolls_back = asks.clone();
+        rolls_back.rollback = Some(crate::deployment::Rollback {
+            from: crate::names::Digest::of(b"from"),
+            stable: crate::names::Digest::of(b"from"),
+            because: crate::failure::Failure::new(crate::failure::Name::TakenBack, "x"),
+        });
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| name.parse().unwrap())
+                .collect::<Vec<StackName>>()
+        };
+        let all = [names(&["data", "mail"]), names(&["web"])];
+        for (what, deployment, leg, wanted) in [
+            ("asks", &asks, Leg::Forward, &["data", "mail"][..]),
+            ("asks, and goes back", &asks, Leg::Back, &[]),
+            ("asks when it is there", &after, Leg::Forward, &[]),
+            ("was asked to go back", &rolls_back, Leg::Forward, &[]),
+            ("looks", &looks, Leg::Back, &["data", "mail", "web"]),
+        ] {
+            assert_eq!(prepared_first(deployment, leg, &all), names(wanted), "{what}");
+            assert!(prepared_first(deployment, leg, &[]).is_empty(), "{what}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::approval::{
     Approval, ApprovalId, ApprovalPolicy, Approver, ChecklistItem, CommitLine, Contributor, Counted, Facts,
-    IntegrationFacts, Question, When, checklist, co_authors, compared, joined, left_by, token,
+    IntegrationFacts, Question, When, checklist, co_authors, compared, joined, later, left_by, token,
 };
 use domain::deployment::{Deployment, Leg};
 use domain::environment_state::Unaccepted;
@@ -10,7 +10,7 @@ use domain::failure::{Class, Failure, Name};
 use domain::ledger::Entry;
 use domain::life::{Event, Phase};
 use domain::message;
-use domain::names::{CommitSha, Digest, RepositoryName, StackName, TaskToken};
+use domain::names::{CommitSha, Digest, RepositoryName, TaskToken};
 use domain::parking::{Parked, WaitsFor};
 use domain::release::ACCEPTANCE;
 use github::{Between, Commit, GitHub};
@@ -270,7 +270,7 @@ fn line(commit: &Commit) -> CommitLine {
 fn tested(entries: &[Entry]) -> Facts {
     let mut facts = Facts {
         stacks: compared(entries.iter().map(|entry| &entry.what), Leg::Forward),
-        later: later(entries),
+        later: later(entries.iter().map(|entry| &entry.what)),
         ..Facts::default()
     };
     for entry in entries {
@@ -290,27 +290,6 @@ fn tested(entries: &[Entry]) -> Facts {
         }
     }
     facts
-}
-
-/// The stacks of waves that come after those whose change sets people are asked about.
-fn later(entries: &[Entry]) -> Vec<StackName> {
-    let mut prepared = entries.iter().rev().filter_map(|entry| match &entry.what {
-        Event::Prepared { sets } => Some(sets),
-        _ => None,
-    });
-    let mut planned = entries.iter().rev().filter_map(|entry| match &entry.what {
-        Event::Planned {
-            leg: Leg::Forward,
-            waves,
-            ..
-        } => Some(waves),
-        _ => None,
-    });
-    let (Some(prepared), Some(waves)) = (prepared.next(), planned.next()) else {
-        return Vec::new();
-    };
-    let is_later = |stack: &&StackName| prepared.iter().all(|prepared| prepared.stack != **stack);
-    waves.iter().flatten().filter(is_later).cloned().collect()
 }
 
 /// The same facts, with what others have changed before that were not accepted.

@@ -10,7 +10,6 @@ use aws::parameters::Parameters;
 use aws::stacks::{ChangeSet, NewChangeSet, Stack};
 use aws::tasks::Delivered;
 use aws::{Error as AwsError, Kind};
-use domain::approval::When;
 use domain::assembly::{self, template_location};
 use domain::change_set::{
     Call, Creation, ExecutionStatus, Prepared, Summary, assess_created, change_set_name, client_token,
@@ -24,23 +23,17 @@ use domain::parking::{Parked, StackChange, WaitsFor};
 use domain::stack_status::{NextAction, StackStatus, left_over, own_status};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::clean_up::{PREPARED_FOR, clean_up};
 use crate::execute_change_set::protection_to_change;
 use crate::publish::bootstrap_missing;
 use crate::release::Selection;
-use crate::wake::BEGINNER_MAY_TAKE;
 use crate::{Answer, Context, Error, Output, Target, confirm, is_at_work, prepared, waited};
 
 /// How long somebody else's operation on the stack, or the making of a change set, is waited for.
 const MAY_TAKE: SignedDuration = SignedDuration::from_mins(30);
 
 /// What a comparison may have to do to the stack, each of them an operation that is told by its token.
-const OPERATIONS: [Call; 3] = [Call::ContinueRollback, Call::Delete, Call::Protect];
-
-/// How often it is looked whether a change set that was made for people to decide on, or to look at, is of any use still.
-const PREPARED_FOR: SignedDuration = SignedDuration::from_mins(5);
-
-/// For how long a change set that was prepared is tried to be deleted: longer than any deployment lasts.
-const LEFT_AFTER: SignedDuration = SignedDuration::from_hours(24 * 100);
+pub(crate) const OPERATIONS: [Call; 3] = [Call::ContinueRollback, Call::Delete, Call::Protect];
 
 /// How far back events of our own operation may lie: longer than a state is retried, shorter than a stack's history.
 const OWN_EVENTS: SignedDuration = SignedDuration::from_hours(1);
@@ -121,112 +114,20 @@ pub(crate) async fn wake(
 
 /// What people decided on for a stack that is about to be changed; nothing, where nobody was asked before that.
 async fn approved(context: &Context, deployment: &Deployment, change: &StackChange) -> Result<Option<Prepared>, Error> {
-    let policy = deployment.environment.approval.as_ref();
-    if change.prepares || change.leg == Leg::Back || policy.is_none_or(|policy| policy.when != When::Before) {
+    if change.prepares || !deployment.asks_before(change.leg) {
         return Ok(None);
     }
     let head = context.ledger.head(&deployment.id).await?;
     Ok(head.and_then(|head| head.status.bound(&change.stack).cloned()))
 }
 
-/// Takes away what waits for a task that is gone, and with it, if the deployment is over, what nobody will execute.
-pub(crate) async fn clean_up(context: &Context, change: &StackChange, parked: &Parked) -> Result<(), Error> {
-    let id = &parked.deployment;
-    let own = OPERATIONS.map(|call| token(call, id, change.leg, change));
-    let state = context
-        .ledger
-        .environment(&change.application, &change.environment)
-        .await?;
-    let begun = state.operation.filter(|operation| operation.deployment == *id);
-    let begun = begun.and_then(|mut begun| Some((begun.stacks.remove(&change.stack)?, begun.since)));
-    if let Some((begun, since)) = begun.filter(|(begun, _)| own.contains(begun)) {
-        if !is_over(context, change, parked, (&begun, since)).await? {
-            return context.look_again(parked).await;
-        }
-        context.finish(id, change, &[&begun]).await?;
-    }
-    let head = context.ledger.head(id).await?;
-    // While the deployment goes on, the change set may be what its next state is about to execute.
-    let ended = head.is_some_and(|head| head.status.ending.is_some());
-    if change.prepares && !ended {
-        return Ok(context
-            .ledger
-            .look_again(parked, Timestamp::now() + PREPARED_FOR)
-            .await?);
-    }
-    if ended && change.prepares {
-        return delete_prepared(context, change, parked).await;
-    }
-    if ended {
-        let target = context.target(id, change);
-        target
-            .stacks
-            .delete_change_set(&change.change_set, &change.stack)
-            .await?;
-    }
-    Ok(context.ledger.unpark(parked).await?)
-}
-
-/// Deletes a change set that was made for people to decide on, and that nobody executes any more. CloudFormation deletes
-/// none while the stack is at work, be it for another deployment: then it is looked at again, and nobody is alarmed.
-async fn delete_prepared(context: &Context, change: &StackChange, parked: &Parked) -> Result<(), Error> {
-    let stacks = context.target(&parked.deployment, change).stacks;
-    let deleted = match stacks.change_set(&change.change_set, &change.stack).await {
-        Ok(Some(set))
-            if matches!(
-                state_of(&set),
-                State::Ready | State::Pending | State::NoChanges | State::Refused(_)
-            ) =>
-        {
-            stacks.delete_change_set(&set.id, &change.stack).await
-        }
-        // It was executed, or an update overtook it, or it is gone: nobody can execute it.
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    match deleted {
-        Err(error) if waited(parked) < LEFT_AFTER => {
-            tracing::warn!(cause = %error, stack = %change.stack, "the change set is not deleted yet");
-            Ok(context
-                .ledger
-                .look_again(parked, Timestamp::now() + PREPARED_FOR)
-                .await?)
-        }
-        Err(error) => {
-            tracing::error!(cause = %error, stack = %change.stack, "the change set is left");
-            Ok(context.ledger.unpark(parked).await?)
-        }
-        Ok(()) => Ok(context.ledger.unpark(parked).await?),
-    }
-}
-
-/// Whether what was begun on the stack under this token has ended. A description may be out of date, and events may be
-/// late; a call that left none in a good while was never made, or was none that leaves any.
-async fn is_over(
-    context: &Context,
-    change: &StackChange,
-    parked: &Parked,
-    (token, since): (&str, Timestamp),
-) -> Result<bool, Error> {
-    let stacks = context.target(&parked.deployment, change).stacks;
-    let Some(stack) = stacks.look(change.stack.as_str()).await? else {
-        return Ok(true);
-    };
-    if stack.status.in_progress() {
-        return Ok(false);
-    }
-    let events = stacks.events(&stack.id, own_events_since(parked)).await?;
-    let long_ago = Timestamp::now().duration_since(since) >= BEGINNER_MAY_TAKE;
-    Ok(own_status(&events, token).map_or(long_ago, |own| own.settled()))
-}
-
-fn own_events_since(parked: &Parked) -> Timestamp {
+pub(crate) fn own_events_since(parked: &Parked) -> Timestamp {
     parked.since.saturating_sub(OWN_EVENTS).unwrap_or(Timestamp::MIN)
 }
 
 /// How far a change set is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     Ready,
     Pending,
     NoChanges,
@@ -242,7 +143,7 @@ pub(crate) fn is_ready(set: &ChangeSet) -> bool {
     state_of(set) == State::Ready
 }
 
-fn state_of(set: &ChangeSet) -> State {
+pub(crate) fn state_of(set: &ChangeSet) -> State {
     match assess_created(&set.status, set.reason.as_deref()) {
         Creation::NoChanges => State::NoChanges,
         Creation::Pending => State::Pending,
@@ -580,10 +481,10 @@ impl Comparison<'_> {
                 .await?;
             return Err(error);
         }
-        let summary = Summary::of(&self.target.stacks.changes(&set.id).await?);
-        self.compared(Some(summary)).await?;
+        let changes = self.target.stacks.changes(&set.id).await?;
+        self.compared(Some(Summary::of(&changes))).await?;
         if self.change.prepares {
-            let mut prepared = prepared::find(&self.target, &self.change.stack, Some(set)).await?;
+            let mut prepared = prepared::with(&self.target, &self.change.stack, Some((set, &changes))).await?;
             if self.deployment.plans {
                 // It was looked at, and that is all: with the lock, so that an empty stack goes with it.
                 self.discard(set).await?;
@@ -610,7 +511,7 @@ impl Comparison<'_> {
         if self.change.prepares {
             self.compared(None).await?;
             self.discard(set).await?;
-            let prepared = prepared::find(&self.target, &self.change.stack, None).await?;
+            let prepared = prepared::with(&self.target, &self.change.stack, None).await?;
             return Ok(Answer::Prepared(prepared));
         }
         self.protect().await?;

@@ -3,6 +3,7 @@
 //! It plans the waves of stacks, copies what they need, and for each stack has a change set made, executed, and finds
 //! out how that ended. Nothing here waits for CloudFormation: a task parks, and events or the sweep wake it.
 
+pub mod clean_up;
 pub mod confirm;
 pub mod create_change_set;
 pub mod execute_change_set;

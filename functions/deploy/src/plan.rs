@@ -1,10 +1,9 @@
 //! Which stacks are deployed, in which order.
 
-use domain::approval::When;
 use domain::deployment::{Deployment, Leg};
 use domain::life::Event;
 use domain::names::{Digest, StackName};
-use domain::waves::waves_of_leg;
+use domain::waves::{prepared_first, waves_of_leg};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -44,26 +43,7 @@ pub(crate) async fn plan(
     };
     context.ledger.record(&deployment.id, planned, Timestamp::now()).await?;
     Ok(Output::Planned {
-        prepares: prepares(deployment, leg, &waves),
+        prepares: prepared_first(deployment, leg, &waves),
         waves: waves.into_iter().map(|stacks| Wave { stacks }).collect(),
     })
-}
-
-/// Whether change sets are made before anything is executed: for people to decide on, or to be looked at only.
-pub(crate) fn prepares_first(deployment: &Deployment, leg: Leg) -> bool {
-    let approval = deployment.environment.approval.as_ref();
-    let asks_before = approval.is_some_and(|policy| policy.when == When::Before);
-    deployment.plans || (asks_before && leg == Leg::Forward)
-}
-
-/// The stacks whose change sets are made before anything is executed. What a later wave changes is known when those
-/// before it are changed, and not earlier; who only wants to look is shown all that can be known.
-fn prepares(deployment: &Deployment, leg: Leg, waves: &[Vec<StackName>]) -> Vec<StackName> {
-    let waves = match waves {
-        _ if !prepares_first(deployment, leg) => &[],
-        all if deployment.plans => all,
-        [first, ..] => std::slice::from_ref(first),
-        [] => &[],
-    };
-    waves.iter().flatten().cloned().collect()
 }

@@ -14,7 +14,6 @@ use domain::release::IndexedFile;
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
-use crate::plan::prepares_first;
 use crate::release::Selection;
 use crate::{Context, Error, Output};
 
@@ -79,7 +78,7 @@ pub(crate) async fn publish(
     let present = brought.len() - copied;
     let outcome = Event::Published { leg, copied, present };
     context.ledger.record(&deployment.id, outcome, Timestamp::now()).await?;
-    Ok(if prepares_first(deployment, leg) {
+    Ok(if deployment.prepares(leg) {
         Output::ToPrepare { copied, present }
     } else {
         Output::Published { copied, present }

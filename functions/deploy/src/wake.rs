@@ -17,6 +17,7 @@ use domain::stack_status::{StackStatus, last_status, own_status};
 use domain::update_state::{Next, Seen};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::clean_up::clean_up;
 use crate::create_change_set::{self, token};
 use crate::execute_change_set::{begin_and_execute, not_updated};
 use crate::{Answer, Context, Error, Output, Target, is_at_work, waited};
@@ -78,7 +79,7 @@ async fn look(context: &Context, parked: &Parked, waits: Delivered, by_event: bo
             let deployment = requested(context, &parked.deployment).await?;
             create_change_set::wake(context, &deployment, change, parked).await
         }
-        (WaitsFor::ChangeSet(change), Delivered::Gone) => create_change_set::clean_up(context, change, parked).await,
+        (WaitsFor::ChangeSet(change), Delivered::Gone) => clean_up(context, change, parked).await,
         (WaitsFor::StackUpdate(change), waits) => {
             let update = Update {
                 context,

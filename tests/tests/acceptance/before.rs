@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_cloudformation::types::Tag;
-use domain::approval::Outcome;
+use domain::approval::{Approval, Outcome};
 use domain::life::{Event, WayBack};
 use domain::names::DeploymentId;
 use domain::parking::Key;
@@ -69,6 +69,17 @@ async fn the_sweep_looks_now(scenario: &Scenario, stack: &str) {
             .await
             .expect("the ledger takes it");
     }
+}
+
+/// Waits until people are asked about other changes than at first.
+async fn is_asked_anew(candidate: &Candidate, first: &Approval) {
+    let anew = async || {
+        candidate
+            .approval()
+            .await
+            .is_some_and(|approval| approval.id != first.id)
+    };
+    candidate.laboratory.eventually("people are asked anew", anew).await;
 }
 
 /// The first release, accepted.
@@ -173,14 +184,7 @@ fn what_is_different_when_it_is_to_be_executed_is_asked_about_anew() {
             .await;
         candidate.answers(QA, &Answer::accept("Go")).await;
 
-        scenario
-            .eventually("people are asked anew", async || {
-                candidate
-                    .approval()
-                    .await
-                    .is_some_and(|approval| approval.id != first.id)
-            })
-            .await;
+        is_asked_anew(&candidate, &first).await;
         let second = candidate.is_asked_about().await;
         assert_ne!((&first.id, &first.prepared), (&second.id, &second.prepared));
         assert!(second.ballots.is_empty(), "{second:?}");
@@ -239,17 +243,12 @@ fn a_change_set_that_somebody_deletes_is_not_made_anew_behind_peoples_backs() {
             delete.send().await.expect("it can be deleted");
         }
         candidate.answers(QA, &Answer::accept("Go")).await;
-        scenario
-            .eventually("people are asked anew", async || {
-                candidate
-                    .approval()
-                    .await
-                    .is_some_and(|approval| approval.id != first.id)
-            })
-            .await;
+        is_asked_anew(&candidate, &first).await;
         assert_eq!(scenario.in_test().await.as_deref(), Some("first"));
         candidate.answers(QA, &Answer::accept("Go")).await;
         deployed(&candidate.ends().await);
+        let executed = executed(&scenario, &candidate.deployment).await;
+        assert_eq!(executed, prepared(&scenario, &candidate.deployment).await);
         assert_eq!(scenario.in_test().await.as_deref(), Some("second"));
     });
 }

@@ -15,6 +15,13 @@ const SHORT: &str = r#"bake = { for = "3 seconds", alarms = ["errors"] }"#;
 const LONG: &str = r#"bake = { for = "10 minutes", alarms = ["errors"] }"#;
 const WATCHED: &str = "bake = { for = \"1 second\", alarms = [\"errors\"] }\nwatch = \"1 hours\"";
 
+const ASKING: &str = r#"bake = { for = "1 second", alarms = ["errors"] }
+watch = "1 hours"
+approval = { when = "before", by = ["qa@acme.example"], within = "3 days" }
+
+[application."acme/asking".people]
+"qa@acme.example" = { github = [] }"#;
+
 static PLAN: Plan = Plan {
     name: "production",
     settings: &[
@@ -39,6 +46,7 @@ static PLAN: Plan = Plan {
             r#"freeze = [{ from = "2020-01-01 00:00", to = "2099-01-01 00:00", zone = "Europe/Berlin", why = "the big sale" }]"#,
         ),
         Setting::watched("watched", WATCHED),
+        Setting::watched("asking", ASKING),
         Setting::watched("told", SHORT),
         Setting::watched("by-hand", SHORT),
         Setting::watched("by-word", LONG),

@@ -1,9 +1,10 @@
 //! An alarm goes off after a release's bake.
 
 use domain::deployment::Cause;
-use domain::life::{Event, WayBack};
+use domain::life::{Ending, Event, WayBack};
 use end_to_end::alarms;
 use end_to_end::outcome::{deployed, failed_clean};
+use local::tester::Answer;
 
 use crate::in_the_laboratory;
 
@@ -75,6 +76,37 @@ fn f46_an_alarm_when_nothing_is_watched_any_more_is_told_to_people() {
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         assert_eq!(told().await, 1);
         assert_eq!(laboratory.executions("told").await, 2, "nothing is done about it");
+        scenario.is_at_rest().await;
+    });
+}
+
+#[test]
+fn an_alarm_takes_back_what_is_there_while_people_are_asked_about_what_comes_next() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("asking").await;
+        alarms::make(&scenario.account, "errors").await;
+        for description in ["first", "second"] {
+            description.clone_into(&mut scenario.application.description);
+            let candidate = scenario.candidate(scenario.push(description).await);
+            candidate.answers("qa@acme.example", &Answer::accept("")).await;
+            deployed(&candidate.ends().await);
+        }
+        "third".clone_into(&mut scenario.application.description);
+        let asking = scenario.candidate(scenario.push("third").await);
+        asking.is_asked_about().await;
+        alarms::measure(&scenario.account, "errors", 1.0).await;
+        let ended = asking.ends().await;
+        assert!(
+            matches!(ended.head.status.ending, Some(Ending::Superseded { .. })),
+            "nobody waits for people where nothing is changed yet: {ended:#?}"
+        );
+        scenario
+            .eventually("it goes back", async || {
+                let state = scenario.environment().await;
+                state.holder.is_none() && state.hold.is_some()
+            })
+            .await;
+        assert_eq!(scenario.description("web").await, "first");
         scenario.is_at_rest().await;
     });
 }

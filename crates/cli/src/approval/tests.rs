@@ -225,15 +225,21 @@ async fn what_is_not_changed_yet_is_answered_by_its_own_name() {
     let received = served.join().unwrap().pop().unwrap();
     assert_eq!(received.line, format!("POST /approvals/{}/ballots", before.id));
 
-    let (other, too_short) = (Digest::of(b"others"), &changes.as_str()[..SHORTEST - 1]);
-    for named in [other.short(), too_short, ""] {
-        let (base, served) = server(vec![listing()]);
-        let about = (&before.deployment, Some(named));
+    let other = Digest::of(b"others");
+    let (base, served) = server(vec![listing()]);
+    let about = (&before.deployment, Some(other.short()));
+    let refused = answer(&api(&base).await, about, Choice::Accept, "").await.unwrap_err();
+    assert_eq!(served.join().unwrap().len(), 1, "nothing is sent");
+    assert!(
+        refused.to_string().contains("nobody is asked about the changes"),
+        "{refused}"
+    );
+    for too_short in [&changes.as_str()[..SHORTEST - 1], ""] {
+        let about = (&before.deployment, Some(too_short));
         let refused = answer(&api(&base).await, about, Choice::Accept, "").await.unwrap_err();
-        assert_eq!(served.join().unwrap().len(), 1, "nothing is sent");
-        assert!(
-            refused.to_string().contains("nobody is asked about the changes"),
-            "{refused}"
+        assert_eq!(
+            refused.to_string(),
+            "not recorded: name at least 8 digits of the changes"
         );
     }
     let unknown = json!({ "outcome": "unknown", "sentence": "nobody is asked about this deployment" });

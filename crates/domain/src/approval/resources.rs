@@ -47,6 +47,28 @@ pub fn compared<'a>(events: impl IntoIterator<Item = &'a Event>, way: Leg) -> Ve
     stacks
 }
 
+/// The stacks of waves that come after those whose change sets people are asked about; none, where they are asked about
+/// none.
+pub fn later<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<StackName> {
+    let (mut planned, mut prepared) = (None, None);
+    for event in events {
+        match event {
+            Event::Planned {
+                leg: Leg::Forward,
+                waves,
+                ..
+            } => planned = Some(waves),
+            Event::Prepared { sets } => prepared = Some(sets),
+            _ => {}
+        }
+    }
+    let (Some(waves), Some(prepared)) = (planned, prepared) else {
+        return Vec::new();
+    };
+    let is_later = |stack: &&StackName| prepared.iter().all(|prepared| prepared.stack != **stack);
+    waves.iter().flatten().filter(is_later).cloned().collect()
+}
+
 /// What a deployment changed on its way forward and left there: the stacks whose change was begun, and that
 /// CloudFormation did not put back.
 fn changed<'a>(events: impl IntoIterator<Item = &'a Event> + Clone) -> Vec<StackFacts> {
@@ -222,5 +244,31 @@ mod tests {
         );
         assert_eq!(joined([], last.clone()), last);
         assert_eq!(joined([first.clone()], vec![]), first);
+    }
+
+    #[test]
+    fn what_comes_later_is_what_was_planned_and_not_prepared() {
+        let event = |value: serde_json::Value| -> Event { serde_json::from_value(value).unwrap() };
+        let release = crate::names::Digest::of(b"a release");
+        let planned = |leg: &str, waves: serde_json::Value| {
+            event(json!({ "event": "planned", "leg": leg, "release": release, "waves": waves }))
+        };
+        let prepared = |stack: &str| {
+            let set = json!({ "stack": stack, "change_set": null, "hash": release });
+            event(json!({ "event": "prepared", "sets": [set] }))
+        };
+        let named = |events: &[Event]| -> Vec<String> { later(events).iter().map(ToString::to_string).collect() };
+        let forward = planned("forward", json!([["data"], ["web", "jobs"]]));
+        let back = planned("back", json!([["old"]]));
+        assert!(named(&[]).is_empty());
+        assert!(
+            named(std::slice::from_ref(&forward)).is_empty(),
+            "nobody is asked about any"
+        );
+        assert_eq!(named(&[forward.clone(), prepared("data")]), ["web", "jobs"]);
+        assert_eq!(
+            named(&[forward, prepared("data"), prepared("web"), back]),
+            ["data", "jobs"]
+        );
     }
 }

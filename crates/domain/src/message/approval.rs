@@ -61,12 +61,17 @@ pub fn unconfirmed(approval: &Approval) -> Message {
          What to do: have them click the link in the mail \"AWS Notification - Subscription Confirmation\". It works for \
          two days, and then Amazon SNS forgets the subscription: docs/OPERATIONS.md, \"An approver gets no mail\", has \
          the command `aws sns subscribe` that sends it anew. The question reaches them when they have confirmed.\n\
-         Those who have an AWS identity in lockgate.toml can answer without mail: lockgate approve {}\n\n\
+         Those who have an AWS identity in lockgate.toml can answer without mail: lockgate approve {}{}\n\n\
          {}",
         approval.application,
         approval.version,
         approval.environment,
         approval.deployment,
+        approval
+            .prepared
+            .as_ref()
+            .map(|prepared| format!(" --changes {}", prepared.short()))
+            .unwrap_or_default(),
         what(approval)
     );
     Message {
