@@ -145,7 +145,12 @@ mod tests {
         };
         let orders = Orders((0..60).map(order).collect());
         assert_eq!((orders.count(), orders.failed()), (60, 5));
-        insta::assert_snapshot!(orders.chart(&[(at(20), "v2"), (at(30), "v1 again")]), @"");
+        insta::assert_snapshot!(orders.chart(&[(at(20), "v2"), (at(30), "v1 again")]), @"
+        failed orders  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█▁█▁█▁█▁█▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+                                           ▲         ▲
+                                           14:13:40 v2
+                                                     14:13:50 v1 again
+        ");
     }
 
     #[test]
