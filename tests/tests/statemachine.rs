@@ -286,7 +286,7 @@ fn aws_bills_three_more_where_a_release_bakes_and_none_for_waiting() {
 }
 
 #[test]
-fn aws_bills_seven_more_and_one_for_each_stack_where_people_are_asked_before() {
+fn aws_bills_eight_more_and_one_for_each_stack_where_people_are_asked_before() {
     let one = || World {
         prepares: Some(Prepares::ForPeople),
         ..World::waves(&[&["web"]])
@@ -295,11 +295,11 @@ fn aws_bills_seven_more_and_one_for_each_stack_where_people_are_asked_before() {
     let rejected = json!(lockgate_approval::Decision::Rejected { cause: "no".to_owned() });
     let planned = json!(lockgate_deploy::Output::OnlyPlanned);
     are_billed([
-        ("one stack", one(), 20 + 7 + 1, "Deployed"),
+        ("one stack", one(), 20 + 8 + 1, "Deployed"),
         (
             "what was approved is not what would be executed, and people are asked once more",
             one().and_first("Confirm change sets", Ok(void())),
-            20 + 7 + 1 + 7 + 1,
+            20 + 8 + 1 + 8 + 1,
             "Deployed",
         ),
         (
@@ -309,7 +309,7 @@ fn aws_bills_seven_more_and_one_for_each_stack_where_people_are_asked_before() {
                 .and_first("Review wave", Err("Rejected.ApprovalVoid"))
                 .and_first("Confirm change sets", Ok(json!(lockgate_deploy::Output::Confirmed)))
                 .and_first("Confirm change sets", Ok(void())),
-            20 + 7 + 1 + 6 + 1 + 7 + 1,
+            20 + 8 + 1 + 6 + 1 + 8 + 1,
             "Deployed",
         ),
         (

@@ -2,12 +2,10 @@
 
 use domain::change_set::Prepared;
 use domain::deployment::{Deployment, Leg};
-use domain::failure::{Failure, Name};
-use domain::freeze;
+use domain::failure::Name;
 use domain::harmless::harmless;
-use domain::life::{Event, Progress, Status};
+use domain::life::{Event, Progress};
 use domain::parking::StackChange;
-use jiff::Timestamp;
 
 use crate::create_change_set::is_ready;
 use crate::{Context, Error, Output, Target, prepared, stack_change};
@@ -21,11 +19,6 @@ pub(crate) async fn confirm(context: &Context, deployment: &Deployment) -> Resul
     };
     if status.prepared.is_empty() || status.accepted.is_none() {
         return Err(unknown());
-    }
-    if !status.changed_anything()
-        && let Some(refused) = kept_out_meanwhile(context, deployment, &status).await?
-    {
-        return Err(Error::Failed(refused));
     }
     let mut different: Vec<String> = status.voided.iter().cloned().collect();
     // What is executed already is as it was approved, and not as it was then.
@@ -59,26 +52,6 @@ pub(crate) async fn confirm(context: &Context, deployment: &Deployment) -> Resul
 /// Writes down that what people said does not count any more.
 pub(crate) async fn void(context: &Context, deployment: &Deployment, why: String) -> Result<(), Error> {
     context.record_if_alive(&deployment.id, Event::Voided { why }).await
-}
-
-/// Why nothing goes forward there by now: people may have taken longer than it was to the beginning of a freeze, and an
-/// operator may have found something meanwhile.
-async fn kept_out_meanwhile(
-    context: &Context,
-    deployment: &Deployment,
-    status: &Status,
-) -> Result<Option<Failure>, Error> {
-    let frozen = freeze::frozen(&deployment.environment.freezes, Timestamp::now());
-    if let Some(frozen) = frozen.filter(|_| !status.let_in) {
-        return Ok(Some(Failure::new(Name::Frozen, frozen.to_string())));
-    }
-    let (application, environment) = (&deployment.application, &deployment.environment.name);
-    if let Some(hold) = context.ledger.environment(application, environment).await?.hold {
-        return Ok(Some(hold.refusal()));
-    }
-    // What was good enough to be brought here when they were asked may have been rejected where it comes from, or be too old.
-    let promoted = context.ledger.promoted(deployment, Timestamp::now()).await?;
-    Ok(promoted.and_then(Result::err))
 }
 
 /// What is not as people approved it; nothing, where all of it is.

@@ -74,6 +74,21 @@ pub async fn admit(
     Ok(Output::Parked)
 }
 
+/// Fails where something keeps a deployment out by now that let it in before: a hold, a freeze, or what became of its
+/// release where it comes from. Its alarms, and who else waits, are not asked.
+pub async fn check(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Output, Error> {
+    let (application, environment) = (&deployment.application, &deployment.environment.name);
+    if let Some(hold) = context.ledger.environment(application, environment).await?.hold {
+        return Err(Error::Named(hold.refusal()));
+    }
+    let status = assess::status(context, &deployment.id).await?;
+    match Box::pin(refused(context, deployment, now)).await? {
+        // People let it in with their eyes open.
+        Some(refused) if !(refused.name == Name::Frozen && status.let_in) => Err(Error::Named(refused)),
+        _ => Ok(Output::StillAdmitted),
+    }
+}
+
 /// Why a deployment may not come here, whoever has the lock; nothing, where it may.
 async fn refused(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Option<Failure>, Error> {
     let (application, environment) = (&deployment.application, &deployment.environment.name);

@@ -29,6 +29,11 @@ pub enum Input {
         /// Answers for the state that waits.
         token: TaskToken,
     },
+    /// Say whether a deployment that has the lock might still come in: people may have taken long to let it change something.
+    CheckAdmission {
+        /// The deployment.
+        deployment: Box<Deployment>,
+    },
     /// Decide what follows from a failure.
     Assess {
         /// The deployment.
@@ -71,6 +76,8 @@ pub enum Input {
 pub enum Output {
     /// The task was parked; its answer goes to its token.
     Parked,
+    /// Nothing keeps it out by now.
+    StillAdmitted,
     /// End here; nobody has to do anything.
     GiveUp,
     /// Go back to this release.
@@ -201,12 +208,13 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     let now = Timestamp::now();
     match input {
         Input::Admit { deployment, token } => Box::pin(admit::admit(context, &deployment, token, now)).await,
+        Input::CheckAdmission { deployment } => Box::pin(admit::check(context, &deployment, now)).await,
         Input::Wake { key } => Box::pin(admit::wake(context, &key, now)).await,
         Input::Assess {
             deployment,
             leg,
             failure,
-        } => assess::assess(context, &deployment, leg, &failure, now).await,
+        } => Box::pin(assess::assess(context, &deployment, leg, &failure, now)).await,
         Input::Close { deployment, failure } => Box::pin(close::close(context, &deployment, &failure, now)).await,
         Input::CallOperator { deployment, failure } => {
             Box::pin(close::call_operator(context, &deployment, &failure, now)).await

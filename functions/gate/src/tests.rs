@@ -2,6 +2,7 @@
 
 mod admitting;
 mod assessing;
+mod checking;
 mod closing;
 mod promoting;
 mod tidying;
@@ -56,6 +57,11 @@ impl Gate {
     async fn admit_as(&self, deployment: &Deployment, token: &str) -> Result<Output, Error> {
         self.stands(deployment, "RUNNING");
         self.ask(json!({ "do": "admit", "deployment": deployment, "token": token }))
+            .await
+    }
+
+    async fn check_admission(&self, deployment: &Deployment) -> Result<Output, Error> {
+        self.ask(json!({ "do": "check_admission", "deployment": deployment }))
             .await
     }
 

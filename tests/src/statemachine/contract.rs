@@ -102,6 +102,7 @@ pub(crate) const ANSWERS: &[Answers] = &[
         of: "lockgate_gate::Output",
         variants: lockgate_gate::Output::VARIANTS,
         to: &[
+            ("Check admission", &["still_admitted"]),
             ("Assess failure", &["give_up", "go_back", "call_operator"]),
             // `operator_needed`, where somebody called one meanwhile: whoever closes again learns how it had ended.
             (

@@ -3,9 +3,7 @@
 use domain::approval::{ApprovalId, Ballot, Choice, Outcome, Via};
 use domain::change_set::{Call, Found, Prepared};
 use domain::deployment::Leg;
-use domain::environment_state::{EnvironmentState, Hold};
 use domain::failure::{Failure, Name};
-use domain::freeze::Freeze;
 use domain::life::{Ending, Event, Progress, WayBack};
 use domain::names::Digest;
 use jiff::Timestamp;
@@ -321,40 +319,6 @@ async fn what_had_no_changes_when_people_were_asked_may_have_none_now() {
     let head = shop.context.ledger.head(&shop.deployment.id).await.unwrap().unwrap();
     let why = "shop-dev: it had no changes when people were asked, and has some now";
     assert_eq!(head.status.voided.as_deref(), Some(why));
-}
-
-#[tokio::test]
-async fn a_freeze_that_began_while_people_looked_keeps_it_out() {
-    let mut shop = Shop::asking_before().await;
-    accepted(&shop, untouched(Some(SET))).await;
-    shop.at_rest();
-    let freeze =
-        json!({ "from": "2020-01-01 00:00", "to": "2099-01-01 00:00", "zone": "Europe/Berlin", "why": "the big sale" });
-    shop.deployment.environment.freezes = vec![serde_json::from_value::<Freeze>(freeze).unwrap()];
-    let refused = confirm(&shop).await.unwrap_err();
-    assert_eq!(refused.name(), Name::Frozen, "{refused}");
-    assert!(refused.to_string().contains("the big sale"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_hold_that_an_operator_set_while_people_looked_keeps_it_out() {
-    let shop = Shop::asking_before().await;
-    accepted(&shop, untouched(Some(SET))).await;
-    shop.at_rest();
-    let hold = Hold {
-        by: "lead".to_owned(),
-        why: "the warehouse burns".to_owned(),
-        since: Timestamp::UNIX_EPOCH,
-    };
-    let (application, environment) = (&shop.deployment.application, &shop.deployment.environment.name);
-    let set = |state: &mut EnvironmentState| drop(state.hold(hold.clone()));
-    let changed = shop.context.ledger.change_environment(application, environment, set);
-    changed.await.unwrap();
-    let refused = confirm(&shop).await.unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "Rejected.Held: held since 1970-01-01 00:00:00 UTC by lead: the warehouse burns"
-    );
 }
 
 #[tokio::test]

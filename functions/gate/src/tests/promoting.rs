@@ -7,12 +7,12 @@ use domain::names::EnvironmentName;
 use super::*;
 
 /// The environment before.
-fn earlier() -> EnvironmentName {
+pub fn earlier() -> EnvironmentName {
     "earlier".parse().unwrap()
 }
 
 /// A deployment into an environment that comes after another.
-fn later(number: u8) -> Deployment {
+pub fn later(number: u8) -> Deployment {
     let mut deployment = asking(number, "stay");
     deployment.environment.after = Some(earlier());
     deployment
@@ -36,7 +36,7 @@ impl Gate {
     }
 
     /// Its release got to the end of a deployment in the environment before.
-    async fn stable_earlier(&self, deployment: &Deployment, accepted: bool) {
+    pub async fn stable_earlier(&self, deployment: &Deployment, accepted: bool) {
         self.built(deployment).await;
         let mut stable = sample::stable(deployment);
         stable.accepted = accepted.then(|| Acceptance {
