@@ -6,6 +6,7 @@ import { Approvals } from './constructs/approvals';
 import { BuildProject } from './constructs/build-project';
 import { DeadLetters } from './constructs/dead-letters';
 import { DeploymentMachine } from './constructs/deployment-machine';
+import { gitHubSettings, grantGitHub } from './constructs/github-access';
 import { IntegrationProject } from './constructs/integration-project';
 import { Notifications } from './constructs/notifications';
 import { PublicApi } from './constructs/public-api';
@@ -193,14 +194,22 @@ export class PipelineStack extends Stack {
     const report = new RustFunction(this, 'Report', {
       ...defaults,
       name: 'report',
-      description: 'Tells people how a deployment goes',
+      description: 'Tells people and GitHub how a deployment goes',
       memory: 256,
-      timeout: Duration.seconds(30),
-      environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE, LOCKGATE_TOPIC: notifications.topic.topicArn },
+      // "Report end" waits 60 s.
+      timeout: Duration.seconds(55),
+      environment: {
+        LOCKGATE_LEDGER,
+        LOCKGATE_STATE_MACHINE,
+        LOCKGATE_TOPIC: notifications.topic.topicArn,
+        ...gitHubSettings(pipeline),
+      },
     });
-    ledger.grantRead(report);
+    ledger.grantWrite(report, 'github');
     ledger.grantTakeAway(report, 'report');
+    ledger.tellOfEntries(report, undelivered);
     notifications.grantPublish(report);
+    grantGitHub(report);
 
     const { machine } = new DeploymentMachine(this, 'Machine', {
       definition: built.definition,

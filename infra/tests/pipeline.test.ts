@@ -13,7 +13,8 @@ const TAKE_AWAY = ['dynamodb:DeleteItem'];
 const READ_RELEASES = ['s3:GetObject', 's3:ListBucket'];
 const ANSWER = ['states:SendTaskFailure', 'states:SendTaskHeartbeat', 'states:SendTaskSuccess'];
 const ASSUME = ['sts:AssumeRole', 'sts:TagSession'];
-const GITHUB = ['LOCKGATE_GITHUB_API', 'LOCKGATE_GITHUB_TOKEN'];
+const GITHUB = ['LOCKGATE_GITHUB', 'LOCKGATE_GITHUB_API'];
+const STREAM = ['dynamodb:DescribeStream', 'dynamodb:GetRecords', 'dynamodb:GetShardIterator', 'dynamodb:ListStreams'];
 const ITSELF = ['logs:CreateLogStream', 'logs:PutLogEvents', 'sqs:SendMessage', 'xray:PutTelemetryRecords', 'xray:PutTraceSegments'];
 
 const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
@@ -43,7 +44,8 @@ const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
     'states:DescribeExecution',
     'states:StartExecution',
   ],
-  report: [...READ_LEDGER, ...TAKE_AWAY, 'sns:Publish'],
+  // Beside its own dead letters, it puts those of the stream into the pipeline's queue.
+  report: [...LEDGER, ...STREAM, ...TAKE_AWAY, 'sns:Publish', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'ssm:GetParameter'],
   sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:StartExecution'],
 };
 
@@ -71,7 +73,7 @@ const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
     'LOCKGATE_STATE_MACHINE',
     'LOCKGATE_TOPIC',
   ],
-  report: ['LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_TOPIC'],
+  report: [...GITHUB, 'LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_TOPIC'],
   sweep: [
     'LOCKGATE_LEDGER',
     'LOCKGATE_STATE_MACHINE',
@@ -281,7 +283,7 @@ test('each function writes the kinds of items that are its own, and takes away o
     'smoke-test': ['deployment#*'],
     approval: ['approval#*', 'deployment#*', 'parked#*'],
     rollback: ['deployment#*', 'parked#*', 'watch#*'],
-    report: [],
+    report: ['github#*'],
     sweep: ['delivery#*', 'deployment#*', 'environment#*'],
   };
   const takenAway = {
@@ -531,6 +533,8 @@ test('an application is known by its parameter, word for word', () => {
   }
   assert.deepEqual(resources('lockgate-webhook', 'ssm:GetParameter'), [
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/applications/*',
+    'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/github/app',
+    'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/github/app-key',
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/github/token',
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/webhook/secret',
     'arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/webhook/secret-previous',
@@ -539,12 +543,14 @@ test('an application is known by its parameter, word for word', () => {
 
 test('keys and token are read by those who need them, each by its name', () => {
   const parameter = (name: string) => `arn:aws:ssm:eu-west-1:111111111111:parameter/lockgate/${name}`;
-  assert.deepEqual(resources('lockgate-approval', 'ssm:GetParameter'), ['approval/key', 'approval/key-previous', 'github/token'].map(parameter));
+  const github = ['github/app', 'github/app-key', 'github/token'];
+  assert.deepEqual(resources('lockgate-approval', 'ssm:GetParameter'), ['approval/key', 'approval/key-previous', ...github].map(parameter));
+  assert.deepEqual(resources('lockgate-report', 'ssm:GetParameter'), github.map(parameter));
   const { Variables: given } = pipeline.fn('lockgate-approval').Properties.Environment;
   assert.equal(given.LOCKGATE_APPROVAL_KEYS, '/lockgate/approval');
-  for (const name of ['lockgate-approval', 'lockgate-webhook']) {
+  for (const name of ['lockgate-approval', 'lockgate-report', 'lockgate-webhook']) {
     const { Variables } = pipeline.fn(name).Properties.Environment;
-    assert.deepEqual([Variables.LOCKGATE_GITHUB_API, Variables.LOCKGATE_GITHUB_TOKEN], ['https://api.github.com', '/lockgate/github/token']);
+    assert.deepEqual([Variables.LOCKGATE_GITHUB_API, Variables.LOCKGATE_GITHUB], ['https://api.github.com', '/lockgate/github']);
   }
 });
 

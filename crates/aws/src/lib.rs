@@ -17,6 +17,7 @@ pub mod functions;
 pub mod ledger;
 pub mod notifications;
 pub mod operator_acts;
+mod outboxes;
 mod owed_reports;
 pub mod parameters;
 mod parking;

@@ -43,4 +43,13 @@ impl Parameters {
             Err(error) => Err(error),
         }
     }
+
+    /// The values of these, in their order; see [`Self::value`].
+    pub async fn values<const N: usize>(&self, names: &[String; N]) -> Result<[Option<String>; N], Error> {
+        let mut values = [const { None }; N];
+        for (value, name) in values.iter_mut().zip(names) {
+            *value = self.value(name).await?;
+        }
+        Ok(values)
+    }
 }

@@ -16,6 +16,7 @@ pub mod emergency;
 pub mod environment_state;
 pub mod failure;
 pub mod freeze;
+pub mod github;
 pub mod harmless;
 pub mod intake;
 pub mod ledger;

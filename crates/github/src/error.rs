@@ -24,10 +24,18 @@ pub enum Error {
         /// How long an answer may be.
         limit_mb: usize,
     },
-    /// It does not let us see that.
+    /// It does not let us see or do that.
     #[error("GitHub does not show {what}: {why}")]
     Denied {
         /// What was asked for.
+        what: String,
+        /// GitHub's reason.
+        why: String,
+    },
+    /// It does not do that, whoever asks: there is no place for it, or not as it was sent.
+    #[error("GitHub refuses {what}: {why}")]
+    Refused {
+        /// What was to be done.
         what: String,
         /// GitHub's reason.
         why: String,
@@ -40,7 +48,7 @@ impl Error {
         match self {
             Self::Unavailable { .. } => Name::GitHubUnavailable,
             Self::TooLong { .. } => Name::TooMuchToRead,
-            Self::Denied { .. } => Name::GitHubDenied,
+            Self::Denied { .. } | Self::Refused { .. } => Name::GitHubDenied,
         }
     }
 

@@ -1,4 +1,4 @@
-//! One GET after another, over the HTTP and TLS stack that the AWS SDK brings into every function.
+//! One call after another, over the HTTP and TLS stack that the AWS SDK brings into every function.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,13 +11,15 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use domain::causes::with_causes;
 use domain::harmless::harmless;
+use domain::names::RepositoryName;
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::address::Address;
-use crate::{Error, Patience, Token};
+use crate::{Credentials, Error, Patience, Token};
 
 /// The longest answer that is read. A hundred commits with ordinary messages take half a megabyte.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -29,17 +31,33 @@ const REDIRECTS: usize = 3;
 /// REST API").
 const UNTOLD_LIMIT: Duration = Duration::from_mins(1);
 
-/// A question, which may take several calls.
+/// Something that is asked of GitHub, which may take several calls.
 #[derive(Debug)]
 pub(crate) struct Asking {
     /// What is asked for, for people.
     what: String,
+    /// Whose credentials it takes.
+    pub(crate) bearer: Bearer,
     until: Instant,
 }
 
+/// As whom GitHub is asked.
+#[derive(Debug)]
+pub(crate) enum Bearer {
+    /// As whoever may see this repository.
+    Of(RepositoryName),
+    /// By this very token.
+    Token(Token),
+}
+
 impl Asking {
-    pub(crate) fn new(what: String, until: Instant) -> Self {
-        Self { what, until }
+    pub(crate) fn new(what: String, bearer: Bearer, until: Instant) -> Self {
+        Self { what, bearer, until }
+    }
+
+    /// Another question on the way to this one, as somebody else.
+    pub(crate) fn first(&self, what: String, bearer: Bearer) -> Self {
+        Self::new(what, bearer, self.until)
     }
 
     pub(crate) fn unavailable(&self, why: impl Into<String>, until: Option<Timestamp>) -> Error {
@@ -54,6 +72,13 @@ impl Asking {
         Error::TooLong {
             what: self.what.clone(),
             limit_mb: BODY_LIMIT / 1024 / 1024,
+        }
+    }
+
+    fn refused(&self, why: impl Into<String>) -> Error {
+        Error::Refused {
+            what: self.what.clone(),
+            why: why.into(),
         }
     }
 
@@ -77,7 +102,7 @@ pub(crate) struct Reply {
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
     address: Address,
-    pub(crate) token: Option<Token>,
+    pub(crate) credentials: Credentials,
     pub(crate) patience: Patience,
     /// When all questions together have to be answered.
     pub(crate) until: Option<Instant>,
@@ -86,10 +111,10 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(address: Address, token: Option<Token>) -> Self {
+    pub(crate) fn new(address: Address, credentials: Credentials) -> Self {
         Self {
             address,
-            token,
+            credentials,
             patience: Patience::default(),
             until: None,
             connector: Arc::default(),
@@ -102,23 +127,60 @@ impl Http {
 
     /// What is at a path, which carries its query; nothing, where GitHub says that there is nothing.
     pub(crate) async fn get(&self, asking: &Asking, path: &str) -> Result<Option<Reply>, Error> {
+        self.repeat(asking, Call::question(path)).await
+    }
+
+    /// Has GitHub do something, and returns its answer.
+    ///
+    /// Nothing is done twice: only what GitHub turned away for being asked too often is asked again. Whatever else went
+    /// wrong may have been done all the same where the error is [`Error::Unavailable`].
+    pub(crate) async fn act(
+        &self,
+        asking: &Asking,
+        method: &'static str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, Error> {
+        let body = body.map(Value::to_string);
+        let call = Call { method, path, body };
+        let reply = self.repeat(asking, call).await?;
+        reply.ok_or_else(|| asking.refused("GitHub has nothing there, or the token may not write it"))
+    }
+
+    async fn repeat(&self, asking: &Asking, call: Call<'_>) -> Result<Option<Reply>, Error> {
+        let token = match &asking.bearer {
+            Bearer::Token(token) => Some(token.clone()),
+            // Getting one asks GitHub as well, by a token of its own.
+            Bearer::Of(repository) => Box::pin(self.token(asking, repository)).await?,
+        };
         let mut pause = self.patience.pause;
         let mut attempt = 1;
         loop {
             let until = asking.until.min(Instant::now() + self.patience.call);
             // A timer that has run out would still let the call begin, and a quick answer win.
             let verdict = if Instant::now() < until {
-                timeout_at(until, self.call(path)).await.ok()
+                timeout_at(until, self.call(&call, token.as_ref())).await.ok()
             } else {
                 None
             };
             let (why, after) = match verdict.unwrap_or_else(|| Verdict::again("it did not answer in time")) {
                 Verdict::Answer(reply) => return Ok(Some(reply)),
                 Verdict::Missing => return Ok(None),
-                Verdict::Denied(why) => return Err(asking.denied(why)),
+                Verdict::Denied(why) => {
+                    // A token can be taken back before its hour is over; the next question gets another.
+                    if let (Credentials::App(app), Bearer::Of(repository)) = (&self.credentials, &asking.bearer) {
+                        app.forget(repository);
+                    }
+                    return Err(asking.denied(why));
+                }
+                Verdict::Refused(why) => return Err(asking.refused(why)),
                 Verdict::Useless(why) => return Err(asking.unavailable(why, None)),
                 Verdict::TooLong => return Err(asking.too_long()),
-                Verdict::Again { why, after } => (why, after),
+                // What was turned away was not done; of everything else nobody knows.
+                Verdict::Again { why, after } if !call.is_question() && !matches!(after, Some((_, Turned::Away))) => {
+                    return Err(asking.unavailable(why, after.and_then(|(after, _)| from_now(after))));
+                }
+                Verdict::Again { why, after } => (why, after.map(|(after, _)| after)),
             };
             let wait = after.unwrap_or(pause);
             let is_too_late = |at: Instant| at >= asking.until;
@@ -132,16 +194,25 @@ impl Http {
         }
     }
 
+    /// The token for a repository, where there is any.
+    async fn token(&self, asking: &Asking, repository: &RepositoryName) -> Result<Option<Token>, Error> {
+        match &self.credentials {
+            Credentials::None => Ok(None),
+            Credentials::Token(token) => Ok(Some(token.clone())),
+            Credentials::App(app) => app.token_for(self, asking, repository).await.map(Some),
+        }
+    }
+
     /// One call, with the redirects that it takes.
-    async fn call(&self, path: &str) -> Verdict {
-        let mut url = self.address.of(path);
+    async fn call(&self, call: &Call<'_>, token: Option<&Token>) -> Verdict {
+        let mut url = self.address.of(call.path);
         for _ in 0..=REDIRECTS {
-            let answered = match self.once(&url).await {
+            let answered = match self.once(call, &url, token).await {
                 Ok(answered) => answered,
                 Err(why) => return why,
             };
-            let Some(location) = answered.redirects_to() else {
-                return answered.verdict(Timestamp::now());
+            let Some(location) = answered.redirects_to(call) else {
+                return answered.verdict(call, Timestamp::now());
             };
             match self.address.redirected(location) {
                 Some(target) => url = target,
@@ -151,14 +222,24 @@ impl Http {
         Verdict::Useless(format!("it redirects more than {REDIRECTS} times"))
     }
 
-    async fn once(&self, url: &str) -> Result<Answered, Verdict> {
-        let mut request = HttpRequest::new(SdkBody::empty());
+    async fn once(&self, call: &Call<'_>, url: &str, token: Option<&Token>) -> Result<Answered, Verdict> {
+        let body = call.body.as_deref().map_or_else(SdkBody::empty, SdkBody::from);
+        let mut request = HttpRequest::new(body);
         request.set_uri(url).map_err(|error| Verdict::Useless(why(&error)))?;
+        request
+            .set_method(call.method)
+            .map_err(|error| Verdict::Useless(why(&error)))?;
         let headers = request.headers_mut();
         headers.insert("accept", "application/vnd.github+json");
         headers.insert("x-github-api-version", "2022-11-28");
         headers.insert("user-agent", concat!("lockgate/", env!("CARGO_PKG_VERSION")));
-        if let Some(token) = &self.token {
+        if let Some(body) = &call.body {
+            headers.insert("content-type", "application/json");
+            headers.insert("content-length", body.len().to_string());
+        } else if !call.is_question() {
+            headers.insert("content-length", "0");
+        }
+        if let Some(token) = token {
             headers.insert("authorization", format!("Bearer {}", token.expose()));
         }
         let response = self.connector().call(request).await;
@@ -177,19 +258,52 @@ impl Http {
     }
 }
 
+/// One call.
+struct Call<'a> {
+    method: &'static str,
+    path: &'a str,
+    body: Option<String>,
+}
+
+impl<'a> Call<'a> {
+    fn question(path: &'a str) -> Self {
+        Self {
+            method: "GET",
+            path,
+            body: None,
+        }
+    }
+
+    /// Whether it changes nothing, so that it can be made again whatever happened.
+    fn is_question(&self) -> bool {
+        self.method == "GET"
+    }
+}
+
+/// What became of a call that may be made again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turned {
+    /// Nothing was done.
+    Away,
+    /// Nobody knows.
+    Somehow,
+}
+
 /// What a call means.
 #[derive(Debug)]
 enum Verdict {
     Answer(Reply),
     Missing,
     Denied(String),
+    /// What was to be done cannot be done, whoever asks.
+    Refused(String),
     /// Nothing that asking again would change.
     Useless(String),
     TooLong,
     Again {
         why: String,
-        /// How long GitHub asks to wait.
-        after: Option<Duration>,
+        /// How long GitHub asks to wait, and whether it said so instead of doing anything.
+        after: Option<(Duration, Turned)>,
     },
 }
 
@@ -240,28 +354,38 @@ impl Answered {
         Ok(answered)
     }
 
-    fn redirects_to(&self) -> Option<&str> {
-        matches!(self.status, 301 | 302 | 307 | 308)
-            .then_some(self.location.as_deref())
-            .flatten()
+    /// Of what changes something, only those redirects are followed that keep method and body.
+    fn redirects_to(&self, call: &Call<'_>) -> Option<&str> {
+        let follows = match self.status {
+            301 | 302 => call.is_question(),
+            307 | 308 => true,
+            _ => false,
+        };
+        follows.then_some(self.location.as_deref()).flatten()
     }
 
-    fn verdict(self, now: Timestamp) -> Verdict {
+    fn verdict(self, call: &Call<'_>, now: Timestamp) -> Verdict {
         match self.status {
             200 => Verdict::Answer(Reply {
                 has_next: self.link.is_some_and(|link| has_next(&link)),
                 body: self.body,
             }),
+            201 | 202 | 204 if !call.is_question() => Verdict::Answer(Reply {
+                has_next: false,
+                body: self.body,
+            }),
             // 409 is what an empty repository answers, 422 what a commit does that GitHub has never seen.
-            404 | 409 | 422 => Verdict::Missing,
+            404 => Verdict::Missing,
+            409 | 422 if call.is_question() => Verdict::Missing,
+            409 | 410 | 422 => Verdict::Refused(format!("{} {}", self.status, self.message())),
             403 | 429 if self.is_limited() => Verdict::Again {
                 why: "it asks to be called less often".to_owned(),
-                after: Some(self.pause(now).unwrap_or(UNTOLD_LIMIT)),
+                after: Some((self.pause(now).unwrap_or(UNTOLD_LIMIT), Turned::Away)),
             },
             401 => Verdict::Denied(format!("the token is not valid (401 {})", self.message())),
             408 | 500..=599 => Verdict::Again {
                 why: format!("it answers {}", self.status),
-                after: seconds(self.retry_after.as_deref()),
+                after: seconds(self.retry_after.as_deref()).map(|after| (after, Turned::Somehow)),
             },
             400..=499 => Verdict::Denied(format!("{} {}", self.status, self.message()).trim().to_owned()),
             other => Verdict::Useless(format!("it answers {other}")),
@@ -423,9 +547,12 @@ mod tests {
             (429, vec![], "", 60),
             (429, vec![("retry-after", "Mon, 23 Nov 2026 12:10:00 GMT")], "", 60),
         ] {
-            let verdict = answered(status, &headers, body).verdict(now());
+            let verdict = answered(status, &headers, body).verdict(&Call::question("/"), now());
             assert!(
-                matches!(verdict, Verdict::Again { after: Some(after), .. } if after == Duration::from_secs(wait)),
+                matches!(
+                    verdict,
+                    Verdict::Again { after: Some((after, Turned::Away)), .. } if after == Duration::from_secs(wait)
+                ),
                 "{status} {headers:?}: {verdict:?}"
             );
         }
@@ -459,16 +586,52 @@ mod tests {
             (301, "", "Useless: it answers 301"),
             (101, "", "Useless: it answers 101"),
         ] {
-            let shown = match answered(status, &[], body).verdict(now()) {
-                Verdict::Answer(_) => "Answer".to_owned(),
-                Verdict::Missing => "Missing".to_owned(),
-                Verdict::Denied(why) => format!("Denied: {why}"),
-                Verdict::Useless(why) => format!("Useless: {why}"),
-                Verdict::TooLong => "TooLong".to_owned(),
-                Verdict::Again { why, after: None } => format!("Again: {why}"),
-                Verdict::Again { after, .. } => format!("Again after {after:?}"),
+            assert_eq!(
+                shown(answered(status, &[], body).verdict(&Call::question("/"), now())),
+                meaning
+            );
+        }
+    }
+
+    fn shown(verdict: Verdict) -> String {
+        match verdict {
+            Verdict::Answer(_) => "Answer".to_owned(),
+            Verdict::Missing => "Missing".to_owned(),
+            Verdict::Denied(why) => format!("Denied: {why}"),
+            Verdict::Refused(why) => format!("Refused: {why}"),
+            Verdict::Useless(why) => format!("Useless: {why}"),
+            Verdict::TooLong => "TooLong".to_owned(),
+            Verdict::Again { why, after: None } => format!("Again: {why}"),
+            Verdict::Again { after, .. } => format!("Again after {after:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_to_be_done_was_done_or_refused_or_nobody_knows() {
+        let said = r#"{"message":"Validation Failed"}"#;
+        for (status, headers, body, meaning) in [
+            (200, vec![], "{}", "Answer"),
+            (201, vec![], "{}", "Answer"),
+            (202, vec![], "{}", "Answer"),
+            (204, vec![], "", "Answer"),
+            (404, vec![], said, "Missing"),
+            (403, vec![], said, "Denied: 403 Validation Failed"),
+            (409, vec![], said, "Refused: 409 Validation Failed"),
+            (410, vec![], said, "Refused: 410 Validation Failed"),
+            (422, vec![], said, "Refused: 422 Validation Failed"),
+            (502, vec![], "", "Again: it answers 502"),
+            (503, vec![("retry-after", "9")], "", "Again after Some((9s, Somehow))"),
+            (429, vec![("retry-after", "9")], "", "Again after Some((9s, Away))"),
+            (302, vec![("location", "/elsewhere")], "", "Useless: it answers 302"),
+        ] {
+            let call = Call {
+                method: "POST",
+                path: "/",
+                body: Some("{}".to_owned()),
             };
-            assert_eq!(shown, meaning);
+            let answered = answered(status, &headers, body);
+            assert_eq!(answered.redirects_to(&call), None, "{status}");
+            assert_eq!(shown(answered.verdict(&call, now())), meaning);
         }
     }
 

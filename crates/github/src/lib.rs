@@ -1,14 +1,17 @@
 //! How Lockgate talks to GitHub's REST API.
 //!
-//! It only reads. What GitHub does not have is a value ([`None`]); an [`Error`] says that GitHub could not be asked now,
-//! or does not let us see. Texts that people read are made harmless here; what they mean is decided in `domain`.
+//! What GitHub does not have is a value ([`None`]); an [`Error`] says that GitHub could not be asked now, or does not let
+//! us see or write. Texts that people read are made harmless here; what they mean is decided in `domain`.
 
 mod address;
 mod answers;
+mod app;
+mod credentials;
 mod error;
 mod http;
 mod tag;
 mod token;
+mod writing;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -20,11 +23,14 @@ use tokio::time::Instant;
 
 pub use address::UnusableAddress;
 pub use answers::Commit;
+pub use app::{App, UnusableApp};
+pub use credentials::{Access, Credentials, NoAccess, UnusableCredentials};
 pub use error::Error;
 pub use token::{Token, UnusableToken};
+pub use writing::ReleasePage;
 
 use answers::{CommitAnswer, Comparison, HasObject, Kind};
-use http::{Asking, Http, Reply};
+use http::{Asking, Bearer, Http, Reply};
 
 /// GitHub's own API.
 pub const API: &str = "https://api.github.com";
@@ -84,11 +90,10 @@ pub enum TagTarget {
 }
 
 impl GitHub {
-    /// The API at this address, asked with a token or without: unauthenticated, GitHub shows public repositories and
-    /// answers 60 questions an hour. Nothing is asked yet.
-    pub fn new(api: &str, token: Option<Token>) -> Result<Self, UnusableAddress> {
+    /// The API at this address, asked by these. Nothing is asked yet.
+    pub fn new(api: &str, credentials: Credentials) -> Result<Self, UnusableAddress> {
         Ok(Self {
-            http: Http::new(api.parse()?, token),
+            http: Http::new(api.parse()?, credentials),
         })
     }
 
@@ -106,12 +111,17 @@ impl GitHub {
         self
     }
 
-    /// The same over the same connections, with another token.
+    /// The same over the same connections, by other credentials.
     #[must_use]
-    pub fn bearing(&self, token: Option<Token>) -> Self {
+    pub fn bearing(&self, credentials: Credentials) -> Self {
         let mut http = self.http.clone();
-        http.token = token;
+        http.credentials = credentials;
         Self { http }
+    }
+
+    /// As whom it is asked.
+    pub fn credentials(&self) -> &Credentials {
+        &self.http.credentials
     }
 
     /// The same, asked through a connector made elsewhere: tests.
@@ -126,7 +136,7 @@ impl GitHub {
         if !tag::is_valid(tag) {
             return Ok(TagTarget::NoCommit);
         }
-        let asking = self.asking(format!("the tag {} of {repository}", tag::shown(tag)));
+        let asking = self.asking(repository, format!("the tag {} of {repository}", tag::shown(tag)));
         let path = format!("/repos/{repository}/git/ref/tags/{}", tag::encoded(tag));
         let Some(reply) = self.http.get(&asking, &path).await? else {
             // GitHub says "not found" of what we may not see, too.
@@ -153,7 +163,7 @@ impl GitHub {
 
     /// A commit; nothing, where the repository does not have it.
     pub async fn commit(&self, repository: &RepositoryName, sha: &CommitSha) -> Result<Option<Commit>, Error> {
-        let asking = self.asking(format!("commit {sha} of {repository}"));
+        let asking = self.asking(repository, format!("commit {sha} of {repository}"));
         // One file of the difference is the least that GitHub sends along.
         let path = format!("/repos/{repository}/commits/{sha}?per_page=1");
         let Some(reply) = self.http.get(&asking, &path).await? else {
@@ -176,7 +186,7 @@ impl GitHub {
         head: &CommitSha,
         at_most: usize,
     ) -> Result<Between, Error> {
-        let asking = self.asking(format!("the commits up to {head} of {repository}"));
+        let asking = self.asking(repository, format!("the commits up to {head} of {repository}"));
         let path = format!("/repos/{repository}/compare/{base}...{head}?per_page=1&page=2");
         let Some(reply) = self.http.get(&asking, &path).await? else {
             return Ok(Between::Unrelated);
@@ -210,7 +220,7 @@ impl GitHub {
         head: &CommitSha,
         at_most: usize,
     ) -> Result<Option<Vec<Commit>>, Error> {
-        let asking = self.asking(format!("the commits up to {head} of {repository}"));
+        let asking = self.asking(repository, format!("the commits up to {head} of {repository}"));
         let mut listed = Vec::new();
         for page in 1..=at_most.div_ceil(PAGE) {
             if !self.list(&asking, repository, head, page, &mut listed).await? {
@@ -253,9 +263,13 @@ impl GitHub {
         }
     }
 
-    fn asking(&self, what: String) -> Asking {
+    fn asking(&self, repository: &RepositoryName, what: String) -> Asking {
         let until = Instant::now() + self.http.patience.question;
-        Asking::new(what, self.http.until.map_or(until, |all| all.min(until)))
+        Asking::new(
+            what,
+            Bearer::Of(repository.clone()),
+            self.http.until.map_or(until, |all| all.min(until)),
+        )
     }
 }
 

@@ -71,7 +71,7 @@ impl Server {
     }
 
     fn github(&self) -> GitHub {
-        GitHub::new(&self.url, None).unwrap().patient(PATIENCE)
+        GitHub::new(&self.url, Credentials::None).unwrap().patient(PATIENCE)
     }
 
     /// What was asked for, in order.
@@ -166,7 +166,7 @@ fn tag_object(number: usize) -> String {
 async fn a_request_is_written_as_github_asks_and_a_token_stands_in_one_header() {
     let server = Server::having([(V1.to_owned(), object("commit", 1))]).await;
     let token: Token = "github_pat_secret".parse().unwrap();
-    let github = server.github().bearing(Some(token));
+    let github = server.github().bearing(Credentials::Token(token));
     github.commit_of_tag(&repository(), "v1").await.unwrap();
     assert!(!format!("{github:?}").contains("secret"));
     server.github().commit_of_tag(&repository(), "v1").await.unwrap();
@@ -850,7 +850,7 @@ async fn where_nobody_listens_is_no_answer() {
     let silent = TcpSocket::new_v4().unwrap();
     silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let github = GitHub::new(&url, None).unwrap().patient(PATIENCE);
+    let github = GitHub::new(&url, Credentials::None).unwrap().patient(PATIENCE);
     let error = github.commit_of_tag(&repository(), "v1").await.unwrap_err();
     assert_eq!(error.name(), Name::GitHubUnavailable);
     assert!(error.to_string().contains("refused"), "{error}");

@@ -1,10 +1,11 @@
-//! GitHub's REST API, answered from the repositories on this machine.
+//! GitHub's REST API, answered from the repositories on this machine, and from what was written to it.
 //!
 //! Routes, fields, statuses and headers are those of GitHub's documentation ("REST API endpoints for Git references",
 //! "… for Git tags", "… for commits", "Rate limits for the REST API"), reduced to what a program may rely on: addresses
 //! that only people follow are left out.
 
 mod git;
+mod records;
 mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,13 @@ use crate::http::{Answer, Request, serve};
 use crate::{Trouble, repository};
 
 use git::Git;
+use records::{Asker, Records};
+
+/// The client id of the App that is installed on every repository here.
+pub const APP: &str = "Iv23liLocalAws";
+
+/// Its private key, which opens nothing anywhere else.
+pub const APP_KEY: &str = include_str!("github/app.pem");
 
 /// GitHub, as far as Lockgate asks it.
 #[derive(Debug)]
@@ -31,10 +39,14 @@ pub struct GitHubStandIn {
 /// A question that was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
+    /// The method, such as `GET`.
+    pub method: String,
     /// The path, and the query after it.
     pub target: String,
     /// Whether it carried a token.
     pub authorized: bool,
+    /// What it sent; `null` where that is nothing.
+    pub body: Value,
 }
 
 #[derive(Debug)]
@@ -45,6 +57,7 @@ struct Known {
     /// The repositories about which nothing is answered.
     down: Mutex<BTreeSet<String>>,
     asked: Mutex<Vec<Asked>>,
+    records: Mutex<Records>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +81,7 @@ impl GitHubStandIn {
             mood: Mutex::new(Mood::Well),
             down: Mutex::default(),
             asked: Mutex::default(),
+            records: Mutex::default(),
         });
         let answering = known.clone();
         let address = serve(move |request| {
@@ -112,6 +126,21 @@ impl GitHubStandIn {
         *locked(&self.known.mood) = Mood::Slow(by);
     }
 
+    /// Publishes a release, whose page says this.
+    pub fn publish(&self, release: &crate::deliveries::Release, page: &str) {
+        locked(&self.known.records).publish(release, page);
+    }
+
+    /// What the page of a release says.
+    pub fn release_page(&self, repository: &str, tag: &str) -> Option<String> {
+        locked(&self.known.records).release_page(repository, tag)
+    }
+
+    /// Everything that was written to a repository: `deployments` with their `statuses`, `checks` and `releases`.
+    pub fn written(&self, repository: &str) -> Value {
+        locked(&self.known.records).all(repository)
+    }
+
     /// What was asked since this was called last.
     pub fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *locked(&self.known.asked))
@@ -127,6 +156,7 @@ type Found = Result<Page, (u16, String)>;
 
 /// A document, and whether there are others before and after it.
 struct Page {
+    status: u16,
     document: Value,
     links: Vec<(&'static str, usize)>,
 }
@@ -134,6 +164,7 @@ struct Page {
 impl From<Value> for Page {
     fn from(document: Value) -> Self {
         Self {
+            status: 200,
             document,
             links: Vec::new(),
         }
@@ -147,8 +178,10 @@ fn not_found() -> (u16, String) {
 impl Known {
     async fn answer(&self, request: &Request) -> Answer {
         locked(&self.asked).push(Asked {
+            method: request.method.clone(),
             target: request.path.clone(),
             authorized: request.header("authorization").is_some(),
+            body: serde_json::from_slice(&request.body).unwrap_or_default(),
         });
         let now = Timestamp::now();
         let mut headers = vec![("date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())];
@@ -189,7 +222,7 @@ impl Known {
         let (status, document) = match found {
             Ok(page) => {
                 headers.extend(page.link(request));
-                (200, page.document)
+                (page.status, page.document)
             }
             Err((status, message)) => (
                 status,
@@ -215,10 +248,13 @@ impl Known {
     }
 
     async fn find(&self, request: &Request) -> Found {
-        if request.method != "GET" {
-            return Err(not_found());
-        }
+        let asker = locked(&self.records).asker(request.header("authorization"), Timestamp::now())?;
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        if let ("POST", ["app", "installations", "4711", "access_tokens"]) =
+            (request.method.as_str(), &*path.split('/').skip(1).collect::<Vec<_>>())
+        {
+            return locked(&self.records).token(asker, Timestamp::now());
+        }
         let mut segments = path.split('/').skip(1);
         let (Some("repos"), Some(owner), Some(name)) = (segments.next(), segments.next(), segments.next()) else {
             return Err(not_found());
@@ -233,7 +269,17 @@ impl Known {
         let rest: Vec<&str> = segments.collect();
         let git = Git::new(&mirror, &repository, &self.logins);
         let paging = Paging::of(query);
+        if request.method != "GET" {
+            return self.write(request, &repository, &rest, asker, &git).await;
+        }
         match rest.as_slice() {
+            ["installation"] => locked(&self.records).installation(asker),
+            ["deployments"] => Ok(locked(&self.records).deployments(&repository, query, &paging)),
+            ["commits", sha, "check-runs"] => Ok(locked(&self.records).checks(&repository, sha, &paging)),
+            ["releases", "tags", tag @ ..] => {
+                locked(&self.records).release_by_tag(&repository, &decoded(&tag.join("/")))
+            }
+            ["branches", branch @ ..] => git.branch(&decoded(&branch.join("/"))).await,
             [] => Ok(shapes::repository(&repository).into()),
             ["git", "ref", "tags", tag @ ..] => git.tag_reference(&decoded(&tag.join("/"))).await,
             ["git", "tags", sha] => git.tag_object(sha).await,
@@ -247,6 +293,30 @@ impl Known {
                 let (base, head) = between.split_once("...").ok_or_else(not_found)?;
                 git.comparison(base, head, &paging).await
             }
+            _ => Err(not_found()),
+        }
+    }
+
+    async fn write(&self, request: &Request, repository: &str, path: &[&str], asker: Asker, git: &Git<'_>) -> Found {
+        if asker == Asker::Nobody {
+            return Err((401, "Requires authentication".to_owned()));
+        }
+        let body: Value =
+            serde_json::from_slice(&request.body).map_err(|_| (400, "Problems parsing JSON".to_owned()))?;
+        let records = || locked(&self.records);
+        match (request.method.as_str(), path) {
+            ("POST", ["deployments"]) => {
+                let reference = body["ref"].as_str().unwrap_or_default();
+                let no_ref = || (422, format!("No ref found for: {reference}"));
+                let sha = git.commit_of(reference).await.ok_or_else(no_ref)?;
+                records().deploy(repository, &sha, &body, Timestamp::now())
+            }
+            ("POST", ["deployments", number, "statuses"]) => {
+                records().tell_status(repository, number, &body, Timestamp::now())
+            }
+            ("POST", ["check-runs"]) => records().check(repository, asker, None, &body),
+            ("PATCH", ["check-runs", number]) => records().check(repository, asker, Some(number), &body),
+            ("PATCH", ["releases", number]) => records().edit_release(repository, number, &body),
             _ => Err(not_found()),
         }
     }

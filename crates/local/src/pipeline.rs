@@ -6,7 +6,7 @@ use aws::Ledger;
 use aws_sdk_ssm::types::ParameterType;
 use tokio::process::Command;
 
-use crate::{Account, Emulator, REGION, TOOLS, Trouble, deliveries, workspace};
+use crate::{Account, Emulator, REGION, TOOLS, Trouble, deliveries, github, workspace};
 
 /// What links are signed with on the local AWS, which nobody else reaches.
 const APPROVAL_KEY: &str = "6c6f636b676174652d6c6f63616c2d6177732d617070726f76616c2d6b657921";
@@ -122,6 +122,8 @@ impl Pipeline {
         for (name, value) in [
             ("/lockgate/webhook/secret", deliveries::SECRET),
             ("/lockgate/approval/key", APPROVAL_KEY),
+            ("/lockgate/github/app", github::APP),
+            ("/lockgate/github/app-key", github::APP_KEY),
         ] {
             let put = tools.aws.ssm().put_parameter().name(name).value(value);
             let put = put.r#type(ParameterType::SecureString).overwrite(true).send().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::failure::Name;
 use domain::names::{CommitSha, RepositoryName};
-use github::{Between, Commit, GitHub, Patience, TagTarget};
+use github::{Between, Commit, Credentials, GitHub, Patience, TagTarget};
 use jiff::{SignedDuration, Timestamp};
 use local::repository::Person;
 use local::{GitHubStandIn, Repository};
@@ -41,10 +41,12 @@ impl Set {
     }
 
     fn github(&self) -> GitHub {
-        GitHub::new(&self.stand_in.url, None).unwrap().patient(Patience {
-            pause: Duration::from_millis(1),
-            ..Patience::default()
-        })
+        GitHub::new(&self.stand_in.url, Credentials::None)
+            .unwrap()
+            .patient(Patience {
+                pause: Duration::from_millis(1),
+                ..Patience::default()
+            })
     }
 
     async fn commit_of(&self, tag: &str) -> TagTarget {
@@ -247,7 +249,7 @@ async fn it_fails_as_github_does_and_keeps_what_it_was_asked() {
     let first = set.repository.commit("First").await.unwrap();
     set.repository.tag("v1").await.unwrap();
     let token = "github_pat_x".parse().unwrap();
-    let github = set.github().bearing(Some(token));
+    let github = set.github().bearing(Credentials::Token(token));
     let ask = async || github.commit_of_tag(&set.name, "v1").await;
 
     set.stand_in.be_down();

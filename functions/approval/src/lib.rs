@@ -23,7 +23,7 @@ use domain::deployment::Deployment;
 use domain::failure::{Failure, Name};
 use domain::names::{DeploymentId, TaskToken};
 use domain::parking::Key;
-use github::{GitHub, Patience, UnusableToken};
+use github::{Access, Credentials, GitHub, NoAccess, Patience};
 use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -135,6 +135,9 @@ pub enum Error {
     /// GitHub refused, or was not there.
     #[error(transparent)]
     GitHub(#[from] github::Error),
+    /// What is stored for asking GitHub cannot be used.
+    #[error(transparent)]
+    NoAccess(#[from] NoAccess),
     /// With its name already.
     #[error("{0}")]
     Named(Failure),
@@ -162,6 +165,7 @@ impl From<Error> for Failure {
             Error::Aws(error) => error.failure(),
             Error::Artifact(error) => error.failure(),
             Error::GitHub(error) => error.failure(),
+            Error::NoAccess(error) => Failure::new(Name::GitHubDenied, error.to_string()),
             Error::Named(failure) => failure,
         }
     }
@@ -185,11 +189,8 @@ pub struct Context {
     operators: Notifications,
     parameters: Parameters,
     keys: KeyStore,
-    /// Without a token: that one is read anew for every question.
-    github: GitHub,
+    github: Access,
     github_api: String,
-    /// The parameter that has GitHub's token.
-    github_token: String,
     /// Where the pages are, without a slash at the end.
     pages: String,
     asks_within: Duration,
@@ -215,25 +216,20 @@ impl Context {
             operators: Notifications::new(aws.sns(), lambda::setting("LOCKGATE_TOPIC")?),
             keys: KeyStore::new(parameters.clone(), lambda::setting("LOCKGATE_APPROVAL_KEYS")?),
             parameters,
-            github: GitHub::new(&github_api, None)?.patient(patience),
+            github: Access::new(
+                GitHub::new(&github_api, Credentials::None)?.patient(patience),
+                &lambda::setting("LOCKGATE_GITHUB")?,
+            ),
             github_api,
-            github_token: lambda::setting("LOCKGATE_GITHUB_TOKEN")?,
             pages: lambda::setting("LOCKGATE_PAGES")?.trim_end_matches('/').to_owned(),
             asks_within: ASKS_WITHIN,
         })
     }
 
-    /// GitHub, with the token that operators stored, where they did.
+    /// GitHub, as whoever operators stored, where they did.
     async fn github(&self) -> Result<GitHub, Error> {
-        let token = self.parameters.value(&self.github_token).await?;
-        let token = token
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|fault: UnusableToken| {
-                let cause = format!("{}: {fault}", self.github_token);
-                Error::Named(Failure::new(Name::GitHubDenied, cause))
-            })?;
-        Ok(self.github.bearing(token).within(GITHUB_WITHIN))
+        let stored = self.parameters.values(&self.github.names()).await?;
+        Ok(self.github.by(stored)?.within(GITHUB_WITHIN))
     }
 }
 

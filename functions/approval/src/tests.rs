@@ -138,7 +138,7 @@ impl Site {
         let aws = FakeAws::default();
         aws.state().parameters.extend([
             ("/keys/key".to_owned(), KEY.to_owned()),
-            ("/github".to_owned(), HUB_TOKEN.to_owned()),
+            ("/lockgate/github/token".to_owned(), HUB_TOKEN.to_owned()),
         ]);
         for person in &candidate.environment.approval.as_ref().unwrap().people {
             if let Some(mail) = person.name.mail() {
@@ -433,12 +433,14 @@ async fn context(aws: &FakeAws, hub: &Hub) -> Context {
         operators: Notifications::new(way.sns(), OPERATORS),
         keys: KeyStore::new(parameters.clone(), "/keys".to_owned()),
         parameters,
-        github: GitHub::new(github::API, None)
-            .unwrap()
-            .patient(patience)
-            .through(hub.clone()),
+        github: Access::new(
+            GitHub::new(github::API, Credentials::None)
+                .unwrap()
+                .patient(patience)
+                .through(hub.clone()),
+            "/lockgate/github",
+        ),
         github_api: github::API.to_owned(),
-        github_token: "/github".to_owned(),
         pages: PAGES.to_owned(),
         asks_within: ASKS_WITHIN,
     }

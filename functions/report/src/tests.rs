@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
-use domain::life::{Ending, WayBack};
+use domain::life::{Ending, Event, WayBack};
 use fake_aws::sample::{MACHINE, deployment};
 use fake_aws::{FakeAws, Fate, TABLE};
 use jiff::Timestamp;
@@ -25,6 +25,11 @@ impl Desk {
         let context = Context {
             ledger: Ledger::new(way.dynamodb(), TABLE),
             notifications: Notifications::new(way.sns(), TOPIC),
+            parameters: Parameters::new(way.ssm()),
+            github: Access::new(
+                GitHub::new(::github::API, Credentials::None).unwrap(),
+                "/lockgate/github",
+            ),
             region: "eu-west-1".to_owned(),
             machine: MACHINE.to_owned(),
         };

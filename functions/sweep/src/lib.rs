@@ -1,5 +1,6 @@
 //! **sweep** looks, once a minute, after whatever waits too long, as if its event had come: parked tasks, environments whose
-//! holder is silent, deliveries that stopped half-way, ends that nobody was told of. Losing an event costs a minute.
+//! holder is silent, deliveries that stopped half-way, ends that nobody was told of, what GitHub was not told. Losing an event
+//! costs a minute.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -11,7 +12,7 @@ use aws::{Aws, Ledger};
 use domain::failure::{Failure, Name};
 use domain::intake::{Course, Delivery};
 use domain::life::Event;
-use domain::names::{EnvironmentName, RepositoryName};
+use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
 use domain::parking::{Key, WaitsFor};
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -32,8 +33,10 @@ pub struct Output {
     pub tidied: usize,
     /// Deliveries that were completed.
     pub completed: usize,
-    /// Ends that are told now.
+    /// Ends that people are told of now.
     pub told: usize,
+    /// Deployments of which GitHub is told more now.
+    pub shown: usize,
     /// What could not be looked after this time.
     pub failed: usize,
     /// What the time did not suffice for: it is the oldest that is due a minute later, and comes first then.
@@ -105,6 +108,8 @@ pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
     output.add(completed, |output| &mut output.completed);
     let told = in_time(end_by, tell_ends(context, now, begin_by)).await;
     output.add(told, |output| &mut output.told);
+    let shown = in_time(end_by, tell_github(context, now, begin_by)).await;
+    output.add(shown, |output| &mut output.shown);
     let woken = in_time(end_by, wake_parked(context, now, begin_by)).await;
     output.add(woken, |output| &mut output.woken);
     tracing::info!(
@@ -112,6 +117,7 @@ pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
         tidied = output.tidied,
         completed = output.completed,
         told = output.told,
+        shown = output.shown,
         failed = output.failed,
         left = output.left,
         "swept"
@@ -245,11 +251,24 @@ async fn complete(context: &Context, delivery: &Delivery, now: Timestamp) -> Res
 }
 
 async fn tell_ends(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {
-    let owed = context.ledger.overdue_reports(now).await?;
-    each(owed, begin_by, async |id| {
+    have_told(context, "owed", context.ledger.overdue_reports(now).await?, begin_by).await
+}
+
+async fn tell_github(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {
+    have_told(context, "github", context.ledger.due_outboxes(now).await?, begin_by).await
+}
+
+/// Has report do this for each of them.
+async fn have_told(
+    context: &Context,
+    what: &str,
+    of: Vec<DeploymentId>,
+    begin_by: Instant,
+) -> Result<Tally, aws::Error> {
+    each(of, begin_by, async |id| {
         context
             .functions
-            .wake(&context.report, &json!({ "do": "owed", "id": id }))
+            .wake(&context.report, &json!({ "do": what, "id": id }))
             .await?;
         Ok(true)
     })

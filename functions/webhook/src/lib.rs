@@ -21,7 +21,7 @@ use domain::failure::Name;
 use domain::harmless::harmless;
 use domain::intake::{Delivery, DeliveryId, Event, LeftToDo, asks};
 use domain::signature::Which;
-use github::UnusableToken;
+use github::NoAccess;
 use jiff::Timestamp;
 
 pub use http::{Answer, Input, Output};
@@ -61,14 +61,9 @@ pub enum Error {
     /// GitHub did not say what a tag stands for.
     #[error(transparent)]
     GitHub(#[from] github::Error),
-    /// What is stored as GitHub's token is none.
-    #[error("{parameter}: {fault}")]
-    UnusableToken {
-        /// The parameter.
-        parameter: String,
-        /// What is wrong with it.
-        fault: UnusableToken,
-    },
+    /// What is stored for asking GitHub cannot be used.
+    #[error(transparent)]
+    NoAccess(#[from] NoAccess),
     /// GitHub told of a release and knows no such tag, or does not know it yet.
     #[error("GitHub does not know the tag {tag} of a release that it told of; redeliver it when GitHub shows the tag")]
     TagMissing {
@@ -83,7 +78,7 @@ impl Error {
         match self {
             Self::Aws(error) => error.name(),
             Self::GitHub(error) => error.name(),
-            Self::UnusableToken { .. } => Name::GitHubDenied,
+            Self::NoAccess(_) => Name::GitHubDenied,
             Self::TagMissing { .. } => Name::GitHubUnavailable,
         }
     }

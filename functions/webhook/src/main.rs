@@ -3,7 +3,7 @@
 use aws::parameters::Parameters;
 use aws::{Aws, Ledger, executions::Executions};
 use domain::failure::Failure;
-use github::GitHub;
+use github::{Access, Credentials, GitHub};
 use jiff::Timestamp;
 use lambda::{StartError, setting};
 use lockgate_webhook::{Webhook, applications::Applications, handle, secrets::SecretStore, tags};
@@ -13,11 +13,15 @@ async fn main() -> Result<(), StartError> {
     lambda::start_logging();
     let aws = Aws::in_lambda();
     let parameters = Parameters::new(aws.ssm());
-    let github = GitHub::new(&setting("LOCKGATE_GITHUB_API")?, None)?.patient(tags::PATIENCE);
+    let github = GitHub::new(&setting("LOCKGATE_GITHUB_API")?, Credentials::None)?.patient(tags::PATIENCE);
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), &setting("LOCKGATE_SECRETS")?, Timestamp::now()).await,
         applications: Applications::new(parameters.clone(), &setting("LOCKGATE_APPLICATIONS")?),
-        tags: tags::Tags::new(github, parameters, &setting("LOCKGATE_GITHUB_TOKEN")?, tags::PAUSES),
+        tags: tags::Tags::new(
+            Access::new(github, &setting("LOCKGATE_GITHUB")?),
+            parameters,
+            tags::PAUSES,
+        ),
         ledger: Ledger::new(aws.dynamodb(), setting("LOCKGATE_LEDGER")?),
         executions: Executions::new(aws.step_functions(), setting("LOCKGATE_STATE_MACHINE")?),
     };

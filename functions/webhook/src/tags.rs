@@ -7,7 +7,7 @@ use aws::parameters::Parameters;
 use domain::harmless::harmless;
 use domain::intake::{Release, Resolved};
 use domain::names::CommitSha;
-use github::{GitHub, Patience, TagTarget, Token};
+use github::{Access, GitHub, Patience, TagTarget};
 use jiff::Timestamp;
 
 use crate::Error;
@@ -31,20 +31,17 @@ pub const PAUSES: &[Duration] = &[
 /// The tags.
 #[derive(Debug)]
 pub struct Tags {
-    github: GitHub,
+    github: Access,
     parameters: Parameters,
-    token: String,
     pauses: &'static [Duration],
 }
 
 impl Tags {
-    /// Asks this GitHub, with the token in this parameter. It is read each time: releases are rare, and whoever replaces
-    /// a token need not wait for anything.
-    pub fn new(github: GitHub, parameters: Parameters, token: &str, pauses: &'static [Duration]) -> Self {
+    /// Asks this GitHub, as whoever is stored at that time.
+    pub fn new(github: Access, parameters: Parameters, pauses: &'static [Duration]) -> Self {
         Self {
             github,
             parameters,
-            token: token.to_owned(),
             pauses,
         }
     }
@@ -55,7 +52,7 @@ impl Tags {
         if let Some(pinned) = ledger.pinned_release(release).await? {
             return Ok(Some(pinned));
         }
-        let github = self.github.bearing(self.token().await?);
+        let github = self.github.by(self.parameters.values(&self.github.names()).await?)?;
         let Some(commit) = self.commit(&github, release).await? else {
             return Ok(None);
         };
@@ -86,14 +83,5 @@ impl Tags {
                 }
             }
         }
-    }
-
-    async fn token(&self) -> Result<Option<Token>, Error> {
-        let text = self.parameters.value(&self.token).await?;
-        let token = text.map(|text| text.parse()).transpose();
-        token.map_err(|fault| Error::UnusableToken {
-            parameter: self.token.clone(),
-            fault,
-        })
     }
 }

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fake_aws::sample::MACHINE;
 use fake_aws::{FakeAws, Fate, Item, TABLE};
+use github::Access;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -61,7 +62,11 @@ async fn webhook_with(fake: &FakeAws, github: &FakeGitHub) -> Webhook {
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), "/lockgate/webhook", now()).await,
         applications: Applications::new(parameters.clone(), "/lockgate/applications"),
-        tags: Tags::new(github.github(), parameters, "/lockgate/github/token", releases::PAUSES),
+        tags: Tags::new(
+            Access::new(github.github(), "/lockgate/github"),
+            parameters,
+            releases::PAUSES,
+        ),
         ledger: Ledger::new(aws.dynamodb(), TABLE),
         executions: Executions::new(aws.step_functions(), MACHINE),
     };

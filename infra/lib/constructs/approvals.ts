@@ -12,7 +12,7 @@ import { approverAddresses, Configuration } from '../configuration';
 import { topicUrl } from '../deep-link';
 import { RUNBOOK } from '../runbook-url';
 import { DeploymentMachine } from './deployment-machine';
-import { gitHubSettings, grantGitHubToken } from './github-access';
+import { gitHubSettings, grantGitHub } from './github-access';
 import { grantUse } from './key-use';
 import { OperatorAlarm } from './operator-alarm';
 import { grantReadParameters } from './parameters';
@@ -76,7 +76,7 @@ export class Approvals extends Construct {
     DeploymentMachine.grantAnswer(this.fn);
     DeploymentMachine.grantDescribe(this.fn);
     grantReadParameters(this.fn, `${KEYS}/key`, `${KEYS}/key-previous`);
-    grantGitHubToken(this.fn);
+    grantGitHub(this.fn);
     defaults.notifications.grantPublish(this.fn);
     iam.Grant.addToPrincipal({
       grantee: this.fn,

@@ -1,6 +1,16 @@
-import { aws_dynamodb as dynamodb, aws_iam as iam, aws_kms as kms, RemovalPolicy } from 'aws-cdk-lib';
+import {
+  aws_dynamodb as dynamodb,
+  aws_iam as iam,
+  aws_kms as kms,
+  aws_lambda as lambda,
+  aws_lambda_event_sources as sources,
+  Duration,
+  RemovalPolicy,
+} from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import { DeadLetters } from './dead-letters';
 import { grantUse } from './key-use';
+import { RustFunction } from './rust-function';
 
 export interface ReleaseLedgerProps {
   /** Without it, DynamoDB encrypts with a key of its own. */
@@ -8,7 +18,7 @@ export interface ReleaseLedgerProps {
 }
 
 /** A kind of item: what its partition key begins with, see docs/ARCHITECTURE.md. */
-export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environment' | 'parked' | 'pin' | 'report' | 'stack' | 'watch';
+export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environment' | 'github' | 'parked' | 'pin' | 'report' | 'stack' | 'watch';
 
 /** What is only waiting: a task that is to be answered, a report that is to be given. The record itself stays. */
 export type WaitingKind = Extract<Kind, 'parked' | 'report'>;
@@ -26,6 +36,8 @@ export class ReleaseLedger extends Construct {
       billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: true,
+      // Whoever tells of what happened learns of it by this; the keys are enough, since the ledger itself is read.
+      stream: dynamodb.StreamViewType.KEYS_ONLY,
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
       ...(props.key && { encryption: dynamodb.TableEncryption.CUSTOMER_MANAGED, encryptionKey: props.key }),
     });
@@ -71,6 +83,29 @@ export class ReleaseLedger extends Construct {
       actions: ['dynamodb:Query'],
       resourceArns: [`${this.table.tableArn}/index/${this.index}`],
     });
+  }
+
+  /**
+   * Have a function told of every entry that is added. An entry that it cannot take is put by after some attempts: what is
+   * told late is found by the sweep, and must not keep everything behind it waiting.
+   */
+  tellOfEntries(fn: RustFunction, undelivered: DeadLetters): void {
+    fn.live.addEventSource(
+      new sources.DynamoEventSource(this.table, {
+        startingPosition: lambda.StartingPosition.TRIM_HORIZON,
+        batchSize: 25,
+        bisectBatchOnError: true,
+        retryAttempts: 3,
+        maxRecordAge: Duration.hours(1),
+        filters: [
+          lambda.FilterCriteria.filter({
+            eventName: lambda.FilterRule.isEqual('INSERT'),
+            dynamodb: { Keys: { sk: { S: lambda.FilterRule.beginsWith('entry#') } } },
+          }),
+        ],
+        onFailure: new sources.SqsDlq(undelivered),
+      }),
+    );
   }
 
   private grantOn(kinds: readonly Kind[], grantee: iam.IGrantable, ...actions: string[]): void {

@@ -9,7 +9,7 @@ import { Construct } from 'constructs';
 import { Application, Configuration } from '../configuration';
 import { APPLICATIONS, grantReadApplications } from './application-parameters';
 import { DeploymentMachine } from './deployment-machine';
-import { gitHubSettings, grantGitHubToken } from './github-access';
+import { gitHubSettings, grantGitHub } from './github-access';
 import { grantReadParameters } from './parameters';
 import { keepLogicalId, PublicApi } from './public-api';
 import { ReleaseLedger } from './release-ledger';
@@ -54,7 +54,7 @@ export class WebhookIntake extends Construct {
     DeploymentMachine.grantStart(this.fn);
     grantReadParameters(this.fn, `${SECRETS}/secret`, `${SECRETS}/secret-previous`);
     grantReadApplications(this.fn);
-    grantGitHubToken(this.fn);
+    grantGitHub(this.fn);
 
     new logs.MetricFilter(this, 'PreviousSecret', {
       logGroup: this.fn.logGroup,

@@ -7,6 +7,7 @@ mod by_the_clock;
 mod commanding;
 mod duties;
 mod links;
+mod on_github;
 mod outages;
 mod prereleases;
 mod rejecting;
@@ -33,6 +34,7 @@ static PLAN: Plan = Plan {
     name: "acceptance",
     settings: &[
         Setting::test("accepted", ONE_OF_TWO),
+        Setting::test("shown", ONE_OF_TWO),
         Setting::test("race", ONE_OF_TWO),
         Setting::test("links", ONE_OF_TWO),
         Setting::test("once", ONE_OF_TWO),

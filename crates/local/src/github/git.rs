@@ -70,6 +70,15 @@ impl<'a> Git<'a> {
         Ok(self.shown(&commit).into())
     }
 
+    pub(super) async fn branch(&self, name: &str) -> Found {
+        let reference = format!("refs/heads/{name}");
+        let sha = self.run(&["show-ref", "--verify", "--hash", &reference]).await;
+        let sha = sha.map_err(|_| (404, "Branch not found".to_owned()))?;
+        let mut commits = self.log(&["--max-count=1", sha.trim()]).await?;
+        let commit = commits.pop().ok_or_else(not_found)?;
+        Ok(serde_json::json!({ "name": name, "commit": self.shown(&commit), "protected": false }).into())
+    }
+
     pub(super) async fn commits(&self, head: &str, paging: &Paging) -> Found {
         if self.run(&["rev-list", "--max-count=1", "--all"]).await?.is_empty() {
             return Err((409, "Git Repository is empty.".to_owned()));
@@ -78,9 +87,10 @@ impl<'a> Git<'a> {
         let commits = self.log(&[&head]).await?;
         let links = paging.links(commits.len());
         let commits = paging.of_all(commits);
+        let document: Value = commits.iter().map(|commit| self.shown(commit)).collect();
         Ok(Page {
-            document: commits.iter().map(|commit| self.shown(commit)).collect(),
             links,
+            ..document.into()
         })
     }
 
@@ -119,7 +129,10 @@ impl<'a> Git<'a> {
             let names = self.run(&["diff", "--name-only", &base_sha, &head_sha]).await?;
             document["files"] = names.lines().map(shapes::file).collect();
         }
-        Ok(Page { document, links })
+        Ok(Page {
+            links,
+            ..document.into()
+        })
     }
 
     fn shown(&self, commit: &Commit) -> Value {
@@ -141,7 +154,7 @@ impl<'a> Git<'a> {
         Ok(commits.collect())
     }
 
-    async fn commit_of(&self, reference: &str) -> Option<String> {
+    pub(super) async fn commit_of(&self, reference: &str) -> Option<String> {
         if reference.starts_with('-') {
             return None;
         }

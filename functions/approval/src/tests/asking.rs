@@ -532,12 +532,15 @@ async fn what_github_does_not_show_fails_by_name() {
         .aws
         .state()
         .parameters
-        .insert("/github".to_owned(), "two words".to_owned());
+        .insert("/lockgate/github/token".to_owned(), "two words".to_owned());
     assert!(stored.is_some());
     site.ask().await.unwrap();
     let (error, cause) = failure(&site).await;
     assert_eq!(error, "Rejected.GitHubDenied");
-    assert!(cause.starts_with("/github") && !cause.contains("two words"), "{cause}");
+    assert!(
+        cause.contains("below /lockgate/github cannot be used") && !cause.contains("two words"),
+        "{cause}"
+    );
 }
 
 #[tokio::test]

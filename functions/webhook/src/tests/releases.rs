@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use github::{GitHub, Patience};
+use github::{Credentials, GitHub, Patience};
 
 use super::*;
 
@@ -45,7 +45,7 @@ impl FakeGitHub {
             question: Duration::from_secs(5),
             pause: Duration::from_millis(1),
         };
-        let github = GitHub::new("https://github.test", None).unwrap();
+        let github = GitHub::new("https://github.test", Credentials::None).unwrap();
         github.patient(patience).through(self.clone())
     }
 

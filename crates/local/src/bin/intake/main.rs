@@ -103,7 +103,7 @@ async fn measure(binary: &Path, count: u32) -> Result<Figures, Trouble> {
         ("LOCKGATE_SECRETS", "/lockgate/webhook".to_owned()),
         // Pushes ask GitHub nothing: whatever did would fail, and be seen.
         ("LOCKGATE_GITHUB_API", "http://127.0.0.1:9".to_owned()),
-        ("LOCKGATE_GITHUB_TOKEN", "/lockgate/github/token".to_owned()),
+        ("LOCKGATE_GITHUB", "/lockgate/github".to_owned()),
     ];
     let mut function = Function::start(binary, &settings).await?;
     aws.take_calls();

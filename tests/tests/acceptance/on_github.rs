@@ -1,0 +1,122 @@
+//! GitHub shows what is where: deployments with their statuses, check runs, and the release's page.
+
+use end_to_end::Scenario;
+use end_to_end::outcome::deployed;
+use local::deliveries::Release;
+use local::tester::Answer;
+use serde_json::Value;
+
+use crate::{QA, in_the_laboratory};
+
+#[test]
+fn github_shows_what_is_where_and_is_told_in_order_what_happened_while_it_was_down() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("shown").await;
+        let github = &laboratory.github;
+        let name = scenario.repository.name.clone();
+
+        let first = scenario.deploys("Sell tea").await;
+        shows(&scenario, 0, "success").await;
+        let written = github.written(&name);
+        let deployment = &written["deployments"][0];
+        assert_eq!(deployment["payload"]["lockgate"], first.deployment.as_str());
+        assert_eq!(
+            (&deployment["environment"], &deployment["production_environment"]),
+            (&Value::from("dev"), &Value::from(false))
+        );
+        let seen = states(&written, 0);
+        assert_eq!((seen[0], seen[1]), ("queued", "in_progress"), "{seen:?}");
+        assert!(
+            deployment["statuses"][0]["log_url"]
+                .as_str()
+                .is_some_and(|url| url.ends_with(first.deployment.as_str())),
+            "{deployment:#}"
+        );
+        scenario
+            .eventually("the commit has a check run", async || {
+                github.written(&name)["checks"][0]["conclusion"] == "success"
+            })
+            .await;
+        let written = github.written(&name);
+        let check = &written["checks"][0];
+        assert_eq!(
+            (check["name"].as_str(), check["output"]["title"].as_str()),
+            (Some("Lockgate / dev"), Some("Deployed to dev"))
+        );
+        let summary = check["output"]["summary"].as_str().unwrap_or_default();
+        assert!(
+            summary.contains("| Stack | Added |") && summary.contains("Smoke tests passed"),
+            "{summary}"
+        );
+
+        github.be_down_for(&name, true);
+        "second".clone_into(&mut scenario.application.description);
+        let second = scenario.deploys("Sell more tea").await;
+        assert_eq!(
+            github.written(&name)["deployments"][1],
+            Value::Null,
+            "it was down all the time"
+        );
+        github.be_down_for(&name, false);
+        shows(&scenario, 1, "success").await;
+        shows(&scenario, 0, "inactive").await;
+        let written = github.written(&name);
+        assert_eq!(
+            written["deployments"][1]["payload"]["lockgate"],
+            second.deployment.as_str()
+        );
+        assert_eq!(
+            states(&written, 1).len(),
+            states(&written, 0).len() - 1,
+            "nothing of it was lost: {written:#}"
+        );
+
+        let tag = "v1.0.0-rc.1";
+        scenario.repository.annotated_tag(tag, tag).await.expect("git tags");
+        let release = Release::prereleased(&name, tag, "ada");
+        github.publish(&release, "Tea, and more of it.");
+        let candidate = scenario.publish(&release).await;
+        candidate.is_asked_about().await;
+        page_says(&scenario, tag, "2 people asked since").await;
+        candidate.answers(QA, &Answer::accept("Tastes well")).await;
+        deployed(&candidate.ends().await);
+        page_says(&scenario, tag, "**deployed** at").await;
+        let page = github.release_page(&name, tag).expect("it has a page");
+        assert!(page.starts_with("Tea, and more of it.\n"), "{page}");
+        assert!(
+            page.contains("- **dev**: stable since") && page.contains("qa@acme.example accepts"),
+            "{page}"
+        );
+        assert_eq!(page.matches("- **test**:").count(), 1, "{page}");
+    });
+}
+
+/// Waits until GitHub shows the deployment of this place in this state.
+async fn shows(scenario: &Scenario, place: usize, state: &str) {
+    let github = &scenario.laboratory.github;
+    scenario
+        .eventually("GitHub shows it", async || {
+            let written = github.written(&scenario.repository.name);
+            states(&written, place).last().copied() == Some(state)
+        })
+        .await;
+}
+
+/// Waits until a release's page says something.
+async fn page_says(scenario: &Scenario, tag: &str, words: &str) {
+    let github = &scenario.laboratory.github;
+    scenario
+        .eventually("the release's page says so", async || {
+            github
+                .release_page(&scenario.repository.name, tag)
+                .is_some_and(|page| page.contains(words))
+        })
+        .await;
+}
+
+/// What GitHub showed of the deployment of this place, in order.
+fn states(written: &Value, place: usize) -> Vec<&str> {
+    let statuses = written["deployments"][place]["statuses"].as_array();
+    let states = statuses.into_iter().flatten();
+    states.filter_map(|status| status["state"].as_str()).collect()
+}
