@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,7 @@ def fetch_s3(client: Callable[[str], Any], location: str, version: str, into: Pa
         raise SourceError(f"{wrong} for source {location}") from wrong
     content = answer["Body"].read()
     if zipfile.is_zipfile(io.BytesIO(content)):
-        _extract(content, into)
+        _extract_apart(content, into)
     else:
         (into / Path(key).name).write_bytes(content)
     return str(answer.get("VersionId", ""))
@@ -81,7 +82,26 @@ def _copy_prefix(s3: Any, bucket: str, prefix: str, into: Path) -> None:
                 target.write_bytes(s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
 
 
-def _extract(content: bytes, into: Path) -> None:
+def _extract_apart(content: bytes, into: Path) -> None:
+    """Extract in a process of its own.
+
+    Whatever another thread starts while this process writes a program has that file open as well, until it runs something
+    else, and a program that anybody has open for writing cannot be run: "Text file busy" (execve(2), ETXTBSY).
+    """
+    command = [sys.executable, "-c", "from emulator.build_source import main; main()", str(into)]
+    folder = Path(__file__).parent.parent
+    extracted = subprocess.run(command, cwd=folder, input=content, capture_output=True)
+    if extracted.returncode != 0:
+        raise SourceError(extracted.stderr.decode(errors="replace").strip().splitlines()[-1])
+
+
+def main() -> None:
+    """Extract the archive on standard input into the folder that is named."""
+    extract(sys.stdin.buffer.read(), Path(sys.argv[1]))
+
+
+def extract(content: bytes, into: Path) -> None:
+    """Extract an archive, with the permissions that its entries have."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
             extracted = Path(archive.extract(entry, into))
