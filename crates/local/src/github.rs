@@ -37,7 +37,7 @@ pub struct GitHubStandIn {
 }
 
 /// A question that was asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Asked {
     /// The method, such as `GET`.
     pub method: String,
@@ -57,6 +57,7 @@ struct Known {
     /// The repositories about which nothing is answered.
     down: Mutex<BTreeSet<String>>,
     asked: Mutex<Vec<Asked>>,
+    everything: Mutex<Vec<Asked>>,
     records: Mutex<Records>,
 }
 
@@ -81,6 +82,7 @@ impl GitHubStandIn {
             mood: Mutex::new(Mood::Well),
             down: Mutex::default(),
             asked: Mutex::default(),
+            everything: Mutex::default(),
             records: Mutex::default(),
         });
         let answering = known.clone();
@@ -141,6 +143,11 @@ impl GitHubStandIn {
         locked(&self.known.records).all(repository)
     }
 
+    /// Everything that was asked since it was started.
+    pub fn everything_asked(&self) -> Vec<Asked> {
+        locked(&self.known.everything).clone()
+    }
+
     /// What was asked since this was called last.
     pub fn take_asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *locked(&self.known.asked))
@@ -177,12 +184,14 @@ fn not_found() -> (u16, String) {
 
 impl Known {
     async fn answer(&self, request: &Request) -> Answer {
-        locked(&self.asked).push(Asked {
+        let asked = Asked {
             method: request.method.clone(),
             target: request.path.clone(),
             authorized: request.header("authorization").is_some(),
             body: serde_json::from_slice(&request.body).unwrap_or_default(),
-        });
+        };
+        locked(&self.everything).push(asked.clone());
+        locked(&self.asked).push(asked);
         let now = Timestamp::now();
         let mut headers = vec![("date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())];
         let mood = if self.is_down_for(&request.path) {

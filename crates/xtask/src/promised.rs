@@ -49,6 +49,9 @@ fn missing(told: &Value) -> Vec<String> {
         }
         let approval: &[&str] = if environment == "test" { &APPROVAL } else { &[] };
         let names = DEPLOYMENT.iter().chain(approval);
+        if told["github"]["deployments"][place]["states"][0] != "queued" {
+            missing.push(format!("/github/deployments/{place}/states"));
+        }
         missing.extend(
             names
                 .filter(|name| deployment.pointer(name).is_none_or(Value::is_null))
@@ -79,7 +82,10 @@ mod tests {
                 },
             })
         };
-        json!({ "outcome": "ok", "deployments": [of("dev"), of("test")] })
+        let shown = json!({ "states": ["queued", "in_progress", "success"] });
+        json!({
+            "outcome": "ok", "deployments": [of("dev"), of("test")], "github": { "deployments": [shown, shown] },
+        })
     }
 
     #[test]
@@ -91,6 +97,9 @@ mod tests {
             let expected = format!("/deployments/1{name}");
             assert!(missing(&without).contains(&expected), "{name}");
         }
+        let mut untold = told();
+        untold["github"]["deployments"][1]["states"] = json!([]);
+        assert_eq!(missing(&untold), ["/github/deployments/1/states"]);
         let mut without = told();
         without["outcome"] = json!("failed");
         assert_eq!(missing(&without), ["the outcome ok"]);

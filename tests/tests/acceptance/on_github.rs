@@ -88,6 +88,9 @@ fn github_shows_what_is_where_and_is_told_in_order_what_happened_while_it_was_do
             "{page}"
         );
         assert_eq!(page.matches("- **test**:").count(), 1, "{page}");
+
+        let asked = serde_json::to_string(&github.everything_asked()).expect("requests are JSON");
+        assert_eq!(payloads::deviations(&asked).expect("they can be held against it"), "");
     });
 }
 

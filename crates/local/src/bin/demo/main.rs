@@ -3,6 +3,7 @@
 //! for.
 
 mod customers;
+mod on_github;
 mod screen;
 mod story;
 mod summary;

@@ -19,6 +19,7 @@ use local::{Emulator, GitHubStandIn, Pipeline, REGION, Repository, TOOLS, Troubl
 use tokio::time::Instant;
 
 use crate::customers::Customers;
+use crate::on_github::{self, OnGitHub};
 use crate::screen::Screen;
 use crate::summary::{Shop, StackTimes, Summary, Told};
 
@@ -27,6 +28,8 @@ const TEST: &str = "333333333333";
 const PRODUCTION: &str = "444444444444";
 const LADDER: [(&str, &str); 3] = [("dev", DEV), ("test", TEST), ("production", PRODUCTION)];
 const SHOP: &str = "acme/shop";
+const FIRST: &str = "v1.0.0";
+const SECOND: &str = "v1.2.0";
 const ALARM: &str = "shop-production-errors";
 /// For how long customers go on after the story, to show that they are served.
 const LAST_CUSTOMERS: Duration = Duration::from_secs(2);
@@ -53,6 +56,7 @@ pub enum Answering {
 struct Scene<'d> {
     emulator: &'d Emulator,
     screen: &'d Screen,
+    github: &'d GitHubStandIn,
     pipeline: &'d Pipeline,
     repository: &'d Repository,
     answering: Answering,
@@ -102,6 +106,7 @@ pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) ->
     let scene = Scene {
         emulator,
         screen,
+        github: &github,
         pipeline: &pipeline,
         repository: &repository,
         answering,
@@ -113,7 +118,7 @@ pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) ->
     let first = Version {
         commit: repository.commit(title).await?,
         title,
-        number: "v1.0.0",
+        number: FIRST,
     };
     Box::pin(scene.bring_up(&first, &mut deployments)).await?;
     if deployments.iter().all(Told::went_well) {
@@ -132,9 +137,12 @@ pub async fn tell(emulator: &Emulator, screen: &Screen, answering: Answering) ->
         shops.extend(scene.shop(environment, account).await);
     }
     let alarm = scene.alarm().await;
+    let last = if customers.is_some() { SECOND } else { FIRST };
+    let shown = OnGitHub::of(&github, SHOP, deployments.len(), last).await;
+    on_github::keep_requests(&github, &emulator.folder().join("github-requests.json"))?;
     Ok(Summary {
         pipeline,
-        github: github.url,
+        github: shown,
         shops,
         deployments,
         customers,
@@ -157,7 +165,7 @@ impl Scene<'_> {
         Ok(Version {
             commit: self.repository.commit(title).await?,
             title,
-            number: "v1.2.0",
+            number: SECOND,
         })
     }
 
@@ -180,12 +188,15 @@ impl Scene<'_> {
         self.repository
             .annotated_tag(&candidate, "The shop, for its testers")
             .await?;
+        let release = Release::prereleased(SHOP, &candidate, "ada");
+        self.github
+            .publish(&release, "For those who try it before customers do.");
         let published = Happening {
             environment: "test",
             account: TEST,
             headline: format!("{candidate}  {short}  {title}"),
             sentence: format!("{candidate} was published as a pre-release"),
-            delivery: Release::prereleased(SHOP, &candidate, "ada").delivery()?,
+            delivery: release.delivery()?,
             commit: commit.clone(),
         };
         if !self.bring_next(published, deployments).await? {
@@ -194,12 +205,14 @@ impl Scene<'_> {
         self.repository
             .annotated_tag(number, "The shop, for its customers")
             .await?;
+        let release = Release::released(SHOP, number, "ada");
+        self.github.publish(&release, title);
         let released = Happening {
             environment: "production",
             account: PRODUCTION,
             headline: format!("{number}  {short}  {title}"),
             sentence: format!("{number} was published as a release"),
-            delivery: Release::released(SHOP, number, "ada").delivery()?,
+            delivery: release.delivery()?,
             commit: commit.clone(),
         };
         self.bring_next(released, deployments).await.map(drop)

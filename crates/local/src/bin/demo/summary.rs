@@ -18,12 +18,13 @@ use local::{Emulator, Pipeline, REGION, TOOLS, Trouble};
 use serde_json::{Value, json};
 
 use crate::customers::Orders;
+use crate::on_github::OnGitHub;
 
 /// What came of it.
 pub struct Summary {
     pub pipeline: Pipeline,
-    /// Where GitHub's API is.
-    pub github: String,
+    /// What GitHub shows.
+    pub github: OnGitHub,
     pub shops: Vec<Shop>,
     pub deployments: Vec<Told>,
     /// What customers in production ordered.
@@ -69,6 +70,7 @@ pub struct StackTimes {
 fn json(
     deployments: &[Told],
     (customers, alarm): (Option<&Orders>, Option<Timestamp>),
+    github: Option<&OnGitHub>,
     figures: Option<&Value>,
 ) -> Value {
     let back = Rollback::of(deployments, alarm);
@@ -88,6 +90,7 @@ fn json(
             "alarm_to_first_cloudformation_call_ms": back.first_call,
             "alarm_to_healthy_ms": back.healthy,
         })),
+        "github": github.map(OnGitHub::json),
         "customers": customers.map(|orders| json!({ "orders": orders.count(), "failed": orders.failed() })),
         "figures": figures,
     })
@@ -129,7 +132,8 @@ impl Summary {
 
     /// The same, for programs.
     pub fn json(&self, figures: Option<&Value>) -> Value {
-        json(&self.deployments, (self.customers.as_ref(), self.alarm), figures)
+        let customers = (self.customers.as_ref(), self.alarm);
+        json(&self.deployments, customers, Some(&self.github), figures)
     }
 
     /// What happened and when, for people.
@@ -141,6 +145,7 @@ impl Summary {
         }
         text.push_str(&self.customers_in_production());
         let _ = write!(text, "\n{}\n", self.overview());
+        text.push_str(&self.github.text());
         for shop in &self.shops {
             let _ = write!(
                 text,
@@ -225,7 +230,7 @@ impl Summary {
             ),
         ]);
         rows.add_row(["Webhook", &self.pipeline.webhook]);
-        rows.add_row(["GitHub's API", &format!("{}/repos/acme/shop/commits", self.github)]);
+        rows.add_row(["GitHub's API", &format!("{}/repos/acme/shop/commits", self.github.url)]);
         for shop in &self.shops {
             rows.add_row([&format!("Shop in {}", shop.environment), &format!("{}/items", shop.url)]);
         }
@@ -570,6 +575,7 @@ mod tests {
         insta::assert_json_snapshot!(json(
             &deployments,
             (None, None),
+            None,
             Some(&json!({ "commit": "c", "functions": {} }))
         ));
     }
@@ -608,9 +614,9 @@ mod tests {
         let rejected = json!({ "outcome": "rejected", "by": "lead@acme.example", "comment": "no", "at": at(40_000) });
         let deployed = told("dev", &json!({ "ending": "deployed" }), None);
         let deployments = [deployed, told("test", &clean_failure(), Some(asked(&rejected)))];
-        assert_eq!(json(&deployments, (None, None), None)["outcome"], "rejected");
+        assert_eq!(json(&deployments, (None, None), None, None)["outcome"], "rejected");
         let deployments = [told("dev", &clean_failure(), None)];
-        assert_eq!(json(&deployments, (None, None), None)["outcome"], "failed");
+        assert_eq!(json(&deployments, (None, None), None, None)["outcome"], "failed");
         let given_up = json_of_trouble(&Trouble("Stopped by Ctrl-C.".to_owned()));
         assert_eq!(
             given_up,
