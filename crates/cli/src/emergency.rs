@@ -26,11 +26,10 @@ pub struct Options {
 }
 
 /// Says so.
-pub async fn run(options: &Options) -> Result<String, RecordsError> {
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
     let Options { records, commit, why } = options;
     let (application, environment) = (&records.application, &records.environment);
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
+    let ledger = records.ledger(aws).await?;
     let (by, now) = (aws.caller().await?, Timestamp::now());
     if !is_somebody(&by) {
         return Err(RecordsError::Nobody(by));

@@ -23,12 +23,11 @@ pub struct Options {
 }
 
 /// Holds the environment, and says so.
-pub async fn run(options: &Options) -> Result<String, RecordsError> {
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
     let Options { records, why } = options;
     let (application, environment) = (&records.application, &records.environment);
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
-    records.state(&ledger).await?;
+    let ledger = records.ledger(aws).await?;
+    records.state(aws, &ledger).await?;
     let now = Timestamp::now();
     let by = aws.caller().await?;
     let act = OperatorAct {

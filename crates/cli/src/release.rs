@@ -84,10 +84,9 @@ struct Operator<'o> {
 }
 
 /// Releases the environment, and says so.
-pub async fn run(options: &Options) -> Result<String, ReleaseError> {
-    let aws = Aws::from_environment().await;
-    let ledger = options.records.ledger(&aws).await?;
-    let state = options.records.state(&ledger).await?;
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, ReleaseError> {
+    let ledger = options.records.ledger(aws).await?;
+    let state = options.records.state(aws, &ledger).await?;
     let operator = Operator {
         options,
         ledger,

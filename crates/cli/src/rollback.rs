@@ -94,7 +94,7 @@ pub enum RollbackError {
 }
 
 /// Takes the environment back, and tells how that goes.
-pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
+pub async fn rollback(options: &Rollback, aws: &Aws) -> Result<String, RollbackError> {
     let Rollback {
         records,
         to,
@@ -102,9 +102,8 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
         plan,
         detach,
     } = options;
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
-    let state = records.state(&ledger).await?;
+    let ledger = records.ledger(aws).await?;
+    let state = records.state(aws, &ledger).await?;
     let by = aws.caller().await?;
     let baking = baking::find(&ledger, records, &state).await?;
     let deployment = match baking {
@@ -140,7 +139,7 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
             ));
             watch.deployment
         }
-        None => ask(&aws, options, by).await?,
+        None => ask(aws, options, by).await?,
     };
     if *plan {
         return planned(&ledger, records, &deployment).await;
@@ -264,15 +263,14 @@ struct Listed {
 }
 
 /// Lists what the environment can go back to.
-pub async fn releases(options: &Releases) -> Result<String, RollbackError> {
+pub async fn releases(options: &Releases, aws: &Aws) -> Result<String, RollbackError> {
     let records = &options.records;
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
-    let state = records.state(&ledger).await?;
+    let ledger = records.ledger(aws).await?;
+    let state = records.state(aws, &ledger).await?;
     let bucket = records
-        .output(&aws, "ArtifactsBucket", "; deploy the stack again")
+        .output(aws, "ArtifactsBucket", "; deploy the stack again")
         .await?;
-    let artifacts = Artifacts::new(&aws, bucket);
+    let artifacts = Artifacts::new(aws, bucket);
     let stable = ledger
         .stable_releases(&records.application, &records.environment)
         .await?;

@@ -39,8 +39,8 @@ struct Shown<'r> {
 }
 
 /// Reads it.
-pub async fn run(options: &Options) -> Result<String, RecordsError> {
-    let ledger = options.pipeline.ledger(&Aws::from_environment().await).await?;
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
+    let ledger = options.pipeline.ledger(aws).await?;
     let entries = ledger.entries(&options.deployment).await?;
     if entries.is_empty() {
         return Err(RecordsError::NoDeployment(options.deployment.clone()));

@@ -40,8 +40,8 @@ pub enum WatchError {
 }
 
 /// Tells it, and how it ended.
-pub async fn run(options: &Options) -> Result<String, WatchError> {
-    let ledger = options.pipeline.ledger(&Aws::from_environment().await).await?;
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, WatchError> {
+    let ledger = options.pipeline.ledger(aws).await?;
     let deployment = &options.deployment;
     if ledger.head(deployment).await?.is_none() {
         return Err(RecordsError::NoDeployment(deployment.clone()).into());
