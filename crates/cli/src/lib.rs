@@ -11,6 +11,7 @@ mod applications;
 pub mod approval;
 mod baking;
 pub mod configuration;
+pub mod deploy;
 pub mod emergency;
 #[cfg(test)]
 mod fake;
@@ -55,6 +56,8 @@ enum Command {
     Status(status::Options),
     Show(show::Options),
     Watch(watch::Options),
+    Deploy(deploy::Deploy),
+    Plan(deploy::Plan),
     Emergency(emergency::Options),
     Freeze(freeze::Options),
     Hold(hold::Options),
@@ -91,6 +94,8 @@ async fn carry_out(command: Command, access: &Access) -> Result<String, Box<dyn 
         Command::Status(options) => status::run(&options, &access.aws().await?).await?,
         Command::Show(options) => show::run(&options, &access.aws().await?).await?,
         Command::Watch(options) => watch::run(&options, &access.aws().await?).await?,
+        Command::Deploy(options) => deploy::deploy(&options, &access.aws().await?).await?,
+        Command::Plan(options) => deploy::plan(&options, &access.aws().await?).await?,
         Command::Emergency(options) => emergency::run(&options, &access.aws().await?).await?,
         Command::Freeze(options) => freeze::run(&options, &access.aws().await?).await?,
         Command::Hold(options) => hold::run(&options, &access.aws().await?).await?,

@@ -1,6 +1,7 @@
 //! The pipeline's records, read and written with the operator's own credentials.
 
 use aws::{Aws, Ledger, stacks};
+use domain::deployment::Environment;
 use domain::environment_state::EnvironmentState;
 use domain::harmless::harmless;
 use domain::lookup::{self, NotConfigured};
@@ -117,6 +118,13 @@ impl Records {
             lookup::environment(&applications, &self.application, &self.environment)?;
         }
         Err(RecordsError::Unheard(self.place()))
+    }
+
+    /// The environment as it is configured now.
+    pub async fn configured(&self, aws: &Aws) -> Result<Environment, RecordsError> {
+        let applications = applications::all(aws).await?;
+        let (_, environment) = lookup::environment(&applications, &self.application, &self.environment)?;
+        Ok(environment.clone())
     }
 }
 

@@ -226,7 +226,8 @@ impl Standing {
 impl UnderWay {
     fn does(&self) -> &'static str {
         match (self.phase, self.leg) {
-            _ if self.plans => "plans to go back to",
+            (_, Some(Leg::Back)) if self.plans => "plans to go back to",
+            _ if self.plans => "plans",
             (Phase::Baking, _) => "bakes",
             (Phase::Accepting, _) => "asks people about",
             (Phase::Building, _) => "builds",
@@ -356,5 +357,7 @@ mod tests {
             ..under_way(Phase::Deploying, Some(Leg::Back))
         };
         assert_eq!(plan.does(), "plans to go back to");
+        let plan = UnderWay { leg: None, ..plan };
+        assert_eq!(plan.does(), "plans");
     }
 }

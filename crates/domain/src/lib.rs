@@ -8,6 +8,7 @@ pub mod approval;
 pub mod assembly;
 pub mod bake;
 pub mod build_record;
+pub mod by_hand;
 pub mod causes;
 pub mod change_set;
 pub mod configuration;
