@@ -5,6 +5,10 @@
 use aws::{Aws, Ledger};
 use clap::Parser as _;
 use domain::configuration::{Application, Configuration};
+use domain::deployment::Deployment;
+use domain::environment_state::{Candidate, EnvironmentState, StableRelease};
+use domain::life::Event;
+use domain::names::Digest;
 use fake_aws::{FakeAws, TABLE, sample};
 
 use crate::records::{Pipeline, Records};
@@ -68,18 +72,45 @@ impl Fake {
         OfRecords::try_parse_from(words).unwrap().records
     }
 
+    /// A deployment that became stable: it was asked for, and its environment and its list of releases say so.
+    pub async fn brings(&self, deployment: &Deployment, release: &Digest) {
+        let ledger = self.ledger();
+        let at = deployment.requested.at;
+        let event = Event::Requested {
+            deployment: Box::new(deployment.clone()),
+        };
+        ledger.record(&deployment.id, event, at).await.unwrap();
+        let stable = StableRelease {
+            release: release.clone(),
+            ..sample::stable(deployment)
+        };
+        let (application, name) = (&deployment.application, &deployment.environment.name);
+        ledger.record_stable(application, name, &stable).await.unwrap();
+        let bring = |state: &mut EnvironmentState| {
+            state.newest = Some(Candidate::of(deployment));
+            state.stable = Some(stable.clone());
+        };
+        ledger.change_environment(application, name, bring).await.unwrap();
+    }
+
     /// The names of the executions that were started.
     pub fn executions(&self) -> Vec<String> {
         self.backend.state().executions.keys().cloned().collect()
     }
 
     fn has_stack(&self) {
+        let outputs = [
+            ("StateMachine", sample::MACHINE),
+            ("ArtifactsBucket", sample::ARTIFACTS),
+        ];
+        let outputs = outputs.map(|(key, value)| {
+            format!("<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>")
+        });
         let stack = format!(
             "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>lockgate-pipeline</StackName>\
-             <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>UPDATE_COMPLETE</StackStatus><Outputs><member>\
-             <OutputKey>StateMachine</OutputKey><OutputValue>{}</OutputValue></member></Outputs></member></Stacks>\
-             </DescribeStacksResult></DescribeStacksResponse>",
-            sample::MACHINE
+             <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>UPDATE_COMPLETE</StackStatus>\
+             <Outputs>{}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
+            outputs.concat()
         );
         self.backend.says("DescribeStacks", [(200, stack)]);
     }

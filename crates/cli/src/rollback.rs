@@ -364,5 +364,68 @@ fn shown(records: &Records, listed: &[Listed]) -> String {
             standing,
         ]);
     }
-    shown.to_string()
+    shown.trim_fmt()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use domain::failure::{Failure, Name};
+    use domain::life::WayBack;
+    use domain::names::Digest;
+    use fake_aws::sample;
+
+    use super::*;
+    use crate::fake::Fake;
+    use crate::table::Output;
+
+    #[tokio::test]
+    async fn what_can_be_gone_back_to_is_listed_for_people_and_for_programs() {
+        let fake = Fake::new().await;
+        for number in 1..=3 {
+            let content = [number];
+            let release = fake.backend.stores(&[("manifest.json", content.as_slice())]);
+            fake.brings(&sample::deployment(number), &release).await;
+            if number == 1 {
+                let object = format!("{}/objects/{}", sample::ARTIFACTS, Digest::of(&content));
+                fake.backend.state().altered.insert(object);
+            }
+        }
+        let options = |output| Releases {
+            records: fake.records("acme/shop", "dev"),
+            output,
+        };
+        let text = releases(&options(Output::Text), &fake.aws).await.unwrap();
+        let json = releases(&options(Output::Json), &fake.aws).await.unwrap();
+        insta::assert_snapshot!(format!("{text}\n\n{json}"));
+    }
+
+    #[tokio::test]
+    async fn each_ending_has_its_words() {
+        let fake = Fake::new().await;
+        let records = fake.records("acme/shop", "dev");
+        let to = Digest::of(b"a release");
+        let back = Ending::RolledBack {
+            to: to.clone(),
+            left: [].into(),
+        };
+        let failure = || Failure::new(Name::NoWayBack, "it has another release by now");
+        let said = [
+            ended(&records, &back, false),
+            ended(&records, &back, true),
+            ended(&records, &Ending::Planned, false),
+            ended(
+                &records,
+                &Ending::FailedClean {
+                    failure: failure(),
+                    way_back: WayBack::NothingChanged,
+                },
+                false,
+            ),
+            ended(&records, &Ending::OperatorNeeded { failure: failure() }, false),
+            ended(&records, &Ending::Deployed, false),
+        ]
+        .map(|said| said.unwrap_or_else(|error| format!("error: {error}")));
+        insta::assert_snapshot!(said.join("\n"));
+    }
 }

@@ -155,6 +155,12 @@ mod tests {
     }
 
     #[test]
+    fn programs_get_the_whole_record() {
+        let (deployment, entries) = record();
+        insta::assert_snapshot!(Output::Json.print(&Shown::of(&deployment, &entries), String::new));
+    }
+
+    #[test]
     fn a_record_that_somebody_changed_is_said_to_be_broken() {
         let (deployment, mut entries) = record();
         assert_eq!(Shown::of(&deployment, &entries).broken, None);

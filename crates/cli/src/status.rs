@@ -258,6 +258,7 @@ pub fn span(span: SignedDuration) -> String {
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
     use super::*;
+    use crate::fake::Fake;
     use fake_aws::sample;
 
     fn ago(minutes: i64) -> Timestamp {
@@ -342,6 +343,32 @@ mod tests {
         lines.push('\n');
         insta::assert_snapshot!(lines);
         assert_eq!(text(&[], now()), "No application is configured.");
+    }
+
+    const SHOP: &str = r#"
+[application."acme/shop"]
+branch = "main"
+[application."acme/shop".environment.dev]
+account = "222222222222"
+on = "push"
+"#;
+
+    #[tokio::test]
+    async fn programs_get_what_is_where() {
+        let fake = Fake::with(SHOP).await;
+        let options = |application: Option<&str>| Options {
+            application: application.map(|name| name.parse().unwrap()),
+            output: Output::Json,
+            pipeline: fake.pipeline(),
+        };
+        let brought = sample::deployment(1);
+        fake.brings(&brought, &sample::stable(&brought).release).await;
+        insta::assert_snapshot!(run(&options(None), &fake.aws).await.unwrap());
+        let unknown = run(&options(Some("acme/shpo")), &fake.aws).await.unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "acme/shpo is no application of lockgate.toml, did you mean acme/shop?"
+        );
     }
 
     #[test]

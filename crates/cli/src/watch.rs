@@ -72,3 +72,30 @@ pub async fn follow(ledger: &Ledger, deployment: &DeploymentId) -> Result<Ending
         tokio::time::sleep(EVERY).await;
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use fake_aws::sample;
+
+    use super::*;
+    use crate::fake::Fake;
+
+    #[tokio::test]
+    async fn a_deployment_that_is_over_says_how_it_ended() {
+        let fake = Fake::new().await;
+        let deployment = sample::deployment(1);
+        let options = Options {
+            deployment: deployment.id.clone(),
+            pipeline: fake.pipeline(),
+        };
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap_err(), @"nothing is recorded of shop-dev-1; `lockgate status` names those that are under way, and the mail about each names it");
+        fake.brings(&deployment, &sample::stable(&deployment).release).await;
+        let superseded = Event::Ended(Ending::Superseded {
+            by: sample::deployment(2).id,
+        });
+        let at = deployment.requested.at;
+        fake.ledger().record(&deployment.id, superseded, at).await.unwrap();
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"shop-dev-1: superseded by shop-dev-2");
+    }
+}
