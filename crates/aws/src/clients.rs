@@ -3,6 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -46,13 +48,36 @@ impl Aws {
     }
 
     /// Wherever the SDK finds credentials, region and endpoints: for the operator's command.
-    pub async fn from_environment() -> Self {
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    ///
+    /// A profile that is named is used whatever credentials the environment has, as the AWS CLI does; the SDK would prefer
+    /// the environment's. A region that is not named is that of the environment, and then the profile's.
+    pub async fn from_environment(profile: Option<&str>, region: Option<&str>) -> Self {
+        let region = region.map(|region| aws_config::Region::new(region.to_owned()));
+        let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http_client())
             .retry_config(retries())
-            .timeout_config(timeouts())
-            .load()
-            .await;
+            .timeout_config(timeouts());
+        if let Some(region) = &region {
+            config = config.region(region.clone());
+        }
+        let Some(profile) = profile else {
+            return Self {
+                config: config.load().await,
+            };
+        };
+        // Once for the region and endpoints that the profile names, and once for its credentials.
+        let found = config.profile_name(profile).load().await;
+        let asked = ProviderConfig::without_region()
+            .with_region(found.region().cloned())
+            .with_http_client(http_client());
+        let credentials = ProfileFileCredentialsProvider::builder()
+            .configure(&asked)
+            .profile_name(profile)
+            .build();
+        let config = found
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
         Self { config }
     }
 

@@ -1,10 +1,12 @@
 //! GitHub's deliveries in the ledger, so that a duplicate does nothing and one that failed half-way is completed.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::intake::{Delivery, DeliveryId};
+use domain::intake::{Course, Delivery, DeliveryId};
+use domain::life::Event;
 use jiff::Timestamp;
 
 use crate::error::{Error, Kind, during};
+use crate::executions::Executions;
 use crate::ledger::{Item, Ledger, PUT, item, mark_due, read};
 
 /// The index's name for deliveries that were claimed and not yet started.
@@ -64,6 +66,28 @@ impl Ledger {
             Err(error) if !error.is(Kind::Conflict) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Starts what a delivery asks for that stopped half-way. What was started before is found under its own name, so
+    /// doing it twice is harmless. Says whether there was anything to do.
+    pub async fn complete_delivery(
+        &self,
+        executions: &Executions,
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let Course::Received { deployments } = &delivery.course else {
+            return Ok(false);
+        };
+        for deployment in deployments {
+            let event = Event::Requested {
+                deployment: Box::new(deployment.clone()),
+            };
+            self.tell(&deployment.id, event, now).await?;
+            executions.start(deployment).await?;
+        }
+        self.finish_delivery(&delivery.id).await?;
+        Ok(true)
     }
 
     /// The deliveries that were claimed a while ago and still are half-way, oldest first. One that cannot be read stands

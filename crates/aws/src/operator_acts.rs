@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, PUT, instant, item, read};
 pub struct OperatorAct {
     /// What.
     pub act: Act,
-    /// The deployment that it is about: one that had left the environment waiting for an operator, that bakes, or that went
+    /// The deployment that it is about: one that was asked for, that had left the environment waiting for an operator, that bakes, or that went
     /// back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentId>,
@@ -32,6 +32,8 @@ pub struct OperatorAct {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
+    /// Asked for a deployment.
+    Asked,
     /// Opened an environment that waited for an operator.
     Released,
     /// Lets nothing go forward in it.

@@ -3,14 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use aws::{Aws, stacks};
-use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_runtime_api::client::identity::Identity;
 use domain::causes::with_causes;
 use domain::harmless::harmless;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use crate::access::{AccessError, identity};
 
 /// How long the API may take; a function behind it may have to start first.
 const PATIENCE: Duration = Duration::from_secs(29);
@@ -35,15 +35,9 @@ pub enum ApiError {
          to the account of the pipeline"
     )]
     NoApi(String),
-    /// There are no credentials.
-    #[error(
-        "there are no AWS credentials ({0}); sign in, and where that is IAM Identity Center: \
-         eval \"$(aws configure export-credentials --format env)\""
-    )]
-    NoCredentials(String),
-    /// Nobody said where the API is signed for.
-    #[error("no AWS region is configured; set AWS_REGION to the one of the pipeline")]
-    NoRegion,
+    /// AWS cannot be asked.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// API Gateway or IAM refused.
     #[error("AWS does not let this identity in ({0}); it needs the policy lockgate-approver")]
     Denied(String),
@@ -73,9 +67,7 @@ struct Gateway {
 
 impl Api {
     /// Finds the API.
-    pub async fn find(place: &Place) -> Result<Self, ApiError> {
-        let aws = Aws::from_environment().await;
-        identity(&aws).await?;
+    pub async fn find(place: &Place, aws: Aws) -> Result<Self, ApiError> {
         let base = match &place.api {
             Some(api) => api.clone(),
             None => stacks::outputs(&aws, &place.stack)
@@ -143,8 +135,8 @@ impl Api {
 
     async fn sign(&self, request: &mut http::Request<Vec<u8>>) -> Result<(), ApiError> {
         let identity = identity(&self.aws).await?;
-        let region = self.aws.config().region().ok_or(ApiError::NoRegion)?.to_string();
-        let failed = |error: &dyn std::fmt::Display| ApiError::NoCredentials(error.to_string());
+        let region = self.aws.config().region().ok_or(AccessError::Region)?.to_string();
+        let failed = |error: &dyn std::fmt::Display| AccessError::Credentials(error.to_string());
         let parameters = SigningParams::builder()
             .identity(&identity)
             .region(&region)
@@ -172,16 +164,6 @@ impl Api {
         instructions.apply_to_request_http1x(request);
         Ok(())
     }
-}
-
-/// Whose credentials these are is what API Gateway tells the pipeline.
-async fn identity(aws: &Aws) -> Result<Identity, ApiError> {
-    let missing = || ApiError::NoCredentials("none are configured".to_owned());
-    let provider = aws.config().credentials_provider().ok_or_else(missing)?;
-    let credentials = provider.provide_credentials().await;
-    credentials
-        .map(Identity::from)
-        .map_err(|error| ApiError::NoCredentials(error.to_string()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `lockgate approve`, `lockgate reject`, `lockgate pending`: people answer without a mail, under their AWS identity.
 
+use aws::Aws;
 use comfy_table::Table;
 use domain::approval::{ApprovalId, COMMENT_LIMIT, Choice, Duty, Listing, Outcome, Waiting, When};
 use domain::harmless::harmless;
@@ -90,15 +91,15 @@ struct Standing {
 }
 
 /// Accepts.
-pub async fn approve(options: &Approve) -> Result<String, AnswerError> {
-    let api = Api::find(&options.place).await?;
+pub async fn approve(options: &Approve, aws: Aws) -> Result<String, AnswerError> {
+    let api = Api::find(&options.place, aws).await?;
     let about = (&options.deployment, options.changes.as_deref());
     answer(&api, about, Choice::Accept, &options.comment).await
 }
 
 /// Rejects.
-pub async fn reject(options: &Reject) -> Result<String, AnswerError> {
-    let api = Api::find(&options.place).await?;
+pub async fn reject(options: &Reject, aws: Aws) -> Result<String, AnswerError> {
+    let api = Api::find(&options.place, aws).await?;
     let about = (&options.deployment, options.changes.as_deref());
     answer(&api, about, Choice::Reject, &options.comment).await
 }
@@ -201,8 +202,8 @@ fn follows(outcome: Option<&Outcome>) -> &'static str {
 }
 
 /// Lists.
-pub async fn pending(options: &Pending) -> Result<String, AnswerError> {
-    let api = Api::find(&options.place).await?;
+pub async fn pending(options: &Pending, aws: Aws) -> Result<String, AnswerError> {
+    let api = Api::find(&options.place, aws).await?;
     let listing = api.call::<Listing>("/approvals", None).await?;
     let listed = || listed(&listing, Timestamp::now());
     Ok(options.output.print(&listing.waiting, listed))

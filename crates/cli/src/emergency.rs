@@ -26,11 +26,10 @@ pub struct Options {
 }
 
 /// Says so.
-pub async fn run(options: &Options) -> Result<String, RecordsError> {
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
     let Options { records, commit, why } = options;
     let (application, environment) = (&records.application, &records.environment);
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
+    let ledger = records.ledger(aws).await?;
     let (by, now) = (aws.caller().await?, Timestamp::now());
     if !is_somebody(&by) {
         return Err(RecordsError::Nobody(by));
@@ -67,4 +66,43 @@ pub async fn run(options: &Options) -> Result<String, RecordsError> {
             duration(COUNTS_FOR)
         ),
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use fake_aws::sample;
+
+    use super::*;
+    use crate::fake::Fake;
+
+    #[tokio::test]
+    async fn one_person_hears_that_a_second_one_has_to_say_so() {
+        let fake = Fake::new().await;
+        let deployment = sample::deployment(1);
+        let options = Options {
+            records: fake.records("acme/shop", "dev"),
+            commit: deployment.commit.clone(),
+            why: "orders are lost".to_owned(),
+        };
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"arn:aws:sts::111111111111:assumed-role/one/session says so; 2 people have to. The next one runs the same command with their own AWS identity within 4 h 0 min.");
+        let plea = Plea {
+            by: "arn:aws:iam::111111111111:user/bob".to_owned(),
+            why: "they are".to_owned(),
+            at: Timestamp::now(),
+        };
+        let (application, environment) = (&deployment.application, &deployment.environment.name);
+        let plead = fake
+            .ledger()
+            .plead(application, environment, &deployment.commit, &plea)
+            .await;
+        plead.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        let heard = run(&options, &fake.aws).await.unwrap();
+        assert!(
+            heard.starts_with("010101010101 is let into dev of acme/shop for "),
+            "{heard}"
+        );
+        assert!(heard.ends_with(". Ask for its deployment now."), "{heard}");
+    }
 }

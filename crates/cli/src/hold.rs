@@ -23,12 +23,11 @@ pub struct Options {
 }
 
 /// Holds the environment, and says so.
-pub async fn run(options: &Options) -> Result<String, RecordsError> {
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
     let Options { records, why } = options;
     let (application, environment) = (&records.application, &records.environment);
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
-    records.state(&ledger).await?;
+    let ledger = records.ledger(aws).await?;
+    records.state(aws, &ledger).await?;
     let now = Timestamp::now();
     let by = aws.caller().await?;
     let act = OperatorAct {
@@ -72,4 +71,34 @@ pub async fn run(options: &Options) -> Result<String, RecordsError> {
             }
         ),
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use fake_aws::sample;
+
+    use super::*;
+    use crate::fake::Fake;
+
+    #[tokio::test]
+    async fn who_holds_is_told_what_is_refused_and_who_comes_second_who_was_first() {
+        let fake = Fake::new().await;
+        let deployment = sample::deployment(1);
+        fake.brings(&deployment, &sample::stable(&deployment).release).await;
+        let options = Options {
+            records: fake.records("acme/shop", "dev"),
+            why: "the warehouse burns".to_owned(),
+        };
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"dev of acme/shop is held by arn:aws:sts::111111111111:assumed-role/one/session; nothing waits that is refused. `lockgate release` lets go of it.");
+        let (application, environment) = (&deployment.application, &deployment.environment.name);
+        let state = fake.ledger().environment(application, environment).await.unwrap();
+        let since = state.hold.unwrap().since.to_string();
+        // Acts are told apart by their millisecond.
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        let second = run(&options, &fake.aws).await.unwrap();
+        insta::assert_snapshot!(second.replace(&since, "<since>"), @"dev of acme/shop was held before, since <since> by arn:aws:sts::111111111111:assumed-role/one/session: the warehouse burns");
+        let acts = fake.ledger().operator_acts(application, environment).await.unwrap();
+        assert_eq!(acts.len(), 2);
+    }
 }

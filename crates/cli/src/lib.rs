@@ -1,18 +1,27 @@
 //! What `lockgate` can do, one module a command.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod access;
 mod api;
+mod applications;
 pub mod approval;
 mod baking;
 pub mod configuration;
+pub mod deploy;
 pub mod emergency;
+#[cfg(test)]
+mod fake;
+pub mod freeze;
 pub mod hold;
+pub mod manual;
 pub mod package;
 mod records;
 pub mod release;
+pub mod replay;
 pub mod rollback;
 pub mod show;
 pub mod status;
@@ -20,10 +29,21 @@ mod table;
 mod terminal;
 pub mod watch;
 
+use access::Access;
+
+/// How a command ends: the only place that says it, beside the table of docs/OPERATIONS.md.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it did what it was asked
+  1  it could not, or what it was asked for ended red
+  2  it was used wrongly, and did nothing";
+
 /// The operator's command of Lockgate, a deployment pipeline in your own AWS account.
 #[derive(Debug, Parser)]
-#[command(name = "lockgate", version)]
+#[command(name = "lockgate", version, after_help = EXIT_CODES)]
 pub struct Arguments {
+    #[command(flatten)]
+    access: Access,
     #[command(subcommand)]
     command: Command,
 }
@@ -36,42 +56,57 @@ enum Command {
     Status(status::Options),
     Show(show::Options),
     Watch(watch::Options),
+    Deploy(deploy::Deploy),
+    Plan(deploy::Plan),
     Emergency(emergency::Options),
+    Freeze(freeze::Options),
     Hold(hold::Options),
     Release(release::Options),
     Releases(rollback::Releases),
     Rollback(rollback::Rollback),
+    Replay(replay::Options),
     Pending(approval::Pending),
     Approve(approval::Approve),
     Reject(approval::Reject),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 /// Carries a command out. Its result goes to standard output, everything said on the way to standard error.
 pub async fn run(arguments: Arguments) -> ExitCode {
-    let done = match arguments.command {
-        Command::Validate(options) => options.run().map_err(|error| error.to_string()),
-        Command::Config(options) => options.run().map_err(|error| error.to_string()),
-        Command::Package(options) => package::run(&options).await.map_err(|error| error.to_string()),
-        Command::Status(options) => status::run(&options).await.map_err(|error| error.to_string()),
-        Command::Show(options) => show::run(&options).await.map_err(|error| error.to_string()),
-        Command::Watch(options) => watch::run(&options).await.map_err(|error| error.to_string()),
-        Command::Emergency(options) => emergency::run(&options).await.map_err(|error| error.to_string()),
-        Command::Hold(options) => hold::run(&options).await.map_err(|error| error.to_string()),
-        Command::Releases(options) => rollback::releases(&options).await.map_err(|error| error.to_string()),
-        Command::Rollback(options) => rollback::rollback(&options).await.map_err(|error| error.to_string()),
-        Command::Release(options) => release::run(&options).await.map_err(|error| error.to_string()),
-        Command::Pending(options) => approval::pending(&options).await.map_err(|error| error.to_string()),
-        Command::Approve(options) => approval::approve(&options).await.map_err(|error| error.to_string()),
-        Command::Reject(options) => approval::reject(&options).await.map_err(|error| error.to_string()),
-    };
-    match done {
+    match Box::pin(carry_out(arguments.command, &arguments.access)).await {
         Ok(result) => {
             terminal::print(&result);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            terminal::complain(&error);
+            terminal::complain(&error.to_string());
             ExitCode::FAILURE
         }
     }
+}
+
+async fn carry_out(command: Command, access: &Access) -> Result<String, Box<dyn Error>> {
+    Ok(match command {
+        Command::Validate(options) => options.run()?,
+        Command::Config(options) => options.run()?,
+        Command::Package(options) => package::run(&options, access).await?,
+        Command::Status(options) => status::run(&options, &access.aws().await?).await?,
+        Command::Show(options) => show::run(&options, &access.aws().await?).await?,
+        Command::Watch(options) => watch::run(&options, &access.aws().await?).await?,
+        Command::Deploy(options) => deploy::deploy(&options, &access.aws().await?).await?,
+        Command::Plan(options) => deploy::plan(&options, &access.aws().await?).await?,
+        Command::Emergency(options) => emergency::run(&options, &access.aws().await?).await?,
+        Command::Freeze(options) => freeze::run(&options, &access.aws().await?).await?,
+        Command::Hold(options) => hold::run(&options, &access.aws().await?).await?,
+        Command::Releases(options) => rollback::releases(&options, &access.aws().await?).await?,
+        Command::Rollback(options) => rollback::rollback(&options, &access.aws().await?).await?,
+        Command::Release(options) => release::run(&options, &access.aws().await?).await?,
+        Command::Replay(options) => replay::run(&options, &access.aws().await?).await?,
+        Command::Pending(options) => approval::pending(&options, access.aws().await?).await?,
+        Command::Approve(options) => approval::approve(&options, access.aws().await?).await?,
+        Command::Reject(options) => approval::reject(&options, access.aws().await?).await?,
+        Command::Completions(options) => options.run(),
+        Command::Man(options) => options.run()?,
+    })
 }

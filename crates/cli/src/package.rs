@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use aws::Aws;
 use aws::artifacts::{ArtifactError, Artifacts, Brought};
 use tokio::task::JoinSet;
 
@@ -10,6 +9,7 @@ mod packing;
 
 pub use packing::{Packed, Refused, Source, pack};
 
+use crate::access::{Access, AccessError};
 use crate::terminal;
 
 /// Makes a release of a cloud assembly and prints its digest.
@@ -50,6 +50,9 @@ pub enum PackageError {
         /// What S3 said.
         error: ArtifactError,
     },
+    /// AWS cannot be asked.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// An upload stopped on an assertion of its own.
     #[error("an upload stopped unexpectedly: {0}")]
     Stopped(#[from] tokio::task::JoinError),
@@ -59,14 +62,14 @@ pub enum PackageError {
 const UPLOADS: usize = 8;
 
 /// Makes the release and returns its digest.
-pub async fn run(options: &Options) -> Result<String, PackageError> {
+pub async fn run(options: &Options, access: &Access) -> Result<String, PackageError> {
     let packed = pack(&options.assembly, &PathBuf::from("."), &mut |line| terminal::say(line))?;
     for warning in &packed.warnings {
         terminal::warn(warning);
     }
     let digest = packed.index.digest();
     if let Some(bucket) = options.artifacts.as_ref().filter(|_| !options.dry_run) {
-        let artifacts = Artifacts::new(&Aws::from_environment().await, bucket);
+        let artifacts = Artifacts::new(&access.aws().await?, bucket);
         store(&artifacts, packed).await?;
     } else {
         terminal::say("dry run: nothing was sent");

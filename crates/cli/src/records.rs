@@ -1,9 +1,13 @@
 //! The pipeline's records, read and written with the operator's own credentials.
 
 use aws::{Aws, Ledger, stacks};
+use domain::deployment::Environment;
 use domain::environment_state::EnvironmentState;
 use domain::harmless::harmless;
+use domain::lookup::{self, NotConfigured};
 use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
+
+use crate::applications;
 
 /// Which environment, and where its records are.
 #[derive(Debug, clap::Args)]
@@ -43,6 +47,9 @@ pub enum RecordsError {
     /// It is in no record.
     #[error("nothing was ever deployed to {0}; check both names, and the account and region of your credentials")]
     Unheard(String),
+    /// Nothing is called that.
+    #[error(transparent)]
+    NotConfigured(#[from] NotConfigured),
     /// Nothing is recorded of a deployment.
     #[error(
         "nothing is recorded of {0}; `lockgate status` names those that are under way, and the mail about each names it"
@@ -101,12 +108,23 @@ impl Records {
     }
 
     /// The environment's lock and queue, if anything was ever deployed there.
-    pub async fn state(&self, ledger: &Ledger) -> Result<EnvironmentState, RecordsError> {
+    pub async fn state(&self, aws: &Aws, ledger: &Ledger) -> Result<EnvironmentState, RecordsError> {
         let state = ledger.environment(&self.application, &self.environment).await?;
-        if state == EnvironmentState::default() {
-            return Err(RecordsError::Unheard(self.place()));
+        if state != EnvironmentState::default() {
+            return Ok(state);
         }
-        Ok(state)
+        // Whoever may not read the applications does without the hint.
+        if let Ok(applications) = applications::all(aws).await {
+            lookup::environment(&applications, &self.application, &self.environment)?;
+        }
+        Err(RecordsError::Unheard(self.place()))
+    }
+
+    /// The environment as it is configured now.
+    pub async fn configured(&self, aws: &Aws) -> Result<Environment, RecordsError> {
+        let applications = applications::all(aws).await?;
+        let (_, environment) = lookup::environment(&applications, &self.application, &self.environment)?;
+        Ok(environment.clone())
     }
 }
 
@@ -122,5 +140,46 @@ pub fn reason(text: &str) -> Result<String, String> {
         Err(format!("say it in at most {REASON_LIMIT} characters"))
     } else {
         Ok(reason)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use crate::fake::Fake;
+
+    const SHOP: &str = r#"
+[application."acme/shop"]
+branch = "main"
+[application."acme/shop".environment.dev]
+account = "222222222222"
+on = "push"
+[application."acme/shop".environment.test]
+account = "333333333333"
+on = "prerelease"
+after = "dev"
+"#;
+
+    #[tokio::test]
+    async fn what_nothing_was_deployed_to_is_told_from_what_is_mistyped() {
+        let fake = Fake::with(SHOP).await;
+        let mut said = Vec::new();
+        for (application, environment) in [("acme/shop", "test"), ("acme/shop", "tset"), ("acme/shpo", "test")] {
+            let records = fake.records(application, environment);
+            said.push(records.state(&fake.aws, &fake.ledger()).await.unwrap_err().to_string());
+        }
+        // Whoever may not read the parameters does without.
+        fake.backend.says(
+            "GetParametersByPath",
+            [(400, r#"{"__type":"AccessDeniedException"}"#.to_owned())],
+        );
+        let records = fake.records("acme/shop", "tset");
+        said.push(records.state(&fake.aws, &fake.ledger()).await.unwrap_err().to_string());
+        insta::assert_snapshot!(said.join("\n"), @"
+        nothing was ever deployed to test of acme/shop; check both names, and the account and region of your credentials
+        acme/shop has no environment tset, did you mean test?
+        acme/shpo is no application of lockgate.toml, did you mean acme/shop?
+        nothing was ever deployed to tset of acme/shop; check both names, and the account and region of your credentials
+        ");
     }
 }

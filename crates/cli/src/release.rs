@@ -84,10 +84,9 @@ struct Operator<'o> {
 }
 
 /// Releases the environment, and says so.
-pub async fn run(options: &Options) -> Result<String, ReleaseError> {
-    let aws = Aws::from_environment().await;
-    let ledger = options.records.ledger(&aws).await?;
-    let state = options.records.state(&ledger).await?;
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, ReleaseError> {
+    let ledger = options.records.ledger(aws).await?;
+    let state = options.records.state(aws, &ledger).await?;
     let operator = Operator {
         options,
         ledger,
@@ -330,7 +329,10 @@ mod tests {
     use domain::deployment::QueuePolicy;
     use domain::environment_state::Candidate;
 
+    use fake_aws::sample;
+
     use super::*;
+    use crate::fake::Fake;
     use crate::records::REASON_LIMIT;
 
     #[derive(Debug, clap::Parser)]
@@ -401,6 +403,30 @@ mod tests {
         let next = lift(&mut state, &quarantine, at(10)).unwrap();
         insta::assert_snapshot!(done("test of acme/shop was opened by arn:aws:iam::111111111111:user/ann.", next.as_ref()), @"test of acme/shop was opened by arn:aws:iam::111111111111:user/ann. shop-test-2 has the lock now and goes on within a minute or two.");
         assert_eq!((state.operation, state.quarantine), (None, None));
+    }
+
+    #[tokio::test]
+    async fn an_environment_that_is_held_is_let_go_of_and_one_that_waits_for_nobody_is_said_to() {
+        let fake = Fake::new().await;
+        let deployment = sample::deployment(1);
+        fake.brings(&deployment, &sample::stable(&deployment).release).await;
+        let options = Options {
+            records: fake.records("acme/shop", "dev"),
+            why: "mended".to_owned(),
+            allow: None,
+        };
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap_err(), @"dev of acme/shop waits for nobody; nothing was changed");
+        let hold = Hold {
+            by: "ann".to_owned(),
+            why: "the warehouse burns".to_owned(),
+            since: at(0),
+        };
+        let (application, environment) = (&deployment.application, &deployment.environment.name);
+        fake.ledger()
+            .change_environment(application, environment, |state| drop(state.hold(hold.clone())))
+            .await
+            .unwrap();
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"dev of acme/shop was let go of by arn:aws:sts::111111111111:assumed-role/one/session. Nobody waits; the next deployment is let in. What was turned away meanwhile has to be asked for again.");
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub enum RollbackError {
 }
 
 /// Takes the environment back, and tells how that goes.
-pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
+pub async fn rollback(options: &Rollback, aws: &Aws) -> Result<String, RollbackError> {
     let Rollback {
         records,
         to,
@@ -102,9 +102,8 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
         plan,
         detach,
     } = options;
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
-    let state = records.state(&ledger).await?;
+    let ledger = records.ledger(aws).await?;
+    let state = records.state(aws, &ledger).await?;
     let by = aws.caller().await?;
     let baking = baking::find(&ledger, records, &state).await?;
     let deployment = match baking {
@@ -140,7 +139,7 @@ pub async fn rollback(options: &Rollback) -> Result<String, RollbackError> {
             ));
             watch.deployment
         }
-        None => ask(&aws, options, by).await?,
+        None => ask(aws, options, by).await?,
     };
     if *plan {
         return planned(&ledger, records, &deployment).await;
@@ -264,15 +263,14 @@ struct Listed {
 }
 
 /// Lists what the environment can go back to.
-pub async fn releases(options: &Releases) -> Result<String, RollbackError> {
+pub async fn releases(options: &Releases, aws: &Aws) -> Result<String, RollbackError> {
     let records = &options.records;
-    let aws = Aws::from_environment().await;
-    let ledger = records.ledger(&aws).await?;
-    let state = records.state(&ledger).await?;
+    let ledger = records.ledger(aws).await?;
+    let state = records.state(aws, &ledger).await?;
     let bucket = records
-        .output(&aws, "ArtifactsBucket", "; deploy the stack again")
+        .output(aws, "ArtifactsBucket", "; deploy the stack again")
         .await?;
-    let artifacts = Artifacts::new(&aws, bucket);
+    let artifacts = Artifacts::new(aws, bucket);
     let stable = ledger
         .stable_releases(&records.application, &records.environment)
         .await?;
@@ -366,5 +364,68 @@ fn shown(records: &Records, listed: &[Listed]) -> String {
             standing,
         ]);
     }
-    shown.to_string()
+    shown.trim_fmt()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use domain::failure::{Failure, Name};
+    use domain::life::WayBack;
+    use domain::names::Digest;
+    use fake_aws::sample;
+
+    use super::*;
+    use crate::fake::Fake;
+    use crate::table::Output;
+
+    #[tokio::test]
+    async fn what_can_be_gone_back_to_is_listed_for_people_and_for_programs() {
+        let fake = Fake::new().await;
+        for number in 1..=3 {
+            let content = [number];
+            let release = fake.backend.stores(&[("manifest.json", content.as_slice())]);
+            fake.brings(&sample::deployment(number), &release).await;
+            if number == 1 {
+                let object = format!("{}/objects/{}", sample::ARTIFACTS, Digest::of(&content));
+                fake.backend.state().altered.insert(object);
+            }
+        }
+        let options = |output| Releases {
+            records: fake.records("acme/shop", "dev"),
+            output,
+        };
+        let text = releases(&options(Output::Text), &fake.aws).await.unwrap();
+        let json = releases(&options(Output::Json), &fake.aws).await.unwrap();
+        insta::assert_snapshot!(format!("{text}\n\n{json}"));
+    }
+
+    #[tokio::test]
+    async fn each_ending_has_its_words() {
+        let fake = Fake::new().await;
+        let records = fake.records("acme/shop", "dev");
+        let to = Digest::of(b"a release");
+        let back = Ending::RolledBack {
+            to: to.clone(),
+            left: [].into(),
+        };
+        let failure = || Failure::new(Name::NoWayBack, "it has another release by now");
+        let said = [
+            ended(&records, &back, false),
+            ended(&records, &back, true),
+            ended(&records, &Ending::Planned, false),
+            ended(
+                &records,
+                &Ending::FailedClean {
+                    failure: failure(),
+                    way_back: WayBack::NothingChanged,
+                },
+                false,
+            ),
+            ended(&records, &Ending::OperatorNeeded { failure: failure() }, false),
+            ended(&records, &Ending::Deployed, false),
+        ]
+        .map(|said| said.unwrap_or_else(|error| format!("error: {error}")));
+        insta::assert_snapshot!(said.join("\n"));
+    }
 }

@@ -39,8 +39,8 @@ struct Shown<'r> {
 }
 
 /// Reads it.
-pub async fn run(options: &Options) -> Result<String, RecordsError> {
-    let ledger = options.pipeline.ledger(&Aws::from_environment().await).await?;
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
+    let ledger = options.pipeline.ledger(aws).await?;
     let entries = ledger.entries(&options.deployment).await?;
     if entries.is_empty() {
         return Err(RecordsError::NoDeployment(options.deployment.clone()));
@@ -152,6 +152,12 @@ mod tests {
     fn people_read_what_was_asked_what_happened_and_what_changed() {
         let (deployment, entries) = record();
         insta::assert_snapshot!(Shown::of(&deployment, &entries).text());
+    }
+
+    #[test]
+    fn programs_get_the_whole_record() {
+        let (deployment, entries) = record();
+        insta::assert_snapshot!(Output::Json.print(&Shown::of(&deployment, &entries), String::new));
     }
 
     #[test]

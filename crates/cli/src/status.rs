@@ -1,24 +1,21 @@
 //! `lockgate status`: what every environment has, and what happens there.
 
-use aws::parameters::Parameters;
 use aws::{Aws, Ledger};
 use domain::approval::Approver;
-use domain::configuration::Application;
 use domain::deployment::{Environment, Leg};
 use domain::environment_state::{EnvironmentState, Hold, Quarantine};
 use domain::freeze;
 use domain::harmless::harmless;
 use domain::life::Phase;
+use domain::lookup;
 use domain::message::duration;
 use domain::names::{AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, RepositoryName};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use crate::applications;
 use crate::records::{Pipeline, RecordsError};
 use crate::table::{self, Output};
-
-/// Below which parameter the CDK app stores each application.
-const APPLICATIONS: &str = "/lockgate/applications";
 
 /// Shows what every environment has, since when, who accepted it, and what happens there.
 #[derive(Debug, clap::Args)]
@@ -73,40 +70,21 @@ struct UnderWay {
 }
 
 /// Reads how they stand.
-pub async fn run(options: &Options) -> Result<String, RecordsError> {
-    let aws = Aws::from_environment().await;
-    let ledger = options.pipeline.ledger(&aws).await?;
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
+    let ledger = options.pipeline.ledger(aws).await?;
     let now = Timestamp::now();
     let mut standings = Vec::new();
-    for application in applications(&aws, options.application.as_ref()).await? {
+    let applications = applications::all(aws).await?;
+    let shown = match &options.application {
+        None => applications.iter().collect(),
+        Some(named) => vec![lookup::application(&applications, named)?],
+    };
+    for application in shown {
         for environment in &application.environments {
             standings.push(standing(&ledger, &application.repository, environment, now).await?);
         }
     }
     Ok(options.output.print(&standings, || text(&standings, now)))
-}
-
-/// The applications as the pipeline was configured with them, by name.
-async fn applications(aws: &Aws, named: Option<&RepositoryName>) -> Result<Vec<Application>, RecordsError> {
-    let parameters = Parameters::new(aws.ssm());
-    let found = match named {
-        None => parameters.below(APPLICATIONS).await?,
-        Some(named) => {
-            let parameter = format!("{APPLICATIONS}/{named}");
-            let value = parameters.value(&parameter).await?;
-            let value = value.ok_or_else(|| RecordsError::Unheard(named.to_string()))?;
-            vec![(parameter, value)]
-        }
-    };
-    let mut applications: Vec<Application> = Vec::new();
-    for (parameter, json) in found {
-        let application = serde_json::from_str(&json);
-        applications.push(application.map_err(|error| {
-            RecordsError::Unreadable(format!("the parameter {parameter} is no application ({error})"))
-        })?);
-    }
-    applications.sort_by(|a, b| a.repository.cmp(&b.repository));
-    Ok(applications)
 }
 
 async fn standing(
@@ -248,7 +226,8 @@ impl Standing {
 impl UnderWay {
     fn does(&self) -> &'static str {
         match (self.phase, self.leg) {
-            _ if self.plans => "plans to go back to",
+            (_, Some(Leg::Back)) if self.plans => "plans to go back to",
+            _ if self.plans => "plans",
             (Phase::Baking, _) => "bakes",
             (Phase::Accepting, _) => "asks people about",
             (Phase::Building, _) => "builds",
@@ -264,9 +243,13 @@ impl UnderWay {
 
 /// How long ago that was.
 fn age(since: Timestamp, now: Timestamp) -> String {
-    let age = now.duration_since(since);
-    match age.as_hours() {
-        ..48 => duration(age),
+    span(now.duration_since(since))
+}
+
+/// A time in words: from two days on, in whole days.
+pub fn span(span: SignedDuration) -> String {
+    match span.as_hours() {
+        ..48 => duration(span),
         hours => format!("{} days", hours / 24),
     }
 }
@@ -274,10 +257,9 @@ fn age(since: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
-    use fake_aws::sample;
-    use jiff::SignedDuration;
-
     use super::*;
+    use crate::fake::Fake;
+    use fake_aws::sample;
 
     fn ago(minutes: i64) -> Timestamp {
         now() - SignedDuration::from_mins(minutes)
@@ -363,6 +345,32 @@ mod tests {
         assert_eq!(text(&[], now()), "No application is configured.");
     }
 
+    const SHOP: &str = r#"
+[application."acme/shop"]
+branch = "main"
+[application."acme/shop".environment.dev]
+account = "222222222222"
+on = "push"
+"#;
+
+    #[tokio::test]
+    async fn programs_get_what_is_where() {
+        let fake = Fake::with(SHOP).await;
+        let options = |application: Option<&str>| Options {
+            application: application.map(|name| name.parse().unwrap()),
+            output: Output::Json,
+            pipeline: fake.pipeline(),
+        };
+        let brought = sample::deployment(1);
+        fake.brings(&brought, &sample::stable(&brought).release).await;
+        insta::assert_snapshot!(run(&options(None), &fake.aws).await.unwrap());
+        let unknown = run(&options(Some("acme/shpo")), &fake.aws).await.unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "acme/shpo is no application of lockgate.toml, did you mean acme/shop?"
+        );
+    }
+
     #[test]
     fn each_phase_has_its_words() {
         let does = |phase, leg| under_way(phase, leg).does();
@@ -376,5 +384,7 @@ mod tests {
             ..under_way(Phase::Deploying, Some(Leg::Back))
         };
         assert_eq!(plan.does(), "plans to go back to");
+        let plan = UnderWay { leg: None, ..plan };
+        assert_eq!(plan.does(), "plans");
     }
 }

@@ -40,8 +40,8 @@ pub enum WatchError {
 }
 
 /// Tells it, and how it ended.
-pub async fn run(options: &Options) -> Result<String, WatchError> {
-    let ledger = options.pipeline.ledger(&Aws::from_environment().await).await?;
+pub async fn run(options: &Options, aws: &Aws) -> Result<String, WatchError> {
+    let ledger = options.pipeline.ledger(aws).await?;
     let deployment = &options.deployment;
     if ledger.head(deployment).await?.is_none() {
         return Err(RecordsError::NoDeployment(deployment.clone()).into());
@@ -70,5 +70,32 @@ pub async fn follow(ledger: &Ledger, deployment: &DeploymentId) -> Result<Ending
         }
         shown = entries.len();
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+mod tests {
+    use fake_aws::sample;
+
+    use super::*;
+    use crate::fake::Fake;
+
+    #[tokio::test]
+    async fn a_deployment_that_is_over_says_how_it_ended() {
+        let fake = Fake::new().await;
+        let deployment = sample::deployment(1);
+        let options = Options {
+            deployment: deployment.id.clone(),
+            pipeline: fake.pipeline(),
+        };
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap_err(), @"nothing is recorded of shop-dev-1; `lockgate status` names those that are under way, and the mail about each names it");
+        fake.brings(&deployment, &sample::stable(&deployment).release).await;
+        let superseded = Event::Ended(Ending::Superseded {
+            by: sample::deployment(2).id,
+        });
+        let at = deployment.requested.at;
+        fake.ledger().record(&deployment.id, superseded, at).await.unwrap();
+        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"shop-dev-1: superseded by shop-dev-2");
     }
 }

@@ -157,7 +157,8 @@ pub struct Candidate {
     /// Whether it takes the environment back: then it waits for nothing but what is under way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rolls_back: bool,
-    /// Whether it only says what that would change: then it comes after those that do it.
+    /// Whether it only says what would change: then it comes after those that go back, and is neither newer nor older than
+    /// those that go forward.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plans: bool,
 }
@@ -384,6 +385,15 @@ impl EnvironmentState {
         if let Some(hold) = &self.hold {
             return (Standing::Held(hold.clone()), Vec::new());
         }
+        if candidate.plans {
+            if self.queue.len() >= QUEUE_LIMIT {
+                return (Standing::QueueFull, Vec::new());
+            }
+            let id = candidate.deployment.clone();
+            self.queue.push(candidate);
+            self.grant(now);
+            return (self.standing(&id), Vec::new());
+        }
         if candidate.queue == QueuePolicy::Newest
             && let Some(newest) = &self.newest
             && newest.deployment != candidate.deployment
@@ -394,7 +404,7 @@ impl EnvironmentState {
         let mut superseded = Vec::new();
         if candidate.queue == QueuePolicy::Newest {
             self.queue.retain(|waiting| {
-                let stays = waiting.queue == QueuePolicy::Every || waiting.rolls_back;
+                let stays = waiting.queue == QueuePolicy::Every || waiting.rolls_back || waiting.plans;
                 if !stays {
                     superseded.push(waiting.deployment.clone());
                 }
@@ -443,7 +453,7 @@ impl EnvironmentState {
         self.holder.as_ref().filter(|holder| holder.deployment == *deployment)?;
         self.queue
             .iter()
-            .find(|waiting| waiting.queue == QueuePolicy::Newest && !waiting.rolls_back)
+            .find(|waiting| waiting.queue == QueuePolicy::Newest && !waiting.rolls_back && !waiting.plans)
             .map(|waiting| &waiting.deployment)
     }
 
@@ -826,6 +836,29 @@ mod tests {
         assert_eq!(state.way_back_waiting(&id("d1")), Some(&id("back1")));
         assert_eq!(state.way_back_waiting(&id("d2")), None, "it has no lock to give back");
         assert_eq!(state.standing(&id("plan1")), Standing::Waits(2));
+    }
+
+    #[test]
+    fn who_only_looks_what_going_forward_would_change_supersedes_nobody_and_is_superseded_by_nobody() {
+        let mut state = EnvironmentState::default();
+        let plan = |name: &str, second| Candidate {
+            plans: true,
+            ..candidate(name, second, QueuePolicy::Newest)
+        };
+        state.admit(candidate("d1", 5, QueuePolicy::Newest), at(5));
+        state.admit(candidate("d2", 6, QueuePolicy::Newest), at(6));
+        let (newest, nobody) = (state.newest.clone(), Vec::new());
+        assert_eq!(state.admit(plan("plan", 1), at(7)), (Standing::Waits(1), nobody));
+        assert_eq!(state.newest, newest, "what was pushed earlier may still come");
+        assert_eq!(state.newer_waiting(&id("d1")), Some(&id("d2")));
+        assert_eq!(
+            state.admit(candidate("d3", 8, QueuePolicy::Newest), at(8)).1,
+            [id("d2")]
+        );
+        assert_eq!(state.standing(&id("plan")), Standing::Waits(0));
+        assert_eq!(state.release(&id("d1"), Left::AsItWas, at(9)), Ok(Some(id("plan"))));
+        assert_eq!(state.newer_waiting(&id("plan")), Some(&id("d3")));
+        assert_eq!(state.release(&id("plan"), Left::AsItWas, at(10)), Ok(Some(id("d3"))));
     }
 
     #[test]

@@ -197,6 +197,15 @@ pub fn frozen(freezes: &[Freeze], now: Timestamp) -> Option<Frozen> {
     })
 }
 
+/// The freeze that comes next, as [`frozen`] tells it once it is there: after the present one, or after now where there is
+/// none. Nothing, where none comes.
+pub fn next(freezes: &[Freeze], now: Timestamp) -> Option<Frozen> {
+    let after = frozen(freezes, now).map_or(now, |frozen| frozen.until);
+    let begins = freezes.iter().map(Timed::new).flat_map(|timed| timed.spells(after));
+    let begins = begins.map(|spell| spell.since).filter(|since| after < *since).min()?;
+    frozen(freezes, begins)
+}
+
 /// Whether the weekly ones among these freezes leave no time of the week open.
 ///
 /// Zones change their clocks at different times, so this looks at one week of winter and one of summer.
@@ -351,19 +360,30 @@ impl From<Freeze> for Written {
     }
 }
 
+impl Frozen {
+    /// `2027-01-04 08:00 Europe/Berlin`; in UTC where the zone is not known.
+    pub fn local(&self, at: Timestamp) -> String {
+        match self.zone.rules() {
+            Some(rules) => format!("{} {}", LocalTime(rules.to_datetime(at)), self.zone),
+            None => at.to_string(),
+        }
+    }
+}
+
 /// `frozen until 2027-01-04 08:00 Europe/Berlin: Christmas trade`; the time is in UTC where the zone is not known.
 impl fmt::Display for Frozen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.zone.rules() {
-            Some(rules) => write!(
-                f,
-                "frozen until {} {}",
-                LocalTime(rules.to_datetime(self.until)),
-                self.zone
-            )?,
-            None => write!(f, "frozen until {}", self.until)?,
+        write!(f, "frozen until {}: {}", self.local(self.until), self.why)
+    }
+}
+
+/// `every fri 16:00 to mon 06:00`, or `2026-12-20 18:00 to 2027-01-04 08:00`.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Bounds::Once { from, to } => write!(f, "{from} to {to}"),
+            Bounds::Weekly { every, to } => write!(f, "every {every} to {to}"),
         }
-        write!(f, ": {}", self.why)
     }
 }
 

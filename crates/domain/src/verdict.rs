@@ -53,7 +53,8 @@ pub fn assess_failure(
         return Verdict::GiveUp(WayBack::NothingChanged);
     }
     // Whoever asked for it by hand is there, and an environment that was not touched is as good as before.
-    if status.rolls_back && failure_by_hand(status) && !status.changed_anything() {
+    let by_hand = status.plans || (status.rolls_back && failure_by_hand(status));
+    if by_hand && !status.changed_anything() {
         return Verdict::GiveUp(WayBack::NothingChanged);
     }
     // No rollback of a rollback: a way back that fails is for a person.
@@ -334,6 +335,21 @@ mod tests {
         let policy = environment(WithoutStable::CallOperator, None);
         let verdict = assess_failure(&failure, &Status::default(), &policy, None, false, false);
         assert_eq!(verdict, Verdict::GiveUp(WayBack::NothingChanged));
+    }
+
+    #[test]
+    fn a_plan_that_fails_calls_nobody() {
+        for leg in [Leg::Forward, Leg::Back] {
+            for name in [Name::Unexpected, Name::ChangeSetRefused, Name::StackBusy] {
+                let plan = Status {
+                    plans: true,
+                    ..status(leg, Some(Progress::Compared))
+                };
+                let policy = environment(WithoutStable::CallOperator, None);
+                let verdict = assess_failure(&Failure::new(name, "x"), &plan, &policy, Some(&stable()), false, false);
+                assert_eq!(verdict, Verdict::GiveUp(WayBack::NothingChanged), "{name} {leg}");
+            }
+        }
     }
 
     #[test]

@@ -48,6 +48,12 @@ impl State {
                 Some(value) => Ok(json!({ "Parameter": { "Name": input["Name"], "Value": value } })),
                 None => Err(Refusal::new("ParameterNotFound")),
             },
+            "GetParametersByPath" => {
+                let below = format!("{}/", said(&input["Path"]));
+                let found = self.parameters.iter().filter(|(name, _)| name.starts_with(&below));
+                let found = found.map(|(name, value)| json!({ "Name": name, "Value": value }));
+                Ok(json!({ "Parameters": found.collect::<Vec<_>>() }))
+            }
             other => panic!("the fake does not know {other}; does the test say what it answers?"),
         }
     }

@@ -169,10 +169,9 @@ fn demo(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
     )?;
     crate::promised::check(&functions::last_line(&printed)?)?;
     let requests = workspace.root().join("target/lockgate/demo/github-requests.json");
-    let requests = std::fs::File::open(&requests).map_err(|error| format!("{}: {error}", requests.display()))?;
     let mut hold = Command::new("node");
     hold.arg(workspace.root().join("tests/payloads/openapi.mjs"))
-        .stdin(requests);
+        .arg(requests);
     progress.run(
         "Holding the demo's requests against GitHub's description of its API",
         &mut workspace.prepare(hold),

@@ -10,8 +10,6 @@ use aws::executions::{Executions, Standing};
 use aws::functions::Functions;
 use aws::{Aws, Ledger};
 use domain::failure::{Failure, Name};
-use domain::intake::{Course, Delivery};
-use domain::life::Event;
 use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
 use domain::parking::{Key, WaitsFor};
 use futures::{StreamExt as _, stream};
@@ -229,25 +227,10 @@ async fn look_at_holder(
 async fn complete_deliveries(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {
     let unfinished = context.ledger.unfinished_deliveries(now).await?;
     each(unfinished, begin_by, async |delivery| {
-        complete(context, &delivery?, now).await
+        let ledger = &context.ledger;
+        ledger.complete_delivery(&context.executions, &delivery?, now).await
     })
     .await
-}
-
-/// Starts what a delivery asks for. What was started before is found under its own name.
-async fn complete(context: &Context, delivery: &Delivery, now: Timestamp) -> Result<bool, aws::Error> {
-    let Course::Received { deployments } = &delivery.course else {
-        return Ok(false);
-    };
-    for deployment in deployments {
-        let event = Event::Requested {
-            deployment: Box::new(deployment.clone()),
-        };
-        context.ledger.tell(&deployment.id, event, now).await?;
-        context.executions.start(deployment).await?;
-    }
-    context.ledger.finish_delivery(&delivery.id).await?;
-    Ok(true)
 }
 
 async fn tell_ends(context: &Context, now: Timestamp, begin_by: Instant) -> Result<Tally, aws::Error> {

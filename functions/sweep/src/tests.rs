@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::deployment::Deployment;
 use domain::environment_state::{Candidate, EnvironmentState, LEASE, Left};
-use domain::intake::Decision;
+use domain::intake::{Course, Decision, Delivery};
 use domain::names::Digest;
 use domain::parking::Parked;
 use fake_aws::sample::{MACHINE, change, deployment};

@@ -182,7 +182,10 @@ async fn an_api_that_is_not_there_and_credentials_that_are_not_there_are_told() 
         .call::<Value>("/approvals", None)
         .await
         .unwrap_err();
-    assert!(matches!(error, ApiError::NoCredentials(_)), "{error}");
+    assert!(
+        matches!(error, ApiError::Access(AccessError::Credentials(_))),
+        "{error}"
+    );
 
     let mut config = FakeAws::default().config().await.to_builder();
     config.set_region(None);
@@ -191,5 +194,5 @@ async fn an_api_that_is_not_there_and_credentials_that_are_not_there_are_told() 
         .call::<Value>("/approvals", None)
         .await
         .unwrap_err();
-    assert!(matches!(error, ApiError::NoRegion), "{error}");
+    assert!(matches!(error, ApiError::Access(AccessError::Region)), "{error}");
 }

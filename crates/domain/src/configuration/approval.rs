@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::{At, Findings, Item, Section, suggestion};
+use super::document::{At, Findings, Item, Section};
 use super::read::is_mail_address;
 use super::time_span::{self, DAY, MINUTE};
 use crate::approval::{
     ApprovalPolicy, Approver, Duty, Login, MailAddress, OnReject, Person, PrincipalArn, When, account_of, names_nobody,
 };
 use crate::names::AccountId;
+use crate::nearest;
 
 /// How long people have where nothing is said.
 const DEFAULT_WITHIN: u64 = 3 * DAY;
@@ -265,7 +266,7 @@ fn read_word<Meaning: Copy>(
     let found = known.iter().find(|(word, _)| *word == text.value);
     if found.is_none() {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
-        let hint = suggestion(text.value, &words);
+        let hint = nearest::hint(text.value, &words);
         let message = format!("{:?} is none of {}{hint}", text.value, words.join(", "));
         findings.problem(text.offset, &section.path_of(key), message);
     }
@@ -317,7 +318,7 @@ fn read_duties<'d>(findings: &mut Findings<'_>, section: &Section<'d>, people: &
         let name = findings.required_text(group, "group", "group = \"testers\"")?;
         let Some((_, members)) = people.groups.iter().find(|(known, _)| *known == name.value) else {
             let known: Vec<&str> = people.groups.iter().map(|(known, _)| *known).collect();
-            let hint = suggestion(name.value, &known);
+            let hint = nearest::hint(name.value, &known);
             let message = format!("{:?} is no group of this application{hint}", name.value);
             findings.problem(name.offset, &group.path_of("group"), message);
             continue;

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems};
+use crate::nearest;
 use crate::toml_kind::kind;
 
 /// A value and the byte at which it stands.
@@ -97,7 +98,7 @@ impl<'t> Findings<'t> {
     pub(super) fn only(&mut self, section: &Section<'_>, known: &[&str]) {
         for (key, offset) in section.keys() {
             if !known.contains(&key) {
-                let message = format!("is not a key of this table{}", suggestion(key, known));
+                let message = format!("is not a key of this table{}", nearest::hint(key, known));
                 self.problem(offset, &section.path_of(key), message);
             }
         }
@@ -283,7 +284,7 @@ impl<'t> Findings<'t> {
     pub(super) fn choose<T: FromStr>(&mut self, path: &str, text: &At<&str>, words: &[&str]) -> Option<T> {
         let chosen = text.value.parse().ok().filter(|_| words.contains(&text.value));
         if chosen.is_none() {
-            let hint = suggestion(text.value, words);
+            let hint = nearest::hint(text.value, words);
             self.problem(
                 text.offset,
                 path,
@@ -363,43 +364,4 @@ impl<'d> Section<'d> {
             format!("{}.{key}", self.path)
         }
     }
-}
-
-/// `, did you mean …?` where one of the words is near.
-pub(super) fn suggestion(given: &str, words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| (distance(given, word), word))
-        .filter(|(distance, word)| *distance <= (word.len() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| format!(", did you mean {word}?"))
-        .unwrap_or_default()
-}
-
-/// How many characters have to be added, dropped, replaced or swapped with their neighbour to make one text of the
-/// other (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    // Nobody mistypes a name that long, and the time grows with the product of the lengths.
-    if a.len() > 64 {
-        return usize::MAX;
-    }
-    let mut two_before: Vec<usize> = Vec::new();
-    let mut before: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = before[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let swapped =
-                (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]).then(|| two_before[j - 2] + 1);
-            row.push(
-                replaced
-                    .min(before[j] + 1)
-                    .min(row[j - 1] + 1)
-                    .min(swapped.unwrap_or(usize::MAX)),
-            );
-        }
-        two_before = std::mem::replace(&mut before, row);
-    }
-    before[b.len()]
 }

@@ -1,6 +1,6 @@
 //! When an environment takes nothing.
 
-use super::document::{At, Findings, Section, suggestion};
+use super::document::{At, Findings, Section};
 use crate::freeze::{Freeze, LocalTime, Reason, TimeOfWeek, Window, Zone, leave_no_time};
 use crate::harmless::harmless;
 
@@ -105,5 +105,5 @@ fn nearest(given: &str, all: &[String]) -> String {
             .is_some_and(|city| city.eq_ignore_ascii_case(given))
     };
     let meant = names.iter().copied().find(|name| is_city_of(name));
-    suggestion(meant.unwrap_or(given), &names)
+    crate::nearest::hint(meant.unwrap_or(given), &names)
 }

@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use super::approval::{self, People};
 use super::bake;
-use super::document::{At, Findings, Section, suggestion};
+use super::document::{At, Findings, Section};
 use super::freeze;
 use super::time_span::{self, DAY, MINUTE};
 use super::{Application, Configuration, Pipeline, Problems};
@@ -18,6 +18,7 @@ use crate::bake::BakePolicy;
 use crate::deployment::{Cause, Environment, KEEP, QueuePolicy, WithoutStable};
 use crate::freeze::Freeze;
 use crate::names::{AccountId, EnvironmentName, Qualifier, Region, RepositoryName};
+use crate::nearest;
 
 /// Where GitHub's API is, for who puts nothing in its place.
 const DEFAULT_GITHUB_API: &str = "https://api.github.com";
@@ -468,7 +469,7 @@ fn check_order(findings: &mut Findings<'_>, environments: &[EnvironmentDraft<'_>
             findings.problem(*offset, &path, PUSHED_AFTER);
         }
         if !names.contains(&after.as_str()) {
-            let hint = suggestion(after.as_str(), &names);
+            let hint = nearest::hint(after.as_str(), &names);
             findings.problem(
                 *offset,
                 &path,

@@ -64,6 +64,50 @@ fn a_freeze_says_until_when_in_the_time_of_its_zone_and_why() {
 }
 
 #[test]
+fn the_next_freeze_comes_after_the_present_one() {
+    let weekend = || weekly("fri 16:00", "mon 06:00", "Europe/Berlin", "nobody is there");
+    let both = [weekend(), christmas("Europe/Berlin")];
+    for (freezes, now, expected) in [
+        (&both[..0], "2026-12-01T09:00:00Z", None),
+        (
+            &both[1..],
+            "2026-12-01T09:00:00Z",
+            Some(("2026-12-20T17:00:00Z", "2027-01-04T07:00:00Z")),
+        ),
+        // It has begun, and comes once.
+        (&both[1..], "2026-12-20T17:00:00Z", None),
+        (&both[1..], "2027-02-01T09:00:00Z", None),
+        (
+            &both,
+            "2026-12-01T09:00:00Z",
+            Some(("2026-12-04T15:00:00Z", "2026-12-07T05:00:00Z")),
+        ),
+        (
+            &both,
+            "2026-12-05T09:00:00Z",
+            Some(("2026-12-11T15:00:00Z", "2026-12-14T05:00:00Z")),
+        ),
+        // The weekend before Christmas goes over into it, and the first one after it comes next.
+        (
+            &both,
+            "2026-12-14T09:00:00Z",
+            Some(("2026-12-18T15:00:00Z", "2027-01-04T07:00:00Z")),
+        ),
+        (
+            &both,
+            "2026-12-19T09:00:00Z",
+            Some(("2027-01-08T15:00:00Z", "2027-01-11T05:00:00Z")),
+        ),
+    ] {
+        let found = next(freezes, at(now)).map(|next| (next.since, next.until));
+        let expected = expected.map(|(since, until)| (at(since), at(until)));
+        assert_eq!(found, expected, "{} at {now}", freezes.len());
+    }
+    let shown = both.iter().map(|freeze| freeze.window.to_string());
+    assert_snapshot!(shown.collect::<Vec<_>>().join("; "), @"every fri 16:00 to mon 06:00; 2026-12-20 18:00 to 2027-01-04 08:00");
+}
+
+#[test]
 fn no_freeze_holds_where_there_is_none() {
     assert_eq!(frozen(&[], at("2026-12-24T17:00:00Z")), None);
 }

@@ -4,6 +4,7 @@ use super::markdown::{code, codes};
 use crate::approval::Approver;
 use crate::deployment::{Cause, Deployment};
 use crate::environment_state::StableRelease;
+use crate::failure::Failure;
 use crate::ledger::Entry;
 use crate::life::{Ending, Event, WayBack};
 use crate::message;
@@ -32,6 +33,7 @@ impl Line {
             return None;
         }
         let mut parts: Vec<String> = Vec::new();
+        let mut is_said_why = false;
         for entry in entries {
             let at = entry.at.strftime("%Y-%m-%d %H:%M UTC");
             match &entry.what {
@@ -50,12 +52,13 @@ impl Line {
                 }
                 Event::Baked { how } => parts.push(format!("baked: {}", code(how, TEXT_LIMIT))),
                 Event::GoingBack { because, .. } => {
+                    is_said_why = true;
                     parts.push(format!(
                         "sent back at {at} by {}",
                         code(&because.to_string(), TEXT_LIMIT)
                     ));
                 }
-                Event::Ended(ending) => parts.push(ended(ending, &at.to_string())),
+                Event::Ended(ending) => parts.push(ended(ending, &at.to_string(), is_said_why)),
                 _ => {}
             }
         }
@@ -118,7 +121,14 @@ fn counted(people: usize) -> String {
     }
 }
 
-fn ended(ending: &Ending, at: &str) -> String {
+fn ended(ending: &Ending, at: &str, is_said_why: bool) -> String {
+    let why = |failure: &Failure| {
+        if is_said_why {
+            String::new()
+        } else {
+            format!(": {}", code(&failure.to_string(), TEXT_LIMIT))
+        }
+    };
     match ending {
         Ending::Deployed => format!("**deployed** at {at}"),
         Ending::NothingToDeploy => format!("**there already** at {at}"),
@@ -132,12 +142,13 @@ fn ended(ending: &Ending, at: &str) -> String {
                 WayBack::NoStableRelease => "left as it is".to_owned(),
                 WayBack::Stays => "still there".to_owned(),
             };
-            format!("**failed** at {at}, {then}: {}", code(&failure.to_string(), TEXT_LIMIT))
+            format!("**failed** at {at}, {then}{}", why(failure))
         }
-        Ending::OperatorNeeded { failure } => format!(
-            "**failed** at {at}, an operator is needed: {}",
-            code(&failure.to_string(), TEXT_LIMIT)
-        ),
+        Ending::OperatorNeeded { failure } => {
+            // What needs an operator may be another failure than the one that it went back for.
+            let why = code(&failure.to_string(), TEXT_LIMIT);
+            format!("**failed** at {at}, an operator is needed: {why}")
+        }
     }
 }
 

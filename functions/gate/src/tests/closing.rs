@@ -1,5 +1,6 @@
 //! Close and Call operator.
 
+use domain::change_set::Prepared;
 use domain::life::WayBack;
 use domain::names::Digest;
 
@@ -30,6 +31,37 @@ async fn a_deployment_that_is_there_is_stable_and_hands_the_lock_to_the_next() {
         by > Timestamp::now(),
         "the state machine tells people itself, if it can"
     );
+}
+
+#[tokio::test]
+async fn what_only_plans_to_go_forward_leaves_everything_as_it_was_however_it_ends() {
+    let plan = Deployment {
+        plans: true,
+        ..deployment(1)
+    };
+    for (sees_it, error, output) in [
+        (true, "none", Output::NothingToDeploy),
+        (false, "Bug.Unexpected", Output::FailedClean),
+    ] {
+        let gate = Gate::new().await;
+        gate.planned(&plan).await;
+        gate.admit(&deployment(2)).await.unwrap();
+        if sees_it {
+            let seen = Prepared {
+                stack: change(&plan, 1).stack,
+                change_set: None,
+                hash: Digest::of(b"what would change"),
+            };
+            gate.record(&plan, [Event::Prepared { sets: vec![seen] }]).await;
+        } else {
+            assert_eq!(gate.assess(&plan, "forward", error).await.unwrap(), Output::GiveUp);
+        }
+        assert_eq!(gate.close(&plan, error).await.unwrap(), output);
+        let environment = gate.environment().await;
+        assert_eq!(environment.stable, None, "it brought nothing");
+        assert_eq!(environment.holder.unwrap().deployment, deployment(2).id);
+        assert_eq!(gate.owed(), [], "whoever asked reads it at the command");
+    }
 }
 
 #[tokio::test]

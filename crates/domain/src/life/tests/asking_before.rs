@@ -203,6 +203,23 @@ fn a_stack_without_changes_when_people_saw_it_is_not_executed_and_one_that_comes
 }
 
 #[test]
+fn who_only_wants_to_see_what_would_come_asks_nobody_and_changes_nothing() {
+    for asks_before in [false, true] {
+        let plan = Status {
+            plans: true,
+            asks_before,
+            ..planned()
+        };
+        let ended = Event::Ended(Ending::Planned);
+        assert_eq!(after(plan.clone(), std::slice::from_ref(&ended)), Err("ended"));
+        let seen = after(plan, &[prepared("one")]).unwrap();
+        assert_eq!(crate::verdict::ending_of(&seen), Ending::Planned);
+        assert_eq!(after(seen.clone(), &[executing()]), Err("executing"));
+        assert!(after(seen, &[ended]).is_ok());
+    }
+}
+
+#[test]
 fn who_only_wants_to_see_it_changes_nothing() {
     let mut deployment = rolling_back::deployment();
     deployment.plans = true;

@@ -1,0 +1,126 @@
+//! The program itself: its exit codes, and whose credentials it uses.
+
+#![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Command, Output};
+use std::thread;
+
+fn lockgate(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockgate"));
+    command.args(words).env_clear();
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn it_ends_with_0_with_1_or_with_2_where_it_was_used_wrongly() {
+    for (words, code) in [
+        (vec!["completions", "fish"], 0),
+        (vec!["man", "status"], 0),
+        (vec!["--help"], 0),
+        (vec!["man", "nothing"], 1),
+        (vec!["validate", "/nowhere/lockgate.toml"], 1),
+        (vec!["statsu"], 2),
+        (vec!["hold", "acme/shop"], 2),
+        (vec!["completions", "tcsh"], 2),
+        (vec![], 2),
+    ] {
+        let output = lockgate(&words).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {}", said(&output));
+        assert_eq!(output.stdout.is_empty(), code != 0, "{words:?}");
+    }
+}
+
+/// The `Authorization` of the first request of `lockgate status` with these options.
+fn authorization(options: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let config = file("config", "[profile tools]\nregion = eu-north-1\n[profile none]\n");
+    let credentials = file(
+        "credentials",
+        "[tools]\naws_access_key_id = OFPROFILE\naws_secret_access_key = secret\n",
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut part = [0; 4096];
+        while !String::from_utf8_lossy(&request).contains("\r\n\r\n") {
+            let read = stream.read(&mut part).unwrap();
+            request.extend_from_slice(&part[..read]);
+        }
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        String::from_utf8_lossy(&request).into_owned()
+    });
+    let mut command = lockgate(&["status", "--ledger", "ledger"]);
+    let output = command
+        .args(options)
+        .env("AWS_CONFIG_FILE", config)
+        .env("AWS_SHARED_CREDENTIALS_FILE", credentials)
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_ACCESS_KEY_ID", "OFENVIRONMENT")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AWS_REGION", "eu-west-1")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let request = served.join().unwrap();
+    let mut lines = request.lines();
+    let line = lines.find(|line| line.to_ascii_lowercase().starts_with("authorization:"));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn a_profile_and_a_region_that_are_named_go_before_what_the_environment_has() {
+    for (options, credentials, region) in [
+        (vec![], "OFENVIRONMENT", "eu-west-1"),
+        (vec!["--profile", "tools"], "OFPROFILE", "eu-west-1"),
+        (vec!["--region", "eu-south-2"], "OFENVIRONMENT", "eu-south-2"),
+        (
+            vec!["--profile", "tools", "--region", "eu-south-2"],
+            "OFPROFILE",
+            "eu-south-2",
+        ),
+    ] {
+        let line = authorization(&options);
+        let signed = format!("Credential={credentials}/");
+        assert!(
+            line.contains(&signed) && line.contains(&format!("/{region}/ssm/")),
+            "{options:?}: {line}"
+        );
+    }
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_told() {
+    let mut command = lockgate(&[
+        "status",
+        "--ledger",
+        "ledger",
+        "--profile",
+        "nobody",
+        "--region",
+        "eu-west-1",
+    ]);
+    let output = command
+        .env("AWS_CONFIG_FILE", "/nowhere")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        .env("AWS_ACCESS_KEY_ID", "OFENVIRONMENT")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("nobody"), "{}", said(&output));
+}
