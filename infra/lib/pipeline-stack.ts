@@ -230,7 +230,7 @@ export class PipelineStack extends Stack {
       // The id is from when there were stack events only. Under another one CloudFormation would make a second bus, and its name is taken.
       new TargetEvents(this, 'StackEvents', { targets: deployedTo, deploy, rollback, undelivered });
     }
-    new Sweep(this, 'Sweep', { defaults, ledger, gate, build, deploy, approval, rollback, report, undelivered });
+    new Sweep(this, 'Sweep', { defaults, pipeline, ledger, gate, build, deploy, approval, rollback, report, undelivered });
 
     new CfnOutput(this, 'WebhookUrl', { value: url, description: 'Payload URL of the GitHub webhook' });
     new CfnOutput(this, 'ApiUrl', { value: api.url, description: 'Where approval links and the command lockgate lead' });

@@ -46,7 +46,14 @@ const MAY: Record<(typeof FUNCTIONS)[number], string[]> = {
   ],
   // Beside its own dead letters, it puts those of the stream into the pipeline's queue.
   report: [...LEDGER, ...STREAM, ...TAKE_AWAY, 'sns:Publish', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'ssm:GetParameter'],
-  sweep: [...LEDGER, 'lambda:InvokeFunction', 'states:DescribeExecution', 'states:StartExecution'],
+  sweep: [
+    ...LEDGER,
+    'lambda:InvokeFunction',
+    'ssm:GetParameter',
+    'ssm:GetParametersByPath',
+    'states:DescribeExecution',
+    'states:StartExecution',
+  ],
 };
 
 const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
@@ -75,6 +82,8 @@ const READS: Record<(typeof FUNCTIONS)[number], string[]> = {
   ],
   report: [...GITHUB, 'LOCKGATE_LEDGER', 'LOCKGATE_STATE_MACHINE', 'LOCKGATE_TOPIC'],
   sweep: [
+    'LOCKGATE_APPLICATIONS',
+    ...GITHUB,
     'LOCKGATE_LEDGER',
     'LOCKGATE_STATE_MACHINE',
     'LOCKGATE_WAKE_APPROVAL',
@@ -161,7 +170,7 @@ test('sweeps that fail are counted in the lines that the sweep really writes', (
 test('the webhook reads nothing but what it writes', () => {
   for (const action of ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:Scan', 'dynamodb:BatchGetItem']) {
     const keys = of('lockgate-webhook', action).map(({ Condition: condition }) => condition['ForAllValues:StringLike']['dynamodb:LeadingKeys']);
-    assert.deepEqual(keys, action === 'dynamodb:GetItem' ? [['delivery#*', 'pin#*']] : [], action);
+    assert.deepEqual(keys, action === 'dynamodb:GetItem' ? [['delivery#*', 'head#*', 'pin#*']] : [], action);
   }
 });
 
@@ -276,7 +285,7 @@ test('each function writes the kinds of items that are its own, and takes away o
       return condition['ForAllValues:StringLike']['dynamodb:LeadingKeys'];
     });
   const written = {
-    webhook: ['delivery#*', 'pin#*'],
+    webhook: ['delivery#*', 'head#*', 'pin#*'],
     gate: ['deployment#*', 'environment#*', 'parked#*', 'report#*'],
     build: ['build#*', 'deployment#*', 'parked#*'],
     deploy: ['deployment#*', 'environment#*', 'parked#*', 'stack#*'],
@@ -284,7 +293,7 @@ test('each function writes the kinds of items that are its own, and takes away o
     approval: ['approval#*', 'deployment#*', 'parked#*'],
     rollback: ['deployment#*', 'parked#*', 'watch#*'],
     report: ['github#*'],
-    sweep: ['delivery#*', 'deployment#*', 'environment#*'],
+    sweep: ['delivery#*', 'deployment#*', 'environment#*', 'head#*', 'pin#*'],
   };
   const takenAway = {
     gate: ['parked#*'],
@@ -489,6 +498,7 @@ test('every event becomes the input that its function knows', () => {
   );
   assert.deepEqual(Object.keys(rules).sort(), [
     '{"do":"alarm","account":$.account,"region":$.region,"alarm":$.detail.alarmName}',
+    '{"do":"compare"}',
     '{"do":"sweep"}',
     '{"do":"tidy","execution":$.detail.executionArn}',
     '{"do":"wake","build":$.detail.build-id}',
@@ -497,10 +507,12 @@ test('every event becomes the input that its function knows', () => {
   const targets = (input: string) => rules[input].Targets.map((target: any) => target.Arn);
   assert.deepEqual(targets('{"do":"alarm","account":$.account,"region":$.region,"alarm":$.detail.alarmName}'), [live('rollback')]);
   assert.deepEqual(targets('{"do":"sweep"}'), [live('sweep')]);
+  assert.deepEqual(targets('{"do":"compare"}'), [live('sweep')]);
   assert.deepEqual(targets('{"do":"tidy","execution":$.detail.executionArn}'), [live('gate')]);
   assert.deepEqual(targets('{"do":"wake","build":$.detail.build-id}'), [live('build')]);
   assert.deepEqual(targets('{"do":"wake","stack":$.detail.stack-id}'), [live('deploy')]);
   assert.equal(rules['{"do":"sweep"}'].ScheduleExpression, 'rate(1 minute)');
+  assert.equal(rules['{"do":"compare"}'].ScheduleExpression, 'rate(2 minutes)');
 });
 
 test('the bus hears the target accounts, and no other', () => {

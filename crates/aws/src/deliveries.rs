@@ -79,6 +79,7 @@ impl Ledger {
         let Course::Received { deployments } = &delivery.course else {
             return Ok(false);
         };
+        self.note_pushes(deployments).await?;
         for deployment in deployments {
             let event = Event::Requested {
                 deployment: Box::new(deployment.clone()),

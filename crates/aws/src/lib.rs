@@ -26,6 +26,7 @@ pub mod remembered;
 pub mod stack_claims;
 pub mod stacks;
 pub mod tasks;
+mod watched_branches;
 mod watches;
 
 pub use clients::Aws;

@@ -3,6 +3,7 @@
 //! A delivery is parsed once, into our own words ([`Event::read`]); what it asks for is decided from those and the
 //! application's configuration ([`asks`]). Every delivery ends as deployments or as a recorded [`Reason`] why not.
 
+pub mod lost;
 mod payload;
 
 use std::fmt;
@@ -300,6 +301,8 @@ pub enum Reason {
     WithdrawnRelease,
     /// There is no commit behind the tag: it names something else, or is no tag's name.
     TagMissing,
+    /// A push whose delivery came so late that its commit was asked for without it.
+    Recovered,
     /// An event that starts nothing in any version.
     AsksForNothing,
 }
@@ -327,6 +330,7 @@ impl Reason {
             Self::EditedRelease => "Editing a release's texts starts nothing.",
             Self::WithdrawnRelease => "A release that is gone leaves nothing to deploy; what it brought stays.",
             Self::TagMissing => "There is no commit behind this release's tag.",
+            Self::Recovered => "Its delivery came so late that this commit was deployed without it.",
             Self::AsksForNothing => "Events of this kind start nothing; take them off the webhook to save deliveries.",
         }
     }

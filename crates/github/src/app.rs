@@ -83,7 +83,11 @@ impl App {
     }
 
     /// Says who it is, for some minutes.
-    pub(crate) fn signed(&self, asking: &Asking, now: Timestamp) -> Result<Token, Error> {
+    pub(crate) fn signed(&self, what: &str, now: Timestamp) -> Result<Token, Error> {
+        let unsigned = |why: &str| Error::Denied {
+            what: what.to_owned(),
+            why: why.to_owned(),
+        };
         let claims = json!({
             "iat": (now - DATED_BACK).as_second(),
             "exp": (now + SIGNED_FOR).as_second(),
@@ -102,10 +106,10 @@ impl App {
                 content.as_bytes(),
                 &mut signature,
             )
-            .map_err(|_| asking.denied("the GitHub App's private key does not sign"))?;
+            .map_err(|_| unsigned("the GitHub App's private key does not sign"))?;
         format!("{content}.{}", BASE64.encode(signature))
             .parse()
-            .map_err(|_| asking.denied("the GitHub App's signature is no token"))
+            .map_err(|_| unsigned("the GitHub App's signature is no token"))
     }
 
     /// A token for a repository: the one it has, or a new one.
@@ -119,7 +123,7 @@ impl App {
         if let Some(known) = self.known(repository, now) {
             return known.token(asking);
         }
-        let itself = || Ok::<_, Error>(Bearer::Token(self.signed(asking, now)?));
+        let itself = || Ok::<_, Error>(Bearer::Token(self.signed("the GitHub App itself", now)?));
         let asks = asking.first(format!("the GitHub App's installation on {repository}"), itself()?);
         let Some(reply) = http.get(&asks, &format!("/repos/{repository}/installation")).await? else {
             return Err(asks.denied("the App is not installed there, or was taken off that repository"));
@@ -178,7 +182,6 @@ impl fmt::Debug for App {
 pub(crate) mod tests {
     use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
     use serde_json::Value;
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -189,8 +192,7 @@ pub(crate) mod tests {
     fn an_app_says_who_it_is_for_less_than_ten_minutes_by_githubs_clock() {
         let app = App::new(" Iv23liAbC \n", KEY).unwrap();
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        let asking = Asking::new("x".to_owned(), Bearer::Of("a/b".parse().unwrap()), Instant::now());
-        let signed = app.signed(&asking, now).unwrap();
+        let signed = app.signed("x", now).unwrap();
         let (content, signature) = signed.expose().rsplit_once('.').unwrap();
         let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, app.key.public().as_ref());
         key.verify(content.as_bytes(), &BASE64.decode(signature).unwrap())

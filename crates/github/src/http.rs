@@ -96,6 +96,8 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     /// Whether there is another page.
     pub(crate) has_next: bool,
+    /// Where it begins, in lists that have no numbered pages.
+    pub(crate) next_cursor: Option<String>,
 }
 
 /// The API.
@@ -367,11 +369,13 @@ impl Answered {
     fn verdict(self, call: &Call<'_>, now: Timestamp) -> Verdict {
         match self.status {
             200 => Verdict::Answer(Reply {
-                has_next: self.link.is_some_and(|link| has_next(&link)),
+                has_next: self.link.as_deref().is_some_and(has_next),
+                next_cursor: self.link.as_deref().and_then(next_cursor),
                 body: self.body,
             }),
             201 | 202 | 204 if !call.is_question() => Verdict::Answer(Reply {
                 has_next: false,
+                next_cursor: None,
                 body: self.body,
             }),
             // 409 is what an empty repository answers, 422 what a commit does that GitHub has never seen.
@@ -444,6 +448,22 @@ fn has_next(link: &str) -> bool {
             .skip(1)
             .any(|parameter| parameter.trim() == "rel=\"next\"")
     })
+}
+
+/// The `cursor` of the next page that a `Link` header names.
+fn next_cursor(link: &str) -> Option<String> {
+    let next = link.split(',').find(|link| has_next(link))?;
+    let (_, query) = next
+        .split(';')
+        .next()?
+        .trim()
+        .trim_matches(['<', '>'])
+        .split_once('?')?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, cursor) = pairs.find(|(name, _)| *name == "cursor")?;
+    // It goes into an address as it came.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.~%".contains(&byte);
+    cursor.bytes().all(is_plain).then(|| cursor.to_owned())
 }
 
 /// Why there is no answer, from the error and all its causes.
@@ -648,6 +668,20 @@ mod tests {
             "<https://x>; rel=\"prev\"",
         ] {
             assert!(!has_next(link), "{link}");
+        }
+    }
+
+    #[test]
+    fn a_next_page_without_a_number_is_named_by_its_cursor() {
+        let link = "<https://api.github.com/app/hook/deliveries?per_page=100&cursor=v1_17%3D>; rel=\"next\"";
+        assert_eq!(next_cursor(link).as_deref(), Some("v1_17%3D"));
+        for link in [
+            "",
+            "<https://api.github.com/x?page=3>; rel=\"next\"",
+            "<https://api.github.com/x?cursor=1>; rel=\"prev\"",
+            "<https://api.github.com/x?cursor=1/../2>; rel=\"next\"",
+        ] {
+            assert_eq!(next_cursor(link), None, "{link}");
         }
     }
 

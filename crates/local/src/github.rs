@@ -16,6 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::deliveries::Delivery;
 use crate::http::{Answer, Request, serve};
 use crate::{Trouble, repository};
 
@@ -131,6 +132,11 @@ impl GitHubStandIn {
     /// Publishes a release, whose page says this.
     pub fn publish(&self, release: &crate::deliveries::Release, page: &str) {
         locked(&self.known.records).publish(release, page);
+    }
+
+    /// Has a delivery be one that did not get through to this address: it is made again when that is asked for.
+    pub fn lose(&self, delivery: &Delivery, url: &str) {
+        locked(&self.known.records).lose(delivery, url, Timestamp::now());
     }
 
     /// What the page of a release says.
@@ -259,10 +265,17 @@ impl Known {
     async fn find(&self, request: &Request) -> Found {
         let asker = locked(&self.records).asker(request.header("authorization"), Timestamp::now())?;
         let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-        if let ("POST", ["app", "installations", "4711", "access_tokens"]) =
-            (request.method.as_str(), &*path.split('/').skip(1).collect::<Vec<_>>())
-        {
-            return locked(&self.records).token(asker, Timestamp::now());
+        match (request.method.as_str(), &*path.split('/').skip(1).collect::<Vec<_>>()) {
+            ("POST", ["app", "installations", "4711", "access_tokens"]) => {
+                return locked(&self.records).token(asker, Timestamp::now());
+            }
+            ("GET", ["app", "hook", "deliveries"]) => {
+                return locked(&self.records).attempts(asker, &Paging::of(query));
+            }
+            ("POST", ["app", "hook", "deliveries", number, "attempts"]) => {
+                return self.deliver_again(asker, number).await;
+            }
+            _ => {}
         }
         let mut segments = path.split('/').skip(1);
         let (Some("repos"), Some(owner), Some(name)) = (segments.next(), segments.next(), segments.next()) else {
@@ -285,6 +298,7 @@ impl Known {
             ["installation"] => locked(&self.records).installation(asker),
             ["deployments"] => Ok(locked(&self.records).deployments(&repository, query, &paging)),
             ["commits", sha, "check-runs"] => Ok(locked(&self.records).checks(&repository, sha, &paging)),
+            ["releases"] => Ok(locked(&self.records).releases(&repository, &paging)),
             ["releases", "tags", tag @ ..] => {
                 locked(&self.records).release_by_tag(&repository, &decoded(&tag.join("/")))
             }
@@ -304,6 +318,18 @@ impl Known {
             }
             _ => Err(not_found()),
         }
+    }
+
+    /// Delivers something again, before it answers that it will.
+    async fn deliver_again(&self, asker: Asker, number: &str) -> Found {
+        let (delivery, url) = locked(&self.records).again(asker, number)?;
+        let sent = delivery.send(&reqwest::Client::new(), &url).await;
+        let status = sent.map_or(0, |(status, _)| status);
+        locked(&self.records).attempted(&delivery, status, Timestamp::now());
+        Ok(Page {
+            status: 202,
+            ..json!({}).into()
+        })
     }
 
     async fn write(&self, request: &Request, repository: &str, path: &[&str], asker: Asker, git: &Git<'_>) -> Found {

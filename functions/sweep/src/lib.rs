@@ -8,23 +8,45 @@ use std::time::Duration;
 
 use aws::executions::{Executions, Standing};
 use aws::functions::Functions;
+use aws::parameters::Parameters;
 use aws::{Aws, Ledger};
 use domain::failure::{Failure, Name};
 use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
 use domain::parking::{Key, WaitsFor};
 use futures::{StreamExt as _, stream};
+use github::{Access, Credentials, GitHub};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-/// What starts it; nothing of it is used.
+mod comparing;
+
+pub use comparing::Compared;
+
+/// What it is to do.
 #[derive(Debug, Deserialize)]
-pub struct Input {}
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Input {
+    /// Look after whatever waits too long.
+    Sweep,
+    /// Compare what GitHub shows with what was asked.
+    Compare,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Output {
+    /// What it looked after.
+    Swept(Swept),
+    /// What it found by comparing.
+    Compared(Compared),
+}
 
 /// What it looked after.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Output {
+pub struct Swept {
     /// Keys of parked tasks and of watches that were woken.
     pub woken: usize,
     /// Environments whose holder turned out to be dead.
@@ -67,6 +89,9 @@ pub struct Context {
     approval: String,
     rollback: String,
     report: String,
+    parameters: Parameters,
+    applications: String,
+    github: Access,
     begins_within: Duration,
     ends_within: Duration,
 }
@@ -75,6 +100,7 @@ impl Context {
     /// Reads the function's settings.
     pub fn from_environment() -> Result<Self, lambda::StartError> {
         let aws = Aws::in_lambda();
+        let github = GitHub::new(&lambda::setting("LOCKGATE_GITHUB_API")?, Credentials::None)?;
         Ok(Self {
             ledger: Ledger::new(aws.dynamodb(), lambda::setting("LOCKGATE_LEDGER")?),
             executions: Executions::new(aws.step_functions(), lambda::setting("LOCKGATE_STATE_MACHINE")?),
@@ -85,9 +111,40 @@ impl Context {
             approval: lambda::setting("LOCKGATE_WAKE_APPROVAL")?,
             rollback: lambda::setting("LOCKGATE_WAKE_ROLLBACK")?,
             report: lambda::setting("LOCKGATE_WAKE_REPORT")?,
+            parameters: Parameters::new(aws.ssm()),
+            applications: lambda::setting("LOCKGATE_APPLICATIONS")?,
+            github: Access::new(github, &lambda::setting("LOCKGATE_GITHUB")?),
             begins_within: BEGINS_WITHIN,
             ends_within: ENDS_WITHIN,
         })
+    }
+}
+
+/// Does what is asked.
+pub async fn handle(context: &Context, input: Input) -> Result<Output, Failure> {
+    match input {
+        Input::Sweep => Ok(Output::Swept(sweep(context).await)),
+        Input::Compare => {
+            let compared = match timeout_at(
+                Instant::now() + context.ends_within,
+                comparing::compare(context, Timestamp::now()),
+            )
+            .await
+            {
+                Ok(compared) => compared,
+                Err(_) => Compared {
+                    failed: 1,
+                    ..Compared::default()
+                },
+            };
+            tracing::info!(
+                redelivered = compared.redelivered,
+                recovered = compared.recovered,
+                failed = compared.failed,
+                "compared with GitHub"
+            );
+            Ok(Output::Compared(compared))
+        }
     }
 }
 
@@ -95,11 +152,11 @@ impl Context {
 ///
 /// What is parked comes last: of it there may be thousands, one for each deployment in each queue, and of the rest there is
 /// one at most for each environment, delivery or end.
-pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
+async fn sweep(context: &Context) -> Swept {
     let now = Timestamp::now();
     let started = Instant::now();
     let (begin_by, end_by) = (started + context.begins_within, started + context.ends_within);
-    let mut output = Output::default();
+    let mut output = Swept::default();
     let tidied = in_time(end_by, look_at_holders(context, now, begin_by)).await;
     output.add(tidied, |output| &mut output.tidied);
     let completed = in_time(end_by, complete_deliveries(context, now, begin_by)).await;
@@ -120,10 +177,10 @@ pub async fn handle(context: &Context, _: Input) -> Result<Output, Failure> {
         left = output.left,
         "swept"
     );
-    Ok(output)
+    output
 }
 
-impl Output {
+impl Swept {
     fn add(&mut self, tally: Tally, counts: impl FnOnce(&mut Self) -> &mut usize) {
         *counts(self) += tally.counted;
         self.failed += tally.failed;

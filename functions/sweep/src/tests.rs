@@ -14,9 +14,12 @@ use serde_json::Value;
 
 use super::*;
 
+mod comparing;
+
 /// sweep, and the AWS it works on.
 struct Round {
     aws: FakeAws,
+    hub: comparing::Hub,
     context: Context,
 }
 
@@ -24,6 +27,8 @@ impl Round {
     async fn new() -> Self {
         let aws = FakeAws::default();
         let way = Aws::with(aws.config().await);
+        let hub = comparing::Hub::default();
+        let github = GitHub::new(::github::API, Credentials::None).unwrap();
         let context = Context {
             ledger: Ledger::new(way.dynamodb(), TABLE),
             executions: Executions::new(way.step_functions(), MACHINE),
@@ -34,10 +39,13 @@ impl Round {
             approval: "approval".to_owned(),
             rollback: "rollback".to_owned(),
             report: "report".to_owned(),
+            parameters: Parameters::new(way.ssm()),
+            applications: "/lockgate/applications".to_owned(),
+            github: Access::new(github.through(hub.clone()), "/lockgate/github"),
             begins_within: BEGINS_WITHIN,
             ends_within: ENDS_WITHIN,
         };
-        Self { aws, context }
+        Self { aws, hub, context }
     }
 
     /// A round where one thing of each kind is due.
@@ -52,11 +60,14 @@ impl Round {
             .owe_report(&deployment(4).id, long_ago())
             .await
             .unwrap();
+        let notice = |outbox: &mut domain::github::Outbox| outbox.notice(long_ago());
+        let id = deployment(5).id;
+        round.context.ledger.change_outbox(&id, notice).await.unwrap();
         round
     }
 
-    async fn sweep(&self) -> Output {
-        Box::pin(handle(&self.context, Input {})).await.unwrap()
+    async fn sweep(&self) -> Swept {
+        Box::pin(sweep(&self.context)).await
     }
 
     async fn park(&self, deployment: &Deployment, waits_for: WaitsFor, since: Timestamp) {
@@ -169,9 +180,9 @@ async fn whatever_waits_too_long_is_woken_by_the_function_that_parked_it() {
     ] {
         let round = Round::new().await;
         round.park(&deployment(1), waits_for, long_ago()).await;
-        let expected = Output {
+        let expected = Swept {
             woken: 1,
-            ..Output::default()
+            ..Swept::default()
         };
         assert_eq!(round.sweep().await, expected);
         assert_eq!(round.woken(), [wake(function, &key)]);
@@ -186,7 +197,7 @@ async fn what_waits_no_longer_than_it_should_is_left_alone() {
     round.claim(&[deployment(3)], Timestamp::now()).await;
     let later = Timestamp::now() + SignedDuration::from_mins(3);
     round.context.ledger.owe_report(&deployment(4).id, later).await.unwrap();
-    assert_eq!(round.sweep().await, Output::default());
+    assert_eq!(round.sweep().await, Swept::default());
     assert_eq!((round.woken(), round.aws.state().executions.len()), (vec![], 0));
 }
 
@@ -206,7 +217,7 @@ async fn a_holder_that_lives_keeps_its_lock_and_one_that_died_is_tidied_up_after
     let round = Round::new().await;
     round.holds(&deployment(1), long_ago()).await;
     round.runs(&deployment(1));
-    assert_eq!(round.sweep().await, Output::default());
+    assert_eq!(round.sweep().await, Swept::default());
     let lease = round.environment().await.holder.unwrap().lease_until;
     assert!(
         lease > Timestamp::now() + LEASE - SignedDuration::from_mins(1),
@@ -250,7 +261,7 @@ async fn an_environment_that_the_index_still_shows_and_that_has_another_holder_b
         .await;
     released.unwrap().unwrap();
     round.holds(&deployment(2), Timestamp::now()).await;
-    assert_eq!(round.sweep().await, Output::default());
+    assert_eq!(round.sweep().await, Swept::default());
     assert_eq!((round.woken(), round.aws.count("DescribeExecution")), (vec![], 0));
 }
 
@@ -260,9 +271,9 @@ async fn a_delivery_that_stopped_half_way_is_completed_as_it_was_decided() {
     let delivery = round.claim(&[deployment(1), deployment(2)], long_ago()).await;
     // The webhook had started the first one.
     round.context.executions.start(&deployment(1)).await.unwrap();
-    let expected = Output {
+    let expected = Swept {
         completed: 1,
-        ..Output::default()
+        ..Swept::default()
     };
     assert_eq!(round.sweep().await, expected);
     for number in [1, 2] {
@@ -273,7 +284,7 @@ async fn a_delivery_that_stopped_half_way_is_completed_as_it_was_decided() {
     }
     let delivery = round.context.ledger.delivery(&delivery.id).await.unwrap().unwrap();
     assert!(matches!(delivery.course, Course::Started { .. }));
-    assert_eq!(round.sweep().await, Output::default());
+    assert_eq!(round.sweep().await, Swept::default());
 }
 
 #[tokio::test]
@@ -299,9 +310,9 @@ async fn an_end_that_nobody_was_told_of_is_told_by_report() {
         .owe_report(&deployment(1).id, long_ago())
         .await
         .unwrap();
-    let expected = Output {
+    let expected = Swept {
         told: 1,
-        ..Output::default()
+        ..Swept::default()
     };
     assert_eq!(round.sweep().await, expected);
     assert_eq!(
@@ -313,9 +324,9 @@ async fn an_end_that_nobody_was_told_of_is_told_by_report() {
 
 #[tokio::test]
 async fn one_kind_of_thing_that_cannot_be_asked_for_keeps_no_other_from_being_looked_after() {
-    for unasked in 0..4 {
+    for unasked in 0..5 {
         let round = Round::with_everything_due().await;
-        let fates = (0..4).map(|query| {
+        let fates = (0..5).map(|query| {
             if query == unasked {
                 Fate::Refused("ThrottlingException")
             } else {
@@ -324,8 +335,8 @@ async fn one_kind_of_thing_that_cannot_be_asked_for_keeps_no_other_from_being_lo
         });
         round.aws.fates("Query", fates);
         let output = round.sweep().await;
-        let looked_after = [output.tidied, output.completed, output.told, output.woken];
-        let expected: Vec<usize> = (0..4).map(|kind| usize::from(kind != unasked)).collect();
+        let looked_after = [output.tidied, output.completed, output.told, output.shown, output.woken];
+        let expected: Vec<usize> = (0..5).map(|kind| usize::from(kind != unasked)).collect();
         assert_eq!((looked_after.as_slice(), output.failed), (expected.as_slice(), 1));
     }
 }
@@ -391,6 +402,7 @@ async fn the_many_that_are_parked_come_after_everything_else_and_the_oldest_of_t
         [
             ("gate".to_owned(), json!({ "do": "tidy", "execution": execution })),
             ("report".to_owned(), json!({ "do": "owed", "id": "shop-dev-4" })),
+            ("report".to_owned(), json!({ "do": "github", "id": "shop-dev-5" })),
             wake("approval", "approval/shop-dev-8"),
             wake("gate", "lock/shop-dev-9"),
             wake("gate", "lock/shop-dev-1"),
@@ -402,9 +414,9 @@ async fn the_many_that_are_parked_come_after_everything_else_and_the_oldest_of_t
 async fn what_the_time_does_not_suffice_for_is_left_to_the_next_sweep() {
     let mut round = Round::with_everything_due().await;
     round.context.begins_within = Duration::ZERO;
-    let expected = Output {
-        left: 4,
-        ..Output::default()
+    let expected = Swept {
+        left: 5,
+        ..Swept::default()
     };
     assert_eq!(round.sweep().await, expected);
     assert_eq!((round.woken(), round.aws.count("DescribeExecution")), (vec![], 0));

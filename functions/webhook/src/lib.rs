@@ -19,7 +19,7 @@ use aws::executions::Executions;
 use domain::deployment::Deployment;
 use domain::failure::Name;
 use domain::harmless::harmless;
-use domain::intake::{Delivery, DeliveryId, Event, LeftToDo, asks};
+use domain::intake::{Decision, Delivery, DeliveryId, Event, LeftToDo, Reason, asks};
 use domain::signature::Which;
 use github::NoAccess;
 use jiff::Timestamp;
@@ -197,6 +197,18 @@ async fn carry_out(webhook: &Webhook, delivery: &SignedDelivery, now: Timestamp)
         resolved.as_ref(),
         now,
     );
+    let decision = match (&delivery.event, decision) {
+        (Event::Push(push), Decision::Ask(_))
+            if webhook
+                .ledger
+                .watched_branch(&push.repository)
+                .await?
+                .was_recovered(push) =>
+        {
+            Decision::Ignored(Reason::Recovered)
+        }
+        (_, decision) => decision,
+    };
     let record = Delivery::new(delivery.id.clone(), &delivery.kind, decision, now);
     let before = match webhook.ledger.claim_delivery(&record).await? {
         Claim::New => None,
@@ -214,6 +226,7 @@ async fn carry_out(webhook: &Webhook, delivery: &SignedDelivery, now: Timestamp)
 
 /// Starts every deployment of a claimed delivery, and records that.
 async fn start(webhook: &Webhook, delivery: &DeliveryId, deployments: &[Deployment]) -> Result<Answer, Error> {
+    webhook.ledger.note_pushes(deployments).await?;
     for deployment in deployments {
         let started = webhook.executions.start(deployment).await?;
         tracing::info!(

@@ -1,3 +1,4 @@
+import { aws_iam as iam } from 'aws-cdk-lib';
 import { grantReadParameters, parameterArn } from './parameters';
 import { RustFunction } from './rust-function';
 import { explainWildcard } from './wildcard';
@@ -14,4 +15,9 @@ export function grantReadApplications(fn: RustFunction): void {
     `Resource::${parameterArn(fn, all)}`,
     'A repository without a parameter must be answered as not found, not as access denied; only this stack writes below this path.',
   );
+}
+
+/** Ask which applications there are. */
+export function grantListApplications(fn: RustFunction): void {
+  iam.Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParametersByPath'], resourceArns: [parameterArn(fn, APPLICATIONS)] });
 }

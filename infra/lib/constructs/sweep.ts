@@ -3,14 +3,18 @@ import { Construct } from 'constructs';
 import { functionUrl } from '../deep-link';
 import { functionName } from '../names';
 import { RUNBOOK } from '../runbook-url';
+import { Pipeline } from '../configuration';
+import { APPLICATIONS, grantListApplications } from './application-parameters';
 import { DeadLetters } from './dead-letters';
 import { DeploymentMachine } from './deployment-machine';
+import { gitHubSettings, grantGitHub } from './github-access';
 import { OperatorAlarm } from './operator-alarm';
 import { ReleaseLedger } from './release-ledger';
 import { FunctionDefaults, RustFunction } from './rust-function';
 
 export interface SweepProps {
   readonly defaults: FunctionDefaults;
+  readonly pipeline: Pipeline;
   readonly ledger: ReleaseLedger;
   readonly gate: RustFunction;
   readonly build: RustFunction;
@@ -43,10 +47,14 @@ export class Sweep extends Construct {
         LOCKGATE_WAKE_APPROVAL: props.approval.live.functionArn,
         LOCKGATE_WAKE_ROLLBACK: props.rollback.live.functionArn,
         LOCKGATE_WAKE_REPORT: props.report.live.functionArn,
+        LOCKGATE_APPLICATIONS: APPLICATIONS,
+        ...gitHubSettings(props.pipeline),
       },
     });
     fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment');
+    props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment', 'head', 'pin');
+    grantListApplications(fn);
+    grantGitHub(fn);
     props.ledger.grantSearchDue(fn);
     for (const woken of [props.gate, props.build, props.deploy, props.approval, props.rollback, props.report]) {
       woken.grantInvoke(fn);
@@ -54,18 +62,22 @@ export class Sweep extends Construct {
     DeploymentMachine.grantStart(fn);
     DeploymentMachine.grantDescribe(fn);
 
-    new events.Rule(this, 'EveryMinute', {
-      description: 'Time to sweep',
-      schedule: events.Schedule.rate(Duration.minutes(1)),
-      targets: [
-        new targets.LambdaFunction(fn.live, {
-          event: events.RuleTargetInput.fromObject({ do: 'sweep' }),
-          retryAttempts: 0,
-          maxEventAge: Duration.minutes(1),
-          deadLetterQueue: props.undelivered,
-        }),
-      ],
-    });
+    const every = (id: string, minutes: number, description: string, what: string) =>
+      new events.Rule(this, id, {
+        description,
+        schedule: events.Schedule.rate(Duration.minutes(minutes)),
+        targets: [
+          new targets.LambdaFunction(fn.live, {
+            event: events.RuleTargetInput.fromObject({ do: what }),
+            retryAttempts: 0,
+            maxEventAge: Duration.minutes(1),
+            deadLetterQueue: props.undelivered,
+          }),
+        ],
+      });
+    every('EveryMinute', 1, 'Time to sweep', 'sweep');
+    // What GitHub shows twice and nobody asked for is asked for: within five minutes, as two looks take four.
+    every('Compare', 2, 'Time to compare what GitHub shows with what was asked', 'compare');
 
     const failing = new logs.MetricFilter(this, 'Failing', {
       logGroup: fn.logGroup,

@@ -50,7 +50,7 @@ export class WebhookIntake extends Construct {
       },
     });
     // The ledger has task tokens and approvals, which a webhook has no use for.
-    props.ledger.grantOwn(this.fn, 'delivery', 'pin');
+    props.ledger.grantOwn(this.fn, 'delivery', 'head', 'pin');
     DeploymentMachine.grantStart(this.fn);
     grantReadParameters(this.fn, `${SECRETS}/secret`, `${SECRETS}/secret-previous`);
     grantReadApplications(this.fn);

@@ -35,6 +35,7 @@ static PLAN: Plan = Plan {
     settings: &[
         Setting::test("accepted", ONE_OF_TWO),
         Setting::test("shown", ONE_OF_TWO),
+        Setting::test("lost", ONE_OF_TWO),
         Setting::test("race", ONE_OF_TWO),
         Setting::test("links", ONE_OF_TWO),
         Setting::test("once", ONE_OF_TWO),

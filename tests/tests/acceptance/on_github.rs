@@ -1,8 +1,11 @@
 //! GitHub shows what is where: deployments with their statuses, check runs, and the release's page.
 
+use domain::intake::lost::Watched;
+use domain::names::RepositoryName;
 use end_to_end::Scenario;
 use end_to_end::outcome::deployed;
-use local::deliveries::Release;
+use jiff::{SignedDuration, Timestamp};
+use local::deliveries::{Push, Release};
 use local::tester::Answer;
 use serde_json::Value;
 
@@ -92,6 +95,96 @@ fn github_shows_what_is_where_and_is_told_in_order_what_happened_while_it_was_do
         let asked = serde_json::to_string(&github.everything_asked()).expect("requests are JSON");
         assert_eq!(payloads::deviations(&asked).expect("they can be held against it"), "");
     });
+}
+
+#[test]
+fn f10_what_github_could_not_deliver_is_delivered_again_and_what_it_never_tells_is_asked_for_once() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("lost").await;
+        let github = &laboratory.github;
+        let ledger = &laboratory.pipeline.ledger;
+        let name: RepositoryName = "acme/lost".parse().expect("a repository");
+        let first = scenario.deploys("Sell tea").await;
+        scenario
+            .eventually("the branch is looked at", async || {
+                let watched = ledger.watched_branch(&name).await.expect("the ledger answers");
+                watched.since.is_some()
+            })
+            .await;
+
+        // The webhook was down: GitHub knows that, and is asked to try again.
+        "second".clone_into(&mut scenario.application.description);
+        let push = scenario.commit("Sell more tea").await;
+        let delivery = push.delivery().expect("a delivery");
+        github.lose(&delivery, &laboratory.pipeline.webhook);
+        is_deployed(&scenario, &push).await;
+
+        // Nothing was ever sent of this one.
+        "third".clone_into(&mut scenario.application.description);
+        let silent = scenario.commit("Sell all the tea").await;
+        scenario
+            .eventually("it is missed", async || {
+                let watched = ledger.watched_branch(&name).await.expect("the ledger answers");
+                watched.missing.is_some_and(|missing| missing.commit == silent.after)
+            })
+            .await;
+        let long_ago = |watched: &mut Watched| {
+            if let Some(missing) = &mut watched.missing {
+                missing.since = Timestamp::UNIX_EPOCH;
+            }
+        };
+        ledger
+            .change_watched_branch(&name, long_ago)
+            .await
+            .expect("the ledger answers");
+        is_deployed(&scenario, &silent).await;
+        let late = scenario.send(&silent.delivery().expect("a delivery"), 202).await;
+        assert_eq!(
+            (late["outcome"].as_str(), late["reason"].as_str()),
+            (Some("ignored"), Some("recovered")),
+            "{late}"
+        );
+        assert_eq!(
+            laboratory.executions("lost").await,
+            3,
+            "each once: {}",
+            first.deployment
+        );
+
+        // A release of which no event came.
+        let tag = "v1.0.0-rc.1";
+        scenario.repository.annotated_tag(tag, tag).await.expect("git tags");
+        let mut release = Release::prereleased("acme/lost", tag, "ada");
+        release.published_at = Some(Timestamp::now() - SignedDuration::from_mins(5));
+        let since_long = |watched: &mut Watched| watched.since = Some(Timestamp::UNIX_EPOCH);
+        ledger
+            .change_watched_branch(&name, since_long)
+            .await
+            .expect("the ledger answers");
+        github.publish(&release, "");
+        scenario
+            .eventually("it is brought to test", async || {
+                laboratory.executions_in("lost", "test").await == 1
+            })
+            .await;
+        let late = scenario.publish(&release).await;
+        late.is_asked_about().await;
+        assert_eq!(
+            laboratory.executions_in("lost", "test").await,
+            1,
+            "its event asks for the same"
+        );
+    });
+}
+
+/// Waits until what was pushed is stable in dev.
+async fn is_deployed(scenario: &Scenario, push: &Push) {
+    scenario
+        .eventually("it is deployed", async || {
+            let stable = scenario.environment().await.stable;
+            stable.is_some_and(|stable| stable.commit == push.after)
+        })
+        .await;
 }
 
 /// Waits until GitHub shows the deployment of this place in this state.

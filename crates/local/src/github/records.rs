@@ -11,7 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::deliveries::Release;
+use crate::deliveries::{Delivery, Release};
 
 use super::{APP, Found, Page, Paging, not_found, parameter};
 
@@ -25,6 +25,10 @@ pub(super) struct Records {
     statuses: BTreeMap<u64, Vec<Value>>,
     checks: Vec<Value>,
     releases: Vec<Value>,
+    /// The attempts to deliver something to the App's webhook, the newest last.
+    attempts: Vec<Value>,
+    /// What is delivered again on demand, and where.
+    deliveries: BTreeMap<String, (Delivery, String)>,
     /// The tokens that the App was given.
     tokens: BTreeMap<String, Timestamp>,
 }
@@ -49,6 +53,7 @@ impl Records {
             "id": release.id, "node_id": "RE_1", "tag_name": release.tag, "name": release.name, "body": page,
             "draft": release.draft, "prerelease": release.prerelease, "target_commitish": release.target_commitish,
             "url": format!("{API}/{repository}/releases/{}", release.id), "repository": repository,
+            "published_at": release.published_at.map(second), "author": { "login": release.by },
         }));
     }
 
@@ -88,6 +93,52 @@ impl Records {
             return itself(token, now).ok_or_else(|| (401, "A JSON web token could not be decoded".to_owned()));
         }
         Ok(Asker::Person)
+    }
+
+    /// Notes that a delivery did not get through, some minutes ago.
+    pub(super) fn lose(&mut self, delivery: &Delivery, url: &str, now: Timestamp) {
+        let at = now - SignedDuration::from_mins(3);
+        self.attempted(delivery, 503, at);
+        self.deliveries
+            .insert(delivery.id.clone(), (delivery.clone(), url.to_owned()));
+    }
+
+    /// Notes an attempt to deliver something.
+    pub(super) fn attempted(&mut self, delivery: &Delivery, status: u16, at: Timestamp) {
+        let number = self.number();
+        self.attempts.push(json!({
+            "id": number, "guid": delivery.id, "delivered_at": second(at), "redelivery": false, "duration": 0.03,
+            "status": if status == 202 { "OK" } else { "Service Unavailable" }, "status_code": status,
+            "event": delivery.event, "action": null, "installation_id": 4711, "repository_id": 1, "url": "",
+        }));
+    }
+
+    pub(super) fn attempts(&self, asker: Asker, paging: &Paging) -> Found {
+        if asker != Asker::App {
+            return Err((401, "A JSON web token could not be decoded".to_owned()));
+        }
+        Ok(paged(self.attempts.iter().rev().cloned().collect(), paging))
+    }
+
+    /// What is to be delivered again, and where.
+    pub(super) fn again(&self, asker: Asker, number: &str) -> Result<(Delivery, String), (u16, String)> {
+        if asker != Asker::App {
+            return Err((401, "A JSON web token could not be decoded".to_owned()));
+        }
+        let known = self.attempts.iter().find(|attempt| attempt["id"].to_string() == number);
+        let guid = known.and_then(|attempt| attempt["guid"].as_str());
+        guid.and_then(|guid| self.deliveries.get(guid))
+            .cloned()
+            .ok_or_else(not_found)
+    }
+
+    pub(super) fn releases(&self, repository: &str, paging: &Paging) -> Page {
+        let found = self.releases.iter().rev();
+        let found: Vec<Value> = found
+            .filter(|release| release["repository"] == repository)
+            .cloned()
+            .collect();
+        paged(found, paging)
     }
 
     pub(super) fn installation(&self, asker: Asker) -> Found {
