@@ -46,7 +46,7 @@ export class Sweep extends Construct {
       },
     });
     fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment');
+    props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment', 'history');
     props.ledger.grantSearchDue(fn);
     for (const woken of [props.gate, props.build, props.deploy, props.approval, props.rollback, props.report]) {
       woken.grantInvoke(fn);
