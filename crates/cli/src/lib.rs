@@ -6,16 +6,22 @@ use clap::{Parser, Subcommand};
 
 mod api;
 pub mod approval;
+pub mod audit;
 mod baking;
 pub mod configuration;
 pub mod emergency;
+pub mod history;
 pub mod hold;
+pub mod metrics;
 pub mod package;
+mod period;
 mod records;
 pub mod release;
 pub mod rollback;
 pub mod show;
 pub mod status;
+#[cfg(test)]
+mod story;
 mod table;
 mod terminal;
 pub mod watch;
@@ -36,6 +42,9 @@ enum Command {
     Status(status::Options),
     Show(show::Options),
     Watch(watch::Options),
+    History(history::Options),
+    Metrics(metrics::Options),
+    Audit(audit::Options),
     Emergency(emergency::Options),
     Hold(hold::Options),
     Release(release::Options),
@@ -55,6 +64,9 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Command::Status(options) => status::run(&options).await.map_err(|error| error.to_string()),
         Command::Show(options) => show::run(&options).await.map_err(|error| error.to_string()),
         Command::Watch(options) => watch::run(&options).await.map_err(|error| error.to_string()),
+        Command::History(options) => history::run(&options).await.map_err(|error| error.to_string()),
+        Command::Metrics(options) => metrics::run(&options).await.map_err(|error| error.to_string()),
+        Command::Audit(options) => audit::run(&options).await.map_err(|error| error.to_string()),
         Command::Emergency(options) => emergency::run(&options).await.map_err(|error| error.to_string()),
         Command::Hold(options) => hold::run(&options).await.map_err(|error| error.to_string()),
         Command::Releases(options) => rollback::releases(&options).await.map_err(|error| error.to_string()),
@@ -66,7 +78,10 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     };
     match done {
         Ok(result) => {
-            terminal::print(&result);
+            // Who printed line by line has nothing left.
+            if !result.is_empty() {
+                terminal::print(&result);
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
