@@ -46,28 +46,28 @@ struct Told<'f> {
     application: &'f RepositoryName,
     since: Timestamp,
     until: Timestamp,
-    environments: Vec<Environment<'f>>,
+    environments: Vec<Delivered<'f>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Environment<'f> {
+struct Delivered<'f> {
     environment: &'f EnvironmentName,
     deployments: u32,
     deployments_per_day: Option<f64>,
     deployments_per_week: Option<f64>,
     /// Of each week, the oldest first; the first may be a shorter one.
     weeks: &'f [u32],
-    lead_time: Option<Seconds>,
+    lead_time: Option<Took>,
     changes: u32,
     failures: u32,
     /// From 0 to 1.
     change_failure_rate: Option<f64>,
-    time_to_restore: Option<Seconds>,
+    time_to_restore: Option<Took>,
     not_restored: u32,
 }
 
 #[derive(Debug, Serialize)]
-struct Seconds {
+struct Took {
     count: u32,
     median_seconds: i64,
     p90_seconds: i64,
@@ -126,17 +126,17 @@ async fn attempt(ledger: &Ledger, deployment: DeploymentId) -> Result<Option<Att
 
 impl<'f> Told<'f> {
     fn of(application: &'f RepositoryName, period: Period, found: &'f BTreeMap<EnvironmentName, Figures>) -> Self {
-        let environments = found.iter().map(|(environment, figures)| Environment {
+        let environments = found.iter().map(|(environment, figures)| Delivered {
             environment,
             deployments: figures.deployments,
             deployments_per_day: figures.per_day,
             deployments_per_week: figures.per_day.map(|per_day| per_day * 7.0),
             weeks: &figures.weeks,
-            lead_time: figures.lead_time.map(Seconds::of),
+            lead_time: figures.lead_time.map(Took::of),
             changes: figures.changes,
             failures: figures.failures,
             change_failure_rate: figures.failure_rate(),
-            time_to_restore: figures.restore.map(Seconds::of),
+            time_to_restore: figures.restore.map(Took::of),
             not_restored: figures.unrestored,
         });
         Self {
@@ -148,7 +148,7 @@ impl<'f> Told<'f> {
     }
 }
 
-impl Seconds {
+impl Took {
     fn of(times: Times) -> Self {
         Self {
             count: times.count,

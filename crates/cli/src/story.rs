@@ -49,6 +49,7 @@ pub(crate) async fn story() -> (FakeAws, Ledger) {
     let bad = to_dev(3, "2026-11-24T09:00:00Z");
     let stable = Digest::of(first.id.as_str().as_bytes());
     let failure = json!({ "name": "Failed.SmokeTests", "cause": "front page: 500" });
+    let again = json!({ "event": "executing", "leg": "back", "stack": "shop-dev", "change_set": "arn:back" });
     let back = json!({ "event": "updated", "leg": "back", "stack": "shop-dev" });
     let waves = json!([["shop-dev"]]);
     let mut events = changing(&bad);
@@ -58,6 +59,7 @@ pub(crate) async fn story() -> (FakeAws, Ledger) {
             201,
             json!({ "event": "planned", "leg": "back", "release": stable, "waves": waves }),
         ),
+        (202, again),
         (230, back),
         (
             260,
