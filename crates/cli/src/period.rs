@@ -22,7 +22,7 @@ pub enum InvalidMoment {
     #[error("write \"30 days\" for so long ago, a day (2026-11-20, in UTC) or a time (2026-11-20T09:00:00Z)")]
     Unreadable,
     /// There is nothing between the two.
-    #[error("the period is empty: give a --since that is before now and before --until")]
+    #[error("the period is empty: let --since be before now, and before its end")]
     Empty,
 }
 
