@@ -92,7 +92,7 @@ export class PipelineStack extends Stack {
       timeout: Duration.seconds(30),
       environment: { LOCKGATE_LEDGER, LOCKGATE_STATE_MACHINE, LOCKGATE_WAKE_APPROVAL: approval.live.functionArn },
     });
-    ledger.grantWrite(gate, 'deployment', 'environment', 'parked', 'report');
+    ledger.grantWrite(gate, 'deployment', 'environment', 'history', 'parked', 'report');
     ledger.grantTakeAway(gate, 'parked');
     DeploymentMachine.grantAnswer(gate);
     DeploymentMachine.grantDescribe(gate);
@@ -177,7 +177,7 @@ export class PipelineStack extends Stack {
         LOCKGATE_TOPIC: notifications.topic.topicArn,
       },
     });
-    ledger.grantWrite(rollback, 'deployment', 'parked', 'watch');
+    ledger.grantWrite(rollback, 'deployment', 'history', 'parked', 'watch');
     ledger.grantTakeAway(rollback, 'parked');
     store.grantRead(rollback);
     DeploymentMachine.grantAnswer(rollback);

@@ -286,14 +286,14 @@ test('each function writes the kinds of items that are its own, and takes away o
     });
   const written = {
     webhook: ['delivery#*', 'head#*', 'pin#*'],
-    gate: ['deployment#*', 'environment#*', 'parked#*', 'report#*'],
+    gate: ['deployment#*', 'environment#*', 'history#*', 'parked#*', 'report#*'],
     build: ['build#*', 'deployment#*', 'parked#*'],
     deploy: ['deployment#*', 'environment#*', 'parked#*', 'stack#*'],
     'smoke-test': ['deployment#*'],
     approval: ['approval#*', 'deployment#*', 'parked#*'],
-    rollback: ['deployment#*', 'parked#*', 'watch#*'],
+    rollback: ['deployment#*', 'history#*', 'parked#*', 'watch#*'],
     report: ['github#*'],
-    sweep: ['delivery#*', 'deployment#*', 'environment#*', 'head#*', 'pin#*'],
+    sweep: ['delivery#*', 'deployment#*', 'environment#*', 'head#*', 'history#*', 'pin#*'],
   };
   const takenAway = {
     gate: ['parked#*'],

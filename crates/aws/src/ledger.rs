@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, during};
+use crate::history::{entry_key, listing};
 
 /// An item as DynamoDB has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -146,14 +147,18 @@ impl Ledger {
     async fn append(&self, head: &Head, entry: &Entry, next: &Head) -> Result<(), Error> {
         let operation = TRANSACT;
         let pk = partition(&head.deployment);
+        // No condition: it is only ever written with the first entry, whose own condition says that there is none.
+        let listed = match &entry.what {
+            Event::Requested { deployment } if head.sequence == 0 => Some(
+                Put::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(listing(deployment, operation)?)),
+            ),
+            _ => None,
+        };
         let entry = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(item(
-                &pk,
-                &format!("entry#{:08}", entry.sequence),
-                entry,
-                operation,
-            )?))
+            .set_item(Some(item(&pk, &entry_key(entry.sequence), entry, operation)?))
             .condition_expression("attribute_not_exists(pk)");
         let mut put = Put::builder()
             .table_name(&self.table)
@@ -170,13 +175,15 @@ impl Ledger {
                 .map(|put| TransactWriteItem::builder().put(put).build())
                 .map_err(|error| Error::unexpected(operation, error.to_string()))
         };
-        self.client
+        let mut transaction = self
+            .client
             .transact_write_items()
             .transact_items(built(entry)?)
-            .transact_items(built(put)?)
-            .send()
-            .await
-            .map_err(cancelled)?;
+            .transact_items(built(put)?);
+        if let Some(listed) = listed {
+            transaction = transaction.transact_items(built(listed)?);
+        }
+        transaction.send().await.map_err(cancelled)?;
         Ok(())
     }
 
@@ -324,7 +331,7 @@ impl Ledger {
 }
 
 /// What a query finds, every page.
-async fn all(query: QueryFluentBuilder) -> Result<Vec<Item>, Error> {
+pub(crate) async fn all(query: QueryFluentBuilder) -> Result<Vec<Item>, Error> {
     query
         .into_paginator()
         .items()
@@ -334,7 +341,7 @@ async fn all(query: QueryFluentBuilder) -> Result<Vec<Item>, Error> {
         .map_err(during("dynamodb:Query"))
 }
 
-fn partition(deployment: &DeploymentId) -> String {
+pub(crate) fn partition(deployment: &DeploymentId) -> String {
     format!("deployment#{deployment}")
 }
 

@@ -14,6 +14,7 @@ mod environments;
 pub mod error;
 pub mod executions;
 pub mod functions;
+pub mod history;
 pub mod ledger;
 pub mod notifications;
 pub mod operator_acts;

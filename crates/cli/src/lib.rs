@@ -9,6 +9,7 @@ mod access;
 mod api;
 mod applications;
 pub mod approval;
+pub mod audit;
 mod baking;
 pub mod configuration;
 pub mod deploy;
@@ -16,15 +17,20 @@ pub mod emergency;
 #[cfg(test)]
 mod fake;
 pub mod freeze;
+pub mod history;
 pub mod hold;
 pub mod manual;
+pub mod metrics;
 pub mod package;
+mod period;
 mod records;
 pub mod release;
 pub mod replay;
 pub mod rollback;
 pub mod show;
 pub mod status;
+#[cfg(test)]
+mod story;
 mod table;
 mod terminal;
 pub mod watch;
@@ -56,6 +62,9 @@ enum Command {
     Status(status::Options),
     Show(show::Options),
     Watch(watch::Options),
+    History(history::Options),
+    Metrics(metrics::Options),
+    Audit(audit::Options),
     Deploy(deploy::Deploy),
     Plan(deploy::Plan),
     Emergency(emergency::Options),
@@ -76,7 +85,10 @@ enum Command {
 pub async fn run(arguments: Arguments) -> ExitCode {
     match Box::pin(carry_out(arguments.command, &arguments.access)).await {
         Ok(result) => {
-            terminal::print(&result);
+            // Who printed line by line has nothing left.
+            if !result.is_empty() {
+                terminal::print(&result);
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -94,6 +106,9 @@ async fn carry_out(command: Command, access: &Access) -> Result<String, Box<dyn 
         Command::Status(options) => status::run(&options, &access.aws().await?).await?,
         Command::Show(options) => show::run(&options, &access.aws().await?).await?,
         Command::Watch(options) => watch::run(&options, &access.aws().await?).await?,
+        Command::History(options) => history::run(&options, &access.aws().await?).await?,
+        Command::Metrics(options) => metrics::run(&options, &access.aws().await?).await?,
+        Command::Audit(options) => audit::run(&options, &access.aws().await?).await?,
         Command::Deploy(options) => deploy::deploy(&options, &access.aws().await?).await?,
         Command::Plan(options) => deploy::plan(&options, &access.aws().await?).await?,
         Command::Emergency(options) => emergency::run(&options, &access.aws().await?).await?,

@@ -128,6 +128,9 @@ impl Records {
     }
 }
 
+/// Of how many deployments the records are read at once.
+pub const AT_ONCE: usize = 16;
+
 /// What is longer than this is a report, and belongs where reports are kept.
 pub const REASON_LIMIT: usize = 500;
 

@@ -188,8 +188,8 @@ fn affected(deployment: &Deployment, entries: &[Entry]) -> Option<String> {
     ))
 }
 
-/// What a deployment brings where, and who asked for it.
-pub fn what(deployment: &Deployment) -> String {
+/// What a deployment was asked from: an event, and the branch or tag.
+pub fn asked_from(deployment: &Deployment) -> String {
     let because = match deployment.requested.because {
         Cause::Alarm => "an alarm of",
         Cause::Push => "a push to",
@@ -197,8 +197,13 @@ pub fn what(deployment: &Deployment) -> String {
         Cause::Release => "the release",
         Cause::Manual => "by hand, from",
     };
+    format!("{because} {}", deployment.reference)
+}
+
+/// What a deployment brings where, and who asked for it.
+pub fn what(deployment: &Deployment) -> String {
     format!(
-        "Application  {}\nEnvironment  {} (account {}, {})\nCommit       {}\nAsked by     {}, {because} {}\nDeployment   {}\n",
+        "Application  {}\nEnvironment  {} (account {}, {})\nCommit       {}\nAsked by     {}, {}\nDeployment   {}\n",
         deployment.application,
         deployment.environment.name,
         deployment.environment.account,
@@ -206,7 +211,7 @@ pub fn what(deployment: &Deployment) -> String {
         // A push can have a commit without a message.
         format!("{} {}", deployment.commit.short(), deployment.requested.title).trim_end(),
         deployment.requested.by,
-        deployment.reference,
+        asked_from(deployment),
         deployment.id,
     )
 }

@@ -113,6 +113,7 @@ pub(crate) enum Condition {
     Absent(Path),
     IsOfType(Path, Value),
     BeginsWith(Path, Value),
+    Between(Path, Value, Value),
 }
 
 /// An attribute, and what is inside it.
@@ -252,6 +253,12 @@ impl<'request> Reader<'request> {
                 self.expect(")");
                 condition
             }
+            left if self.words.front().is_some_and(|next| next == "BETWEEN") => {
+                let path = self.path(left);
+                self.expect("BETWEEN");
+                let [from, to] = self.bounds();
+                Condition::Between(path, from, to)
+            }
             left => {
                 let left = self.operand(left);
                 let comparison = self.word();
@@ -270,6 +277,17 @@ impl<'request> Reader<'request> {
         self.expect(",");
         let word = self.word();
         self.value(&word)
+    }
+
+    /// DynamoDB refuses bounds of which the first is above the second.
+    fn bounds(&mut self) -> [Value; 2] {
+        let word = self.word();
+        let from = self.value(&word);
+        self.expect("AND");
+        let word = self.word();
+        let to = self.value(&word);
+        assert!(compare(&from, "<=", &to), "nothing is between {from} and {to}");
+        [from, to]
     }
 
     fn operand(&mut self, word: &str) -> Operand {
@@ -340,6 +358,9 @@ impl Condition {
             Self::BeginsWith(path, start) => at(item, path)
                 .and_then(|found| found["S"].as_str())
                 .is_some_and(|found| found.starts_with(text(start))),
+            Self::Between(path, from, to) => {
+                at(item, path).is_some_and(|found| compare(found, ">=", from) && compare(found, "<=", to))
+            }
             Self::Compare(left, comparison, right) => match (left.of(item), right.of(item)) {
                 (Some(left), Some(right)) => compare(left, comparison, right),
                 // Of something that is not there only "is another" is true.
@@ -356,6 +377,7 @@ impl Condition {
                 vec![(&path[0], comparison)]
             }
             Self::BeginsWith(path, _) if path.len() == 1 => vec![(&path[0], "begins_with")],
+            Self::Between(path, ..) if path.len() == 1 => vec![(&path[0], "BETWEEN")],
             other => panic!("a query cannot ask for {other:?}"),
         }
     }
@@ -488,6 +510,12 @@ mod tests {
             ("absent <> :two", true),
             // A number is not a text.
             ("pk = :two OR pk > :two", false),
+            // Both bounds are within.
+            (
+                "revision BETWEEN :two AND :ten AND pk = :ten OR revision BETWEEN :two AND :two",
+                true,
+            ),
+            ("revision BETWEEN :ten AND :ten OR absent BETWEEN :two AND :ten", false),
             // AND binds closer than OR.
             ("revision = :ten AND revision = :ten OR revision = :two", true),
             ("revision = :ten AND (revision = :ten OR revision = :two)", false),
@@ -502,7 +530,8 @@ mod tests {
             "state.holder = :me",
             "#other = :me",
             "revision = :other",
-            "revision BETWEEN :two AND :ten",
+            "revision BETWEEN :ten AND :two",
+            "revision IN (:two, :ten)",
             "size(pk) = :two",
             "contains(pk, :me)",
             "revision = :two AND",

@@ -44,6 +44,7 @@ fn members(operation: &str) -> &'static [&'static str] {
             "IndexName",
             "ExclusiveStartKey",
             "Limit",
+            "ScanIndexForward",
         ],
         other => panic!("the fake table does not know {other}"),
     }
@@ -184,9 +185,13 @@ impl Table {
             .map(|item| (place(item, keys), item))
             .collect();
         found.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let backwards = input["ScanIndexForward"] == false;
+        if backwards {
+            found.reverse();
+        }
         if let Some(start) = input["ExclusiveStartKey"].as_object() {
             let start = place(start, keys);
-            found.retain(|(place, _)| *place > start);
+            found.retain(|(place, _)| if backwards { *place < start } else { *place > start });
         }
         let limit = input["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok());
         let page = limit.into_iter().chain(self.page).min().unwrap_or(usize::MAX);
@@ -288,6 +293,12 @@ mod tests {
             "ExpressionAttributeValues": { ":pk": { "S": "p" } },
         });
         assert_eq!(pages(&mut table, &by_key), [vec!["a", "b"], vec!["c", "d"], vec!["e"]]);
+        let mut backwards = by_key.clone();
+        backwards["ScanIndexForward"] = false.into();
+        assert_eq!(
+            pages(&mut table, &backwards),
+            [vec!["e", "d"], vec!["c", "b"], vec!["a"]]
+        );
         let by_due = json!({
             "TableName": TABLE, "IndexName": "by_due", "KeyConditionExpression": "due_kind = :k AND due_at <= :now",
             "ExpressionAttributeValues": { ":k": { "S": "x" }, ":now": { "S": "3" } },

@@ -18,7 +18,7 @@ export interface ReleaseLedgerProps {
 }
 
 /** A kind of item: what its partition key begins with, see docs/ARCHITECTURE.md. */
-export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environment' | 'github' | 'head' | 'parked' | 'pin' | 'report' | 'stack' | 'watch';
+export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environment' | 'github' | 'head' | 'history' | 'parked' | 'pin' | 'report' | 'stack' | 'watch';
 
 /** What is only waiting: a task that is to be answered, a report that is to be given. The record itself stays. */
 export type WaitingKind = Extract<Kind, 'parked' | 'report'>;

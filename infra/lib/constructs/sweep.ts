@@ -52,7 +52,7 @@ export class Sweep extends Construct {
       },
     });
     fn.live.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
-    props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment', 'head', 'pin');
+    props.ledger.grantWrite(fn, 'delivery', 'deployment', 'environment', 'head', 'history', 'pin');
     grantListApplications(fn);
     grantGitHub(fn);
     props.ledger.grantSearchDue(fn);

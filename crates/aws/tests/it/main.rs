@@ -4,6 +4,7 @@
 
 mod alarms;
 mod environments;
+mod history;
 mod ledger;
 mod pins;
 mod queues;
