@@ -12,6 +12,8 @@
   is not told: MiniStack reads its expression only later.)
 - a change set is executed on its stack, also where it alone is named,
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html
+- parameters below a path are read by whoever may read that path,
+  https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
 - who looks at alarms is authorized on the alarm or on ``alarm:*``, but who looks at composite ones too on ``*``,
   https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
   https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
@@ -59,6 +61,8 @@ def install() -> None:
             return first
         if service == "cloudformation" and found == "*":
             return _stack_of_change_set(iam_actions._query_param(query, "ChangeSetName")) or found
+        if service == "ssm" and found == "*" and (below := _asked(body).get("Path")):
+            return f"arn:aws:ssm:{region}:{account}:parameter/{str(below).strip('/')}"
         if service == "monitoring":
             operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
             return _alarms(operation, _asked(body), f"arn:aws:cloudwatch:{region}:{account}:alarm:") or found

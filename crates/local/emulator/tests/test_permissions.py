@@ -134,6 +134,15 @@ def test_an_invocation_is_judged_by_its_qualifier(launcher: Launcher, account: s
     assert _refused(plain.invoke, FunctionName="f", Qualifier="live") == ("AccessDeniedException", 403)
 
 
+def test_parameters_below_a_path_are_read_by_who_may_read_that_path(launcher: Launcher, account: str) -> None:
+    launcher.client("ssm", account).put_parameter(Name="/apps/acme/shop", Type="String", Value="shop")
+    may = allow(["ssm:GetParametersByPath"], f"arn:aws:ssm:{REGION}:{account}:parameter/apps")
+    ssm = launcher.client("ssm", account, _session(launcher, account, "reader", may))
+    found = ssm.get_parameters_by_path(Path="/apps", Recursive=True)["Parameters"]
+    assert [parameter["Value"] for parameter in found] == ["shop"]
+    assert _refused(ssm.get_parameters_by_path, Path="/secrets")[0] == "AccessDeniedException"
+
+
 def test_who_may_not_list_is_not_told_that_a_key_is_missing(
     launcher: Launcher, account: str, other_account: str
 ) -> None:
