@@ -11,7 +11,7 @@ mod release_page;
 mod status;
 
 pub use self::check::{Check, Conclusion, Progress};
-pub use self::outbox::{Act, Active, Done, Outbox, Place, Turn};
+pub use self::outbox::{Act, Active, Done, Made, Outbox, Place, Turn};
 pub use self::release_page::{Line, with_line};
 pub use self::status::{State, Status, statuses};
 

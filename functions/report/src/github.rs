@@ -163,7 +163,7 @@ impl Teller<'_> {
             }
             Act::TellStatus(place) => {
                 let status = news.statuses.get(place as usize);
-                let (Some(status), Some(number)) = (status, outbox.deployment) else {
+                let (Some(status), Some(number)) = (status, outbox.deployment.number()) else {
                     return Ok(Done::Taken);
                 };
                 let told = github.tell_status(deployment, number, status, &self.console).await;
@@ -210,7 +210,7 @@ impl Teller<'_> {
 
     /// Has what the environment ran before told inactive, and is what it runs now.
     async fn take_place(&self, outbox: &Outbox, news: &News<'_>) -> Result<Done, Untold> {
-        let (Some(number), Some(since)) = (outbox.deployment, news.in_place_since) else {
+        let (Some(number), Some(since)) = (outbox.deployment.number(), news.in_place_since) else {
             return Ok(Done::Taken);
         };
         let ledger = &self.context.ledger;

@@ -25,16 +25,12 @@ const REASON_LIMIT: usize = 300;
 /// How far GitHub was told of one deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outbox {
-    /// GitHub's number of its deployment, once there is one.
-    pub deployment: Option<u64>,
-    /// Whether somebody has begun to make it, and may not have heard that it was made.
-    pub making_deployment: bool,
+    /// GitHub's deployment.
+    pub deployment: Made,
     /// How many of the statuses were told.
     pub statuses: u32,
-    /// GitHub's number of the check run, once there is one.
-    pub check: Option<u64>,
-    /// Whether somebody has begun to make it.
-    pub making_check: bool,
+    /// The check run.
+    pub check: Made,
     /// What the check run shows.
     pub check_shows: Option<Digest>,
     /// Why there is no check run: GitHub refuses it to whom it does not know as an App.
@@ -57,6 +53,35 @@ pub struct Outbox {
     pub refused: Option<String>,
     /// When somebody has to go on.
     pub due: Option<Timestamp>,
+}
+
+/// Something that GitHub makes once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Made {
+    /// Nobody asked for it yet.
+    #[default]
+    NotYet,
+    /// Somebody has begun to, and may not have heard that it was made.
+    Begun,
+    /// GitHub has it under this number.
+    As(u64),
+}
+
+impl Made {
+    /// GitHub's number of it.
+    pub fn number(self) -> Option<u64> {
+        match self {
+            Self::As(number) => Some(number),
+            Self::NotYet | Self::Begun => None,
+        }
+    }
+
+    fn begin(&mut self) {
+        if *self == Self::NotYet {
+            *self = Self::Begun;
+        }
+    }
 }
 
 /// Whether a teller may go on.
@@ -131,9 +156,9 @@ impl Outbox {
 
     /// What is told next; nothing, when all was told.
     pub fn next(&self, news: &News<'_>) -> Option<Act> {
-        if self.deployment.is_none() {
+        if self.deployment.number().is_none() {
             return Some(Act::MakeDeployment {
-                look_first: self.making_deployment,
+                look_first: self.deployment == Made::Begun,
             });
         }
         if (self.statuses as usize) < news.statuses.len() {
@@ -143,10 +168,10 @@ impl Outbox {
             return Some(Act::TakePlace);
         }
         if self.no_check.is_none() {
-            match self.check {
+            match self.check.number() {
                 None => {
                     return Some(Act::MakeCheck {
-                        look_first: self.making_check,
+                        look_first: self.check == Made::Begun,
                     });
                 }
                 Some(number) if self.check_shows.as_ref() != Some(&shown(news)) => {
@@ -162,8 +187,8 @@ impl Outbox {
     /// Notes that something is about to be made, before GitHub hears of it.
     pub fn begin(&mut self, act: Act) {
         match act {
-            Act::MakeDeployment { .. } => self.making_deployment = true,
-            Act::MakeCheck { .. } => self.making_check = true,
+            Act::MakeDeployment { .. } => self.deployment.begin(),
+            Act::MakeCheck { .. } => self.check.begin(),
             _ => {}
         }
     }
@@ -176,11 +201,11 @@ impl Outbox {
         self.held_until = Some(now + HOLD);
         self.due = self.held_until;
         match (act, done) {
-            (Act::MakeDeployment { .. }, Done::Made(number)) => self.deployment = Some(number),
+            (Act::MakeDeployment { .. }, Done::Made(number)) => self.deployment = Made::As(number),
             (Act::TellStatus(place), _) => self.statuses = place + 1,
             (Act::TakePlace, _) => self.took_its_place = true,
             (Act::MakeCheck { .. }, Done::Made(number)) => {
-                self.check = Some(number);
+                self.check = Made::As(number);
                 self.check_shows = Some(shown(news));
             }
             (Act::UpdateCheck(_), Done::Taken) => self.check_shows = Some(shown(news)),
