@@ -139,6 +139,11 @@ async fn a_push_is_claimed_then_started_then_recorded_as_started() {
         fake.operations(),
         [
             "GetParameter",
+            // Whether it was asked for without this delivery.
+            "GetItem",
+            "PutItem",
+            // That it is asked for.
+            "GetItem",
             "PutItem",
             "StartExecution",
             "StartExecution",
@@ -639,7 +644,35 @@ async fn f05_another_delivery_of_the_same_push_starts_nothing_new() {
     let second = answered(&webhook, other_id).await;
     assert_eq!(first, second);
     assert_eq!(fake.state().executions.len(), 2);
-    assert_eq!(fake.state().table.items.len(), 2);
+    // Both deliveries, and the commit that they asked for.
+    assert_eq!(fake.state().table.items.len(), 3);
+}
+
+#[tokio::test]
+async fn f10_a_delivery_that_comes_after_its_commit_was_asked_for_without_it_starts_nothing() {
+    let fake = fake();
+    let webhook = webhook(&fake).await;
+    let pushed_at = push()["repository"]["pushed_at"].as_i64().unwrap();
+    let commit = push()["after"].as_str().unwrap().parse().unwrap();
+    let repository = "acme/shop".parse().unwrap();
+    let recovered = async |at: i64| {
+        let at = Timestamp::from_second(at).unwrap();
+        let ask = |watched: &mut domain::intake::lost::Watched| {
+            *watched = domain::intake::lost::Watched::default();
+            watched.asked_for(&commit, Some(at));
+        };
+        webhook.ledger.change_watched_branch(&repository, ask).await.unwrap();
+    };
+    recovered(pushed_at + 120).await;
+    let (status, body) = answered(&webhook, pushed()).await;
+    assert_eq!((status, &body["reason"]), (202, &json!("recovered")));
+    assert!(fake.state().executions.is_empty());
+    // Somebody pushes it anew, after that.
+    recovered(pushed_at - 120).await;
+    let again = request("push", &push().to_string(), |input| {
+        input["headers"]["x-github-delivery"] = json!("0-2");
+    });
+    assert_eq!(answered(&webhook, again).await.1["outcome"], "accepted");
 }
 
 #[tokio::test]

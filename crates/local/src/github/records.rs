@@ -125,7 +125,7 @@ impl Records {
         if asker != Asker::App {
             return Err((401, "A JSON web token could not be decoded".to_owned()));
         }
-        let known = self.attempts.iter().find(|attempt| attempt["id"].to_string() == number);
+        let known = self.attempts.iter().find(|attempt| has_number(attempt, number));
         let guid = known.and_then(|attempt| attempt["guid"].as_str());
         guid.and_then(|guid| self.deliveries.get(guid))
             .cloned()
@@ -155,9 +155,9 @@ impl Records {
         let token = format!("ghs_{}", self.number());
         let expires_at = now + SignedDuration::from_hours(1);
         self.tokens.insert(token.clone(), expires_at);
-        created(
+        Ok(created(
             json!({ "token": token, "expires_at": second(expires_at), "permissions": {}, "repository_selection": "selected" }),
-        )
+        ))
     }
 
     /// Makes a deployment of a commit that the repository has.
@@ -183,7 +183,7 @@ impl Records {
             "creator": null, "created_at": second(now), "updated_at": second(now), "repository": repository,
         });
         self.deployments.push(deployment.clone());
-        created(deployment)
+        Ok(created(deployment))
     }
 
     pub(super) fn deployments(&self, repository: &str, query: &str, paging: &Paging) -> Page {
@@ -206,7 +206,7 @@ impl Records {
         let deployment = self
             .deployments
             .iter()
-            .find(|deployment| deployment["repository"] == repository && deployment["id"].to_string() == number)
+            .find(|deployment| deployment["repository"] == repository && has_number(deployment, number))
             .cloned()
             .ok_or_else(not_found)?;
         let description = body["description"].as_str().unwrap_or_default();
@@ -228,7 +228,7 @@ impl Records {
         if body["state"] == "success" && body["auto_inactive"] != json!(false) {
             self.leave(&deployment);
         }
-        created(status)
+        Ok(created(status))
     }
 
     /// What GitHub does by itself: others of the environment become inactive, except in production.
@@ -269,12 +269,12 @@ impl Records {
             let mut check = json!({ "id": number, "node_id": "CR_1", "repository": repository, "conclusion": null });
             merge(&mut check, body);
             self.checks.push(check.clone());
-            return created(check);
+            return Ok(created(check));
         };
         let known = self
             .checks
             .iter_mut()
-            .find(|check| check["repository"] == repository && check["id"].to_string() == number)
+            .find(|check| check["repository"] == repository && has_number(check, number))
             .ok_or_else(not_found)?;
         merge(known, body);
         Ok(known.clone().into())
@@ -301,7 +301,7 @@ impl Records {
         let known = self
             .releases
             .iter_mut()
-            .find(|release| release["repository"] == repository && release["id"].to_string() == number)
+            .find(|release| release["repository"] == repository && has_number(release, number))
             .ok_or_else(not_found)?;
         merge(known, body);
         Ok(known.clone().into())
@@ -327,11 +327,15 @@ fn is(release: &Value, repository: &str, tag: &str) -> bool {
     release["repository"] == repository && release["tag_name"] == tag
 }
 
-fn created(document: Value) -> Found {
-    Ok(Page {
+fn has_number(record: &Value, number: &str) -> bool {
+    record["id"].as_u64() == number.parse().ok()
+}
+
+fn created(document: Value) -> Page {
+    Page {
         status: 201,
         ..document.into()
-    })
+    }
 }
 
 fn paged(all: Vec<Value>, paging: &Paging) -> Page {

@@ -183,7 +183,8 @@ async fn without_credentials_github_is_not_told_and_nothing_is_owed() {
     let desk = Desk::new().await;
     desk.record([]).await;
     assert_eq!(desk.ask(appended(&[1])).await.unwrap(), Output::NothingToTell);
-    assert_eq!((desk.hub.state().calls.len(), desk.due().await), (0, 0));
+    let due = desk.due().await;
+    assert_eq!((desk.hub.state().calls.len(), due), (0, 0));
     // What is stored and cannot be used is an error: somebody meant GitHub to be told.
     let token = "/lockgate/github/token".to_owned();
     desk.aws.state().parameters.insert(token, "two words".to_owned());

@@ -164,6 +164,9 @@ async fn a_prerelease_is_resolved_pinned_claimed_and_started() {
         [
             "GetParameter",
             "GetItem",
+            // An App's id and key, or a token.
+            "GetParameter",
+            "GetParameter",
             "GetParameter",
             "PutItem",
             "PutItem",
