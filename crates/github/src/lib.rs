@@ -9,6 +9,7 @@ mod app;
 mod credentials;
 mod error;
 mod http;
+mod rights;
 mod tag;
 mod token;
 mod writing;
