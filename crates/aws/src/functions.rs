@@ -37,7 +37,12 @@ impl Functions {
     /// How many functions of the account may run at once in this region, all of them together.
     pub async fn may_run_at_once(&self) -> Result<i32, Error> {
         let operation = "lambda:GetAccountSettings";
-        let settings = self.client.get_account_settings().send().await.map_err(during(operation))?;
+        let settings = self
+            .client
+            .get_account_settings()
+            .send()
+            .await
+            .map_err(during(operation))?;
         let limit = settings.account_limit.map(|limit| limit.concurrent_executions);
         limit.ok_or_else(|| Error::unexpected(operation, "the answer names no limit"))
     }

@@ -95,7 +95,9 @@ pub async fn subscriptions(client: &aws_sdk_sns::Client, topic: &str) -> Result<
         .try_collect()
         .await
         .map_err(during("sns:ListSubscriptionsByTopic"))?;
-    let subscriptions = pages.into_iter().flat_map(|page| page.subscriptions.unwrap_or_default());
+    let subscriptions = pages
+        .into_iter()
+        .flat_map(|page| page.subscriptions.unwrap_or_default());
     Ok(subscriptions
         .filter_map(|subscription| {
             // "PendingConfirmation" or "Deleted" stand where the ARN of a working one does.

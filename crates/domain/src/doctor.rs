@@ -18,8 +18,8 @@ use strum::Display;
 pub use self::github::{Grant, Level, Permissions, Sight, Who, credentials, permissions, repository};
 pub use self::mail::{Asked, Subscription, approvers, operators};
 pub use self::pipeline::{
-    CONCURRENT_AT_LEAST, approval_key, concurrency, ledger, no_application, no_output, pipeline_stack, signed_ping,
-    state_machine, unsigned_delivery, webhook_secret,
+    CONCURRENT_AT_LEAST, approval_key, concurrency, ledger, no_application, no_output, nothing_else, pipeline_stack,
+    signed_ping, state_machine, unsigned_delivery, webhook_secret,
 };
 pub use self::target::{
     BOOTSTRAP_AT_LEAST, Place, Toolkit, alarms, bootstrap, environment_stack, not_looked_at, other_account, parts,

@@ -254,7 +254,8 @@ impl State {
 
     fn account_settings(&self) -> Answer {
         let limit = self.concurrent_executions;
-        let settings = json!({ "AccountLimit": { "ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": limit } });
+        let settings =
+            json!({ "AccountLimit": { "ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": limit } });
         Answer::json(&settings)
     }
 
@@ -324,14 +325,17 @@ impl State {
 /// CloudFormation has no code of its own for this.
 fn no_such_stack(name: &str) -> Answer {
     let error = format!("<Code>ValidationError</Code><Message>Stack with id {name} does not exist</Message>");
-    Answer::new(400, format!("<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"))
-        .with("content-type", "text/xml")
+    Answer::new(
+        400,
+        format!("<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"),
+    )
+    .with("content-type", "text/xml")
 }
 
 fn members(pairs: &BTreeMap<String, String>, key: &str, value: &str) -> String {
-    let members = pairs.iter().map(|(name, text)| {
-        format!("<member><{key}>{name}</{key}><{value}>{text}</{value}></member>")
-    });
+    let members = pairs
+        .iter()
+        .map(|(name, text)| format!("<member><{key}>{name}</{key}><{value}>{text}</{value}></member>"));
     members.collect()
 }
 

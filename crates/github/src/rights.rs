@@ -46,6 +46,9 @@ impl GitHub {
     }
 
     async fn has_branch(&self, repository: &RepositoryName, branch: &str) -> Result<bool, Error> {
+        if !tag::is_valid(branch) {
+            return Ok(false);
+        }
         let asking = self.asking(repository, format!("the branch {} of {repository}", tag::shown(branch)));
         let path = format!("/repos/{repository}/branches/{}", tag::encoded(branch));
         if self.http.get(&asking, &path).await?.is_some() {

@@ -73,11 +73,12 @@ pub enum Sight {
 /// As whom GitHub is asked; `path` is where the parameters are that say it.
 pub fn credentials(path: &str, who: &Who) -> Finding {
     let name = Check::GithubCredentials;
-    let app = format!(
-        "Make a GitHub App as docs/SETUP.md says, and run {} and {}.",
-        store(&format!("{path}/app"), "<its client id>"),
+    let put = format!(
+        "run {} and {}.",
+        store(&format!("{path}/app"), "\"<its client id>\""),
         store(&format!("{path}/app-key"), "file://key.pem"),
     );
+    let app = format!("Make a GitHub App as docs/SETUP.md says, and {put}");
     match who {
         Who::App => Finding::ok(name, path, "a GitHub App is stored, with its key"),
         Who::Token => Finding::warning(
@@ -93,7 +94,7 @@ pub fn credentials(path: &str, who: &Who) -> Finding {
              answered, and nothing is told to GitHub",
             app,
         ),
-        Who::Unusable(why) => Finding::broken(name, path, why, app),
+        Who::Unusable(why) => Finding::broken(name, path, why, format!("Store what GitHub gave you once more: {put}")),
     }
 }
 

@@ -46,6 +46,16 @@ pub fn pipeline_stack(about: &str, status: Option<&StackStatus>) -> Finding {
     stack(Check::PipelineStack, about, status, "Pipeline")
 }
 
+/// Without the pipeline's stack nobody knows where the rest is.
+pub fn nothing_else(stack: &str) -> Finding {
+    Finding::unchecked(
+        Check::PipelineStack,
+        stack,
+        "nothing else was looked at: the stack's outputs say where it is",
+        "Ask again when the stack is there and can be read.",
+    )
+}
+
 /// The stack does not say what it should: it is of another version, or is not the pipeline's.
 pub fn no_output(name: Check, stack: &str, output: &str) -> Finding {
     Finding::broken(
@@ -98,7 +108,7 @@ pub fn no_application() -> Finding {
 /// The secret that GitHub signs with, where it is stored, and whether the one before still counts.
 pub fn webhook_secret(parameter: &str, current: Option<Result<(), UnusableSecret>>, previous: Option<&str>) -> Finding {
     let name = Check::WebhookSecret;
-    let put = store(parameter, "<the secret of the GitHub webhook>");
+    let put = store(parameter, "\"<the secret of the GitHub webhook>\"");
     match (current, previous) {
         (None, _) => Finding::broken(
             name,

@@ -24,8 +24,8 @@ pub struct Place {
     pub region: Region,
     /// Of the CDK bootstrap.
     pub qualifier: Qualifier,
-    /// The tools account.
-    pub tools: AccountId,
+    /// The tools account's number.
+    pub tools: String,
 }
 
 /// The stack `CDKToolkit`, by which the CDK CLI bootstraps where no other name is chosen.
@@ -133,7 +133,7 @@ pub fn bootstrap(place: &Place, version: Option<&str>) -> Finding {
 pub fn trust(place: &Place, toolkit: Option<&Toolkit>) -> Finding {
     let name = Check::BootstrapTrust;
     let about = &place.about;
-    if place.account == place.tools {
+    if place.account.as_str() == place.tools {
         return Finding::ok(name, about, "it is in the tools account, which its own roles trust");
     }
     let Some(toolkit) = toolkit.filter(|toolkit| toolkit.qualifier == place.qualifier.as_str()) else {
@@ -151,11 +151,7 @@ pub fn trust(place: &Place, toolkit: Option<&Toolkit>) -> Finding {
             ),
         );
     };
-    if toolkit
-        .trusted
-        .split(',')
-        .any(|account| account.trim() == place.tools.as_str())
-    {
+    if toolkit.trusted.split(',').any(|account| account.trim() == place.tools) {
         return Finding::ok(
             name,
             about,

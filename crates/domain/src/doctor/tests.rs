@@ -60,6 +60,7 @@ fn what_is_in_the_tools_account() {
     let key = "/lockgate/approval/key";
     let asking = ["test of acme/shop".to_owned()];
     insta::assert_snapshot!(shown([
+        nothing_else("lockgate-pipeline"),
         no_output(Check::Ledger, "lockgate-pipeline", "LedgerTable"),
         ledger("table", true),
         ledger("table", false),
@@ -173,7 +174,7 @@ fn place() -> Place {
         account: "222222222222".parse().unwrap(),
         region: "eu-west-1".parse().unwrap(),
         qualifier: "hnb659fds".parse().unwrap(),
-        tools: "111111111111".parse().unwrap(),
+        tools: "111111111111".to_owned(),
     }
 }
 
@@ -181,7 +182,7 @@ fn place() -> Place {
 fn what_is_in_a_target_account() {
     let place = place();
     let own = Place {
-        tools: place.account.clone(),
+        tools: place.account.to_string(),
         ..place.clone()
     };
     let other = Place {
