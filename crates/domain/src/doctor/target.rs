@@ -53,7 +53,7 @@ impl Place {
         };
         format!(
             "`cdk bootstrap aws://{account}/{region} --trust {tools}{qualifier} --cloudformation-execution-policies \
-             arn:aws:iam::aws:policy/AdministratorAccess` with credentials of that account"
+             arn:aws:iam::aws:policy/AdministratorAccess` with credentials of that account, and with --trust for others that it trusts"
         )
     }
 
@@ -162,10 +162,7 @@ pub fn trust(place: &Place, toolkit: Option<&Toolkit>) -> Finding {
         name,
         about,
         format!("the bootstrap does not trust the tools account {}", place.tools),
-        format!(
-            "Run {}, naming every other account that it trusts with --trust as well.",
-            place.bootstrap()
-        ),
+        format!("Run {}.", place.bootstrap()),
     )
 }
 
