@@ -39,7 +39,7 @@ impl Line {
             match &entry.what {
                 Event::Admitted { .. } => parts.push(format!("on its way since {at}")),
                 Event::ApprovalAsked { people, .. } => {
-                    parts.push(format!("{} asked since {at}", counted(people.len())))
+                    parts.push(format!("{} asked since {at}", counted(people.len())));
                 }
                 Event::Voted { ballot } => parts.push(message::sentence(&Event::Voted {
                     ballot: crate::approval::Ballot {
