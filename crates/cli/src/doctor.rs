@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use ::github::UnusableAddress;
 use aws::bootstrap::acting_account;
-use aws::{Aws, Ledger, stacks};
+use aws::stacks::{self, Told};
+use aws::{Aws, Ledger};
 use domain::configuration::Application;
 use domain::deployment::Environment;
 use domain::doctor::{self as findings, Check, Finding, Place, Summary};
@@ -116,28 +117,15 @@ async fn examine(
     target: impl AsyncFn(&str, &Region) -> Aws,
 ) -> Result<Report, DoctorError> {
     let mut found = Vec::new();
-    let outputs = match stacks::told(aws, options.pipeline.stack()).await {
-        Ok(told) => {
-            found.push(findings::pipeline_stack(
-                options.pipeline.stack(),
-                told.as_ref().map(|told| &told.status),
-            ));
-            told.map(|told| told.outputs)
-        }
-        Err(error) => {
-            found.push(not_told(Check::PipelineStack, options.pipeline.stack(), &error));
-            None
-        }
-    };
-    let Some(outputs) = outputs else {
-        found.push(findings::nothing_else(options.pipeline.stack()));
+    let stack = options.pipeline.stack();
+    // Whoever is told nothing of the stack has examined nothing.
+    let told = stacks::told(aws, stack).await.map_err(RecordsError::from)?;
+    found.push(findings::pipeline_stack(stack, told.as_ref().map(|told| &told.status)));
+    let Some(Told { outputs, .. }) = told else {
+        found.push(findings::nothing_else(stack));
         return Ok(Report::of(found));
     };
-    let installation = Installation {
-        aws,
-        stack: options.pipeline.stack(),
-        outputs,
-    };
+    let installation = Installation { aws, stack, outputs };
     let (ledger, answers) = installation.ledger(options.pipeline.table()).await;
     found.push(answers);
     found.extend(installation.state_machines().await);

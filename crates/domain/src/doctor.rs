@@ -148,7 +148,7 @@ impl Finding {
             name,
             about,
             format!("could not be looked at: {why}"),
-            "Use credentials that may ask this (docs/OPERATIONS.md lists what doctor needs), and ask again.",
+            "Ask again, with credentials that may ask this: docs/OPERATIONS.md lists what doctor needs.",
         )
     }
 }

@@ -295,14 +295,6 @@ const IN_TOOLS: &[Fault] = &[
     ),
     (
         |at| {
-            at.tools
-                .backend
-                .fates("DescribeStacks", [Fate::Refused("AccessDenied")])
-        },
-        &["unchecked pipeline_stack", "unchecked pipeline_stack"],
-    ),
-    (
-        |at| {
             at.outputs(|outputs| {
                 outputs.remove("LedgerTable");
             });
@@ -313,7 +305,7 @@ const IN_TOOLS: &[Fault] = &[
         |at| {
             at.tools
                 .backend
-                .fates("GetItem", [Fate::Refused("ResourceNotFoundException")])
+                .fates("GetItem", [Fate::Refused("ResourceNotFoundException")]);
         },
         &["broken ledger"],
     ),
@@ -321,7 +313,7 @@ const IN_TOOLS: &[Fault] = &[
         |at| {
             at.tools
                 .backend
-                .fates("GetItem", [Fate::Refused("AccessDeniedException")])
+                .fates("GetItem", [Fate::Refused("AccessDeniedException")]);
         },
         &["unchecked ledger"],
     ),
@@ -355,7 +347,7 @@ const IN_TOOLS: &[Fault] = &[
         |at| {
             at.tools
                 .backend
-                .fates("GetAccountSettings", [Fate::Refused("AccessDeniedException")])
+                .fates("GetAccountSettings", [Fate::Refused("AccessDeniedException")]);
         },
         &["unchecked lambda_concurrency"],
     ),
@@ -550,6 +542,12 @@ async fn names_that_are_mistyped_are_told_and_other_accounts_are_not_taken_for_t
     assert_eq!(
         said(&["--profile-of", "prodcution=acme"]).await,
         "no environment is called prodcution, did you mean production?; --profile-of takes the name of one"
+    );
+    let refused = [Fate::Refused("AccessDenied")];
+    healthy.tools.backend.fates("DescribeStacks", refused);
+    assert_eq!(
+        said(&[]).await,
+        "cloudformation:DescribeStacks: AccessDenied, says the fake"
     );
     let report = healthy
         .examine(&["acme/shop", "--profile-of", "test=acme"])
