@@ -157,6 +157,7 @@ where
         | "ChangeSetNotFoundException"
         | "ParameterNotFound"
         | "ExecutionDoesNotExist"
+        | "StateMachineDoesNotExist"
         | "TaskDoesNotExist" => Kind::NotFound,
         "TokenAlreadyExistsException" => Kind::AlreadyAsked,
         // S3 may say so in an answer that begins as a success (Amazon S3 API reference, `CopyObject`).

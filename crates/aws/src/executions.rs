@@ -1,6 +1,6 @@
 //! Executions of the state machine: one a deployment, and named like it.
 
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus};
 use domain::deployment::Deployment;
 use domain::names::DeploymentId;
 use domain::way_back::Ask;
@@ -91,6 +91,16 @@ impl Executions {
         Self {
             client,
             machine: machine.into(),
+        }
+    }
+
+    /// Whether there is such a machine, and it is not being deleted.
+    pub async fn is_active(&self) -> Result<bool, Error> {
+        let described = self.client.describe_state_machine().state_machine_arn(&self.machine);
+        match described.send().await.map_err(during("states:DescribeStateMachine")) {
+            Ok(described) => Ok(described.status == Some(StateMachineStatus::Active)),
+            Err(error) if error.is(Kind::NotFound) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Our own functions, woken by the sweep.
+//! Our own functions, woken by the sweep, and how many may run.
 
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Error, during};
 
-/// Lambda, as far as waking our own functions goes.
+/// Lambda, as far as our own functions go.
 #[derive(Debug, Clone)]
 pub struct Functions {
     client: aws_sdk_lambda::Client,
@@ -32,5 +32,18 @@ impl Functions {
             .await
             .map_err(during(operation))?;
         Ok(())
+    }
+
+    /// How many functions of the account may run at once in this region, all of them together.
+    pub async fn may_run_at_once(&self) -> Result<i32, Error> {
+        let operation = "lambda:GetAccountSettings";
+        let settings = self
+            .client
+            .get_account_settings()
+            .send()
+            .await
+            .map_err(during(operation))?;
+        let limit = settings.account_limit.map(|limit| limit.concurrent_executions);
+        limit.ok_or_else(|| Error::unexpected(operation, "the answer names no limit"))
     }
 }

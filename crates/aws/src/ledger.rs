@@ -126,6 +126,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the table answers; what it is asked for is in no ledger.
+    pub async fn answers(&self) -> Result<(), Error> {
+        self.get("doctor", "doctor").await.map(drop)
+    }
+
     /// All entries of a deployment, in order.
     pub async fn entries(&self, deployment: &DeploymentId) -> Result<Vec<Entry>, Error> {
         self.query(&partition(deployment), Some("entry#"))

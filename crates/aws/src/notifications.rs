@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sns::types::MessageAttributeValue;
 use domain::approval::Approver;
+use domain::doctor::Subscription;
 
 use crate::error::{Error, during};
 
@@ -78,28 +79,36 @@ impl Approvers {
     /// The addresses whose owners confirmed their subscription: the others get nothing, and SNS does not say so when it is
     /// given a message (SNS developer guide, "Email notifications"). In lower case, as an approver's address is.
     pub async fn confirmed(&self) -> Result<BTreeSet<String>, Error> {
-        let subscriptions = self
-            .client
-            .list_subscriptions_by_topic()
-            .topic_arn(&self.topic)
-            .into_paginator()
-            .send()
-            .try_collect()
-            .await
-            .map_err(during("sns:ListSubscriptionsByTopic"))?;
-        Ok(subscriptions
-            .into_iter()
-            .flat_map(|page| page.subscriptions.unwrap_or_default())
-            // "PendingConfirmation" or "Deleted" stand where the ARN of a working one does.
-            .filter(|subscription| {
-                subscription
-                    .subscription_arn()
-                    .is_some_and(|arn| arn.starts_with("arn:"))
-            })
-            .filter_map(|subscription| subscription.endpoint)
-            .map(|endpoint| endpoint.to_ascii_lowercase())
-            .collect())
+        let subscriptions = subscriptions(&self.client, &self.topic).await?.into_iter();
+        let confirmed = subscriptions.filter(|subscription| subscription.confirmed);
+        Ok(confirmed.map(|subscription| subscription.address).collect())
     }
+}
+
+/// The addresses that are subscribed to a topic, every page of them.
+pub async fn subscriptions(client: &aws_sdk_sns::Client, topic: &str) -> Result<Vec<Subscription>, Error> {
+    let pages = client
+        .list_subscriptions_by_topic()
+        .topic_arn(topic)
+        .into_paginator()
+        .send()
+        .try_collect()
+        .await
+        .map_err(during("sns:ListSubscriptionsByTopic"))?;
+    let subscriptions = pages
+        .into_iter()
+        .flat_map(|page| page.subscriptions.unwrap_or_default());
+    Ok(subscriptions
+        .filter_map(|subscription| {
+            // "PendingConfirmation" or "Deleted" stand where the ARN of a working one does.
+            let arn = subscription.subscription_arn.unwrap_or_default();
+            let address = subscription.endpoint.filter(|_| arn != "Deleted")?;
+            Some(Subscription {
+                address: address.to_ascii_lowercase(),
+                confirmed: arn.starts_with("arn:"),
+            })
+        })
+        .collect())
 }
 
 /// A subject as SNS takes it: at most 99 characters, all ASCII (SNS API reference, `Publish`).

@@ -403,8 +403,19 @@ fn is_absent(error: &Error) -> bool {
     error.is(Kind::NotFound) || (error.is(Kind::Invalid) && error.detail.contains("does not exist"))
 }
 
-/// The outputs of a stack, by name; nothing, where there is no such stack.
-pub async fn outputs(aws: &Aws, stack: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
+/// What a stack tells everybody who may look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its state.
+    pub status: StackStatus,
+    /// Its outputs, by name.
+    pub outputs: BTreeMap<String, String>,
+    /// The parameters it was last given, by name; those that are secret are asterisks.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// What a stack tells; nothing, where there is no such stack.
+pub async fn told(aws: &Aws, stack: &str) -> Result<Option<Told>, Error> {
     let answer = aws.cloudformation().describe_stacks().stack_name(stack).send().await;
     let found = match answer.map_err(during("cloudformation:DescribeStacks")) {
         Ok(answer) => answer.stacks.unwrap_or_default(),
@@ -412,11 +423,24 @@ pub async fn outputs(aws: &Aws, stack: &str) -> Result<Option<BTreeMap<String, S
         Err(error) => return Err(error),
     };
     Ok(found.into_iter().next().map(|stack| {
+        let status = stack.stack_status.as_ref();
         let outputs = stack.outputs.unwrap_or_default().into_iter();
-        outputs
-            .filter_map(|output| Some((output.output_key?, output.output_value?)))
-            .collect()
+        let parameters = stack.parameters.unwrap_or_default().into_iter();
+        Told {
+            status: status.map_or(StackStatus::Absent, |status| status.as_str().into()),
+            outputs: outputs
+                .filter_map(|output| Some((output.output_key?, output.output_value?)))
+                .collect(),
+            parameters: parameters
+                .filter_map(|parameter| Some((parameter.parameter_key?, parameter.parameter_value?)))
+                .collect(),
+        }
     }))
+}
+
+/// The outputs of a stack, by name; nothing, where there is no such stack.
+pub async fn outputs(aws: &Aws, stack: &str) -> Result<Option<BTreeMap<String, String>>, Error> {
+    Ok(told(aws, stack).await?.map(|told| told.outputs))
 }
 
 /// A change set's ARN says all; its name does only beside its stack's.

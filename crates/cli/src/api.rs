@@ -58,6 +58,16 @@ pub struct Api {
     http: reqwest::Client,
 }
 
+/// What calls the pipeline's addresses. It follows no redirects: there are none.
+pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    // The only provider in the program (reqwest is built without one); a second call finds it installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
 /// What API Gateway says itself, or the pipeline where it cannot answer.
 #[derive(Debug, Default, Deserialize)]
 struct Gateway {
@@ -81,13 +91,7 @@ impl Api {
     /// The API at this base URL.
     fn at(aws: Aws, base: &str) -> Result<Self, ApiError> {
         let base = base.trim_end_matches('/').to_owned();
-        // The only provider in the program (reqwest is built without one); a second call finds it installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| ApiError::Unreachable(base.clone(), error.to_string()))?;
+        let http = http_client().map_err(|error| ApiError::Unreachable(base.clone(), error.to_string()))?;
         Ok(Self { aws, base, http })
     }
 

@@ -114,6 +114,15 @@ fn counted(count: usize, what: &str) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_example_of_the_document_is_valid() {
+        let document = include_str!("../../../docs/SETUP.md");
+        let (_, example) = document.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let [shop] = <[_; 1]>::try_from(Configuration::read(example).unwrap().applications).unwrap();
+        assert_eq!(shop.environments.len(), 3);
+    }
+
     const GOOD: &str = r#"
 [pipeline]
 account = "111111111111"

@@ -13,6 +13,7 @@ pub mod audit;
 mod baking;
 pub mod configuration;
 pub mod deploy;
+pub mod doctor;
 pub mod emergency;
 #[cfg(test)]
 mod fake;
@@ -41,7 +42,7 @@ use access::Access;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  it did what it was asked
-  1  it could not, or what it was asked for ended red
+  1  it could not, or what it was asked for ended red; or doctor found something broken
   2  it was used wrongly, and did nothing";
 
 /// The operator's command of Lockgate, a deployment pipeline in your own AWS account.
@@ -59,6 +60,7 @@ enum Command {
     Validate(configuration::Validate),
     Config(configuration::Config),
     Package(package::Options),
+    Doctor(doctor::Options),
     Status(status::Options),
     Show(show::Options),
     Watch(watch::Options),
@@ -84,12 +86,12 @@ enum Command {
 /// Carries a command out. Its result goes to standard output, everything said on the way to standard error.
 pub async fn run(arguments: Arguments) -> ExitCode {
     match Box::pin(carry_out(arguments.command, &arguments.access)).await {
-        Ok(result) => {
+        Ok((result, code)) => {
             // Who printed line by line has nothing left.
             if !result.is_empty() {
                 terminal::print(&result);
             }
-            ExitCode::SUCCESS
+            code
         }
         Err(error) => {
             terminal::complain(&error.to_string());
@@ -98,11 +100,13 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-async fn carry_out(command: Command, access: &Access) -> Result<String, Box<dyn Error>> {
-    Ok(match command {
+/// The result, and how the command ends.
+async fn carry_out(command: Command, access: &Access) -> Result<(String, ExitCode), Box<dyn Error>> {
+    let result = match command {
         Command::Validate(options) => options.run()?,
         Command::Config(options) => options.run()?,
         Command::Package(options) => package::run(&options, access).await?,
+        Command::Doctor(options) => return Ok(doctor::run(&options, &access.aws().await?).await?),
         Command::Status(options) => status::run(&options, &access.aws().await?).await?,
         Command::Show(options) => show::run(&options, &access.aws().await?).await?,
         Command::Watch(options) => watch::run(&options, &access.aws().await?).await?,
@@ -123,5 +127,6 @@ async fn carry_out(command: Command, access: &Access) -> Result<String, Box<dyn 
         Command::Reject(options) => approval::reject(&options, access.aws().await?).await?,
         Command::Completions(options) => options.run(),
         Command::Man(options) => options.run()?,
-    })
+    };
+    Ok((result, ExitCode::SUCCESS))
 }

@@ -79,6 +79,16 @@ impl Pipeline {
         Ok(Ledger::new(aws.dynamodb(), table))
     }
 
+    /// The name of the pipeline's stack.
+    pub fn stack(&self) -> &str {
+        &self.stack
+    }
+
+    /// The ledger's table, where its name was given.
+    pub fn table(&self) -> Option<&str> {
+        self.ledger.as_deref()
+    }
+
     /// An output of the pipeline's stack.
     pub async fn output(&self, aws: &Aws, output: &'static str, hint: &'static str) -> Result<String, RecordsError> {
         let outputs = stacks::outputs(aws, &self.stack).await?;

@@ -64,14 +64,15 @@ names! {
         "Deploy again when the AWS Health Dashboard is green.";
     GitHubUnavailable = "Transient.GitHubUnavailable",
         "GitHub could not be reached, answered with a fault of its own, or asked to be called less often.",
-        "Deploy again when githubstatus.com is green; where GitHub counts calls, give Lockgate a token of its own.";
+        "Deploy again when githubstatus.com is green; where GitHub counts calls, give Lockgate a GitHub App of its own.";
     AccessDenied = "Rejected.AccessDenied",
         "AWS refused a call; the cause names the role and the action.",
         "Give the role that permission (usually by deploying the stack lockgate-environment or running \
          `cdk bootstrap` again), then deploy again.";
     GitHubDenied = "Rejected.GitHubDenied",
         "GitHub refused a call, or does not show the repository to whoever asks.",
-        "Put a token that may read the repository's contents into the parameter /lockgate/github/token, then deploy again.";
+        "See with `lockgate doctor` what the GitHub App below /lockgate/github, or the token there, may not do; mend it, then deploy \
+         again.";
     TooMuchToRead = "Rejected.TooMuchToRead",
         "The release holds more commits than Lockgate reads, so that nobody knows who wrote it and may not accept it.",
         "Have an earlier commit accepted first, then this one; if history was rewritten, join it to what was accepted.";

@@ -13,6 +13,7 @@ pub mod causes;
 pub mod change_set;
 pub mod configuration;
 pub mod deployment;
+pub mod doctor;
 pub mod emergency;
 pub mod environment_state;
 pub mod failure;

@@ -36,6 +36,13 @@ impl WebhookSecret {
         }
     }
 
+    /// The value of `X-Hub-Signature-256` that GitHub would send with these bytes.
+    pub fn sign(&self, body: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("HMAC takes keys of every length");
+        mac.update(body);
+        format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+    }
+
     /// Whether this secret made the tag over these bytes, compared in constant time.
     fn made(&self, tag: &[u8; 32], body: &[u8]) -> bool {
         // HMAC takes keys of every length; there is no other error.
@@ -132,6 +139,7 @@ mod tests {
         // The values of "Testing the webhook payload validation" in GitHub's documentation.
         let header = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         assert_eq!(verify(&secrets(), Some(header), b"Hello, World!"), Ok(Which::Current));
+        assert_eq!(secrets().current.sign(b"Hello, World!"), header);
     }
 
     #[test]

@@ -63,6 +63,12 @@ pub struct State {
     pub mails: Vec<Mail>,
     /// Who subscribed to topics.
     pub subscriptions: Vec<Subscription>,
+    /// CloudFormation's stacks, by name, for those who have not written down what it says.
+    pub stacks: BTreeMap<String, Stack>,
+    /// The state machines that are active, by ARN.
+    pub machines: BTreeSet<String>,
+    /// How many functions may run at once.
+    pub concurrent_executions: u32,
     /// The functions that were invoked.
     pub invocations: Vec<Invocation>,
     starts: BTreeMap<String, String>,
@@ -110,6 +116,19 @@ pub struct Subscription {
     pub endpoint: String,
     /// Whether its owner has confirmed it.
     pub confirmed: bool,
+}
+
+/// A stack as CloudFormation tells of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stack {
+    /// Its status.
+    pub status: String,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// The parameters that it was given.
+    pub parameters: BTreeMap<String, String>,
+    /// The ids of its resources, and the type of each; all of them were made.
+    pub resources: BTreeMap<String, String>,
 }
 
 /// A function that was invoked and not waited for.

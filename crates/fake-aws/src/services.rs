@@ -1,5 +1,7 @@
 //! The services beside the table: tasks and executions, builds, parameters, objects, mail, functions, roles.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use domain::names::Digest;
@@ -7,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::wire::{Answer, Asked, Protocol, Refusal};
-use crate::{Execution, Invocation, Mail, State, Subscription};
+use crate::{Execution, Invocation, Mail, Stack, State, Subscription};
 
 type Answered<T> = Result<T, Refusal>;
 
@@ -21,6 +23,7 @@ impl State {
             Protocol::Json => self.json(asked).map(|answer| Answer::json(&answer)),
             Protocol::Cbor => panic!("nobody wrote down what AWS answers to {}", asked.operation),
             Protocol::Query => Ok(self.query(asked)),
+            Protocol::Lambda if asked.operation == "GetAccountSettings" => Ok(self.account_settings()),
             Protocol::Lambda => Ok(self.invoke(asked)),
             Protocol::Bucket => self.bucket(asked),
         };
@@ -36,6 +39,7 @@ impl State {
             "SendTaskHeartbeat" | "SendTaskSuccess" | "SendTaskFailure" => self.answer_task(&asked.operation, &input),
             "StartExecution" => self.start_execution(&input),
             "DescribeExecution" => self.describe_execution(&input),
+            "DescribeStateMachine" => self.describe_state_machine(&input),
             "StartBuild" => Ok(self.start_build(&input)),
             "BatchGetBuilds" => {
                 let asked = input["ids"].as_array().into_iter().flatten();
@@ -109,6 +113,17 @@ impl State {
         Ok(told)
     }
 
+    fn describe_state_machine(&self, input: &Value) -> Answered<Value> {
+        let arn = said(&input["stateMachineArn"]);
+        if !self.machines.contains(arn) {
+            return Err(Refusal::new("StateMachineDoesNotExist"));
+        }
+        Ok(json!({
+            "stateMachineArn": arn, "name": "machine", "status": "ACTIVE", "definition": "{}", "type": "STANDARD",
+            "roleArn": "arn:aws:iam::111111111111:role/machine", "creationDate": 1_795_000_000,
+        }))
+    }
+
     /// A start with a token that was seen before is the same build.
     fn start_build(&mut self, input: &Value) -> Value {
         let token = said(&input["idempotencyToken"]).to_owned();
@@ -160,6 +175,8 @@ impl State {
                 Answer::result("Publish", "<MessageId>m</MessageId>")
             }
             "ListSubscriptionsByTopic" => self.list_subscriptions(&asked.input),
+            "DescribeStacks" => self.describe_stack(said(&asked.input["StackName"])),
+            "ListStackResources" => self.list_resources(said(&asked.input["StackName"])),
             other => panic!("nobody wrote down what AWS answers to {other}"),
         }
     }
@@ -194,6 +211,52 @@ impl State {
             "ListSubscriptionsByTopic",
             &format!("<Subscriptions>{members}</Subscriptions>{next}"),
         )
+    }
+
+    fn describe_stack(&self, name: &str) -> Answer {
+        let Some(stack) = self.stacks.get(name) else {
+            return no_such_stack(name);
+        };
+        let Stack {
+            status,
+            outputs,
+            parameters,
+            ..
+        } = stack;
+        Answer::result(
+            "DescribeStacks",
+            &format!(
+                "<Stacks><member><StackName>{name}</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime>\
+                 <StackStatus>{status}</StackStatus><Outputs>{}</Outputs><Parameters>{}</Parameters></member></Stacks>",
+                members(outputs, "OutputKey", "OutputValue"),
+                members(parameters, "ParameterKey", "ParameterValue"),
+            ),
+        )
+    }
+
+    fn list_resources(&self, name: &str) -> Answer {
+        let Some(stack) = self.stacks.get(name) else {
+            return no_such_stack(name);
+        };
+        let resources = stack.resources.iter().map(|(id, kind)| {
+            format!(
+                "<member><LogicalResourceId>{id}</LogicalResourceId><ResourceType>{kind}</ResourceType>\
+                 <LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp>\
+                 <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
+            )
+        });
+        let resources: String = resources.collect();
+        Answer::result(
+            "ListStackResources",
+            &format!("<StackResourceSummaries>{resources}</StackResourceSummaries>"),
+        )
+    }
+
+    fn account_settings(&self) -> Answer {
+        let limit = self.concurrent_executions;
+        let settings =
+            json!({ "AccountLimit": { "ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": limit } });
+        Answer::json(&settings)
     }
 
     fn invoke(&mut self, asked: &Asked) -> Answer {
@@ -257,6 +320,23 @@ impl State {
             }
         }
     }
+}
+
+/// CloudFormation has no code of its own for this.
+fn no_such_stack(name: &str) -> Answer {
+    let error = format!("<Code>ValidationError</Code><Message>Stack with id {name} does not exist</Message>");
+    Answer::new(
+        400,
+        format!("<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"),
+    )
+    .with("content-type", "text/xml")
+}
+
+fn members(pairs: &BTreeMap<String, String>, key: &str, value: &str) -> String {
+    let members = pairs
+        .iter()
+        .map(|(name, text)| format!("<member><{key}>{name}</{key}><{value}>{text}</{value}></member>"));
+    members.collect()
 }
 
 /// S3 writes checksums in base64.

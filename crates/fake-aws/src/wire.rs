@@ -15,7 +15,7 @@ pub(crate) enum Protocol {
     Cbor,
     /// A form one way and XML the other: CloudFormation, STS, SNS.
     Query,
-    /// Lambda's `Invoke`.
+    /// Lambda's `Invoke` and `GetAccountSettings`.
     Lambda,
     /// S3.
     Bucket,
@@ -98,6 +98,14 @@ impl Asked {
         let mut note = |member: &str, value: Option<String>| {
             input.extend(value.map(|value| (member.to_owned(), value.into())));
         };
+        if path == "2016-08-19/account-settings" {
+            return Self {
+                protocol: Protocol::Lambda,
+                operation: "GetAccountSettings".to_owned(),
+                input,
+                body,
+            };
+        }
         if let Some(function) = path.strip_prefix("2015-03-31/functions/") {
             note("FunctionName", function.strip_suffix("/invocations").map(str::to_owned));
             note("InvocationType", header("x-amz-invocation-type"));

@@ -10,6 +10,7 @@ mod credentials;
 mod error;
 mod http;
 mod listing;
+mod rights;
 mod tag;
 mod token;
 mod writing;

@@ -1,17 +1,17 @@
-//! What GitHub shows of what it told, or should have told: releases, and the deliveries of an App's webhook.
+//! What GitHub shows of what it told, or should have told: branches, releases, and the deliveries of an App's webhook.
 //!
-//! "REST API endpoints for releases" and "… for GitHub App webhooks" of GitHub's documentation.
+//! "REST API endpoints for branches", "… for releases" and "… for GitHub App webhooks" of GitHub's documentation.
 
 use domain::harmless::harmless;
 use domain::intake::lost::Attempt;
 use domain::intake::{Release, ReleaseAction};
-use domain::names::RepositoryName;
+use domain::names::{CommitSha, RepositoryName};
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::http::{Asking, Bearer};
-use crate::{Credentials, Error, GitHub, PAGE};
+use crate::{Credentials, Error, GitHub, PAGE, tag};
 
 /// How many of the newest releases are looked at.
 const RELEASES: usize = 30;
@@ -46,6 +46,28 @@ struct Listed {
 }
 
 impl GitHub {
+    /// The commit at the head of a branch; nothing, where there is no such branch.
+    pub async fn head_of(&self, repository: &RepositoryName, branch: &str) -> Result<Option<CommitSha>, Error> {
+        #[derive(Deserialize)]
+        struct Branch {
+            commit: Head,
+        }
+        #[derive(Deserialize)]
+        struct Head {
+            sha: CommitSha,
+        }
+        if !tag::is_valid(branch) {
+            return Ok(None);
+        }
+        let asking = self.asking(repository, format!("the branch {} of {repository}", tag::shown(branch)));
+        let path = format!("/repos/{repository}/branches/{}", tag::encoded(branch));
+        let Some(reply) = self.http.get(&asking, &path).await? else {
+            self.must_see(&asking, repository).await?;
+            return Ok(None);
+        };
+        Ok(Some(asking.read::<Branch>(&reply)?.commit.sha))
+    }
+
     /// The newest releases of a repository, as their events would have told of them.
     pub async fn newest_releases(&self, repository: &RepositoryName) -> Result<Vec<Release>, Error> {
         let asking = self.asking(repository, format!("the newest releases of {repository}"));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::approval::Role;
+use domain::doctor::{Grant, Level, Permissions, Sight};
 use domain::failure::Name;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -854,4 +855,80 @@ async fn where_nobody_listens_is_no_answer() {
     let error = github.commit_of_tag(&repository(), "v1").await.unwrap_err();
     assert_eq!(error.name(), Name::GitHubUnavailable);
     assert!(error.to_string().contains("refused"), "{error}");
+}
+
+fn app() -> Credentials {
+    Credentials::App(Arc::new(App::new("Iv23li", app::tests::KEY).unwrap()))
+}
+
+#[tokio::test]
+async fn an_app_is_told_what_it_may_do_and_a_token_is_not() {
+    let permissions = json!({ "contents": "write", "deployments": "write", "checks": "read", "metadata": "read" });
+    let installed = |suspended: Value| json!({ "id": 1, "permissions": permissions, "suspended_at": suspended });
+    let granted = Permissions {
+        contents: Level::Write,
+        deployments: Level::Write,
+        checks: Level::Read,
+    };
+    for (documents, grant) in [
+        (vec![], Grant::NotInstalled),
+        (vec![installed(Value::Null)], Grant::Installed(granted)),
+        (vec![installed(json!("2026-11-23T12:00:00Z"))], Grant::Suspended),
+        (
+            vec![json!({ "id": 1, "permissions": {} })],
+            Grant::Installed(Permissions::default()),
+        ),
+    ] {
+        let at = |document| ("/repos/acme/shop/installation".to_owned(), document);
+        let server = Server::having(documents.into_iter().map(at)).await;
+        let github = server.github().bearing(app());
+        assert_eq!(github.grant(&repository()).await, Ok(grant));
+        assert_eq!(server.targets(), ["/repos/acme/shop/installation"]);
+    }
+    let server = Server::having([]).await;
+    let github = server.github();
+    assert_eq!(github.grant(&repository()).await, Ok(Grant::Untold));
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_the_apps_is_said() {
+    let refused = r#"{"message":"A JSON web token could not be decoded"}"#;
+    let server = Server::saying(move |_, _| answer("401 Unauthorized", "", refused)).await;
+    let error = server.github().bearing(app()).grant(&repository()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "GitHub does not show the GitHub App's installation on acme/shop: the token is not valid (401 A JSON web token could \
+         not be decoded)"
+    );
+}
+
+#[tokio::test]
+async fn a_branch_is_seen_or_not_there_or_hidden_with_its_repository() {
+    let of_repository = ("/repos/acme/shop".to_owned(), json!({ "id": 1 }));
+    let branch = (
+        "/repos/acme/shop/branches/release/2%2B".to_owned(),
+        json!({ "name": "release/2+" }),
+    );
+    let sight = async |documents: Vec<(String, Value)>, branch: &str| {
+        Server::having(documents)
+            .await
+            .github()
+            .sight(&repository(), branch)
+            .await
+    };
+    assert_eq!(sight(vec![branch], "release/2+").await, Sight::Seen);
+    assert_eq!(sight(vec![of_repository.clone()], "main").await, Sight::NoBranch);
+    assert_eq!(sight(vec![of_repository], "../..").await, Sight::NoBranch);
+    let Sight::Hidden(why) = sight(vec![], "main").await else {
+        panic!("it is not there");
+    };
+    assert_eq!(
+        why,
+        "GitHub does not show the branch main of acme/shop: GitHub shows no such repository; it is private and there is no \
+         token that may read it, or it is gone"
+    );
+    let server = Server::saying(|_, _| answer("503 Service Unavailable", "", "")).await;
+    let unknown = server.github().sight(&repository(), "main").await;
+    assert!(matches!(unknown, Sight::Unknown(_)), "{unknown:?}");
 }

@@ -6,7 +6,7 @@
 
 use domain::deployment::Deployment;
 use domain::github::{self as news, Check, Progress, Status};
-use domain::names::{CommitSha, RepositoryName};
+use domain::names::RepositoryName;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -199,27 +199,6 @@ impl GitHub {
         let path = format!("/repos/{repository}/releases/{number}");
         let body = json!({ "body": body });
         self.http.act(&asking, "PATCH", &path, Some(&body)).await.map(drop)
-    }
-
-    /// The commit at the head of a branch; nothing, where there is no such branch.
-    pub async fn head_of(&self, repository: &RepositoryName, branch: &str) -> Result<Option<CommitSha>, Error> {
-        #[derive(Deserialize)]
-        struct Branch {
-            commit: Head,
-        }
-        #[derive(Deserialize)]
-        struct Head {
-            sha: CommitSha,
-        }
-        if !tag::is_valid(branch) {
-            return Ok(None);
-        }
-        let asking = self.asking(repository, format!("the branch {} of {repository}", tag::shown(branch)));
-        let path = format!("/repos/{repository}/branches/{}", tag::encoded(branch));
-        let Some(reply) = self.http.get(&asking, &path).await? else {
-            return Ok(None);
-        };
-        Ok(Some(asking.read::<Branch>(&reply)?.commit.sha))
     }
 
     fn about(&self, deployment: &Deployment, what: &str) -> Asking {

@@ -95,7 +95,13 @@ const OURS: [&str; 10] = [
     "fake-aws",
     "payloads",
 ];
-const HTTP_STACK: [&str; 3] = ["aws-smithy-http-client", "aws-smithy-runtime-api", "aws-smithy-types"];
+const HTTP_STACK: [&str; 4] = [
+    "aws-smithy-http-client",
+    "aws-smithy-runtime-api",
+    "aws-smithy-types",
+    // Of TLS, how keys are written down, and no more: an App's key is a PEM file.
+    "rustls-pki-types",
+];
 const ASYNCHRONOUS: [&str; 4] = ["tokio", "futures", "reqwest", "lambda_runtime"];
 
 /// Finds every dependency that a layer may not have. Dependencies of tests are free.

@@ -22,7 +22,8 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 pub struct Received {
     /// The method and the path.
     pub line: String,
-    headers: BTreeMap<String, String>,
+    /// The headers, by name in lower case.
+    pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: String,
 }
@@ -48,6 +49,22 @@ pub fn server(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<Received>>
             .collect()
     };
     (base, thread::spawn(serve))
+}
+
+/// A server on this machine that answers whatever it is asked, for as long as the tests run, and the base URL of it.
+pub fn answering(answer: impl Fn(&Received) -> (u16, String) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let received = receive(&mut BufReader::new(stream.try_clone().unwrap()));
+            let (status, body) = answer(&received);
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    base
 }
 
 fn receive(stream: &mut BufReader<std::net::TcpStream>) -> Received {
