@@ -908,7 +908,7 @@ async fn a_branch_is_seen_or_not_there_or_hidden_with_its_repository() {
     let of_repository = ("/repos/acme/shop".to_owned(), json!({ "id": 1 }));
     let branch = (
         "/repos/acme/shop/branches/release/2%2B".to_owned(),
-        json!({ "name": "release/2+" }),
+        json!({ "name": "release/2+", "commit": { "sha": "2".repeat(40) } }),
     );
     let sight = async |documents: Vec<(String, Value)>, branch: &str| {
         Server::having(documents)

@@ -71,7 +71,10 @@ impl Outside {
                 201,
                 json!({ "token": "ghs_1", "expires_at": "2099-01-01T00:00:00Z" }).to_string(),
             ),
-            "GET /repos/acme/shop/branches/main" => document(self.branch.then(|| json!({ "name": "main" }))),
+            "GET /repos/acme/shop/branches/main" => document(
+                self.branch
+                    .then(|| json!({ "name": "main", "commit": { "sha": "2".repeat(40) } })),
+            ),
             "GET /repos/acme/shop" => document(Some(json!({ "id": 1 }))),
             other => panic!("nobody answers {other}"),
         }

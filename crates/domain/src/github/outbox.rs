@@ -24,10 +24,6 @@ const REASON_LIMIT: usize = 300;
 
 /// How far GitHub was told of one deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is kept in the ledger under its own name"
-)]
 pub struct Outbox {
     /// GitHub's deployment.
     pub deployment: Made,
