@@ -54,13 +54,15 @@ impl Kind {
     }
 
     /// What AWS is asked to do about so many of them.
-    pub fn writes(self, count: u32) -> Calls {
-        let operations: &[&str] = match self {
-            Self::Deploys => &["PutItem", "StartExecution", "UpdateItem"],
-            Self::Ignored => &["PutItem"],
+    pub fn asks(self, count: u32) -> Calls {
+        let operations: &[(&str, u32)] = match self {
+            // Whether the commit was asked for already, that it is by now, and the delivery itself.
+            Self::Deploys => &[("GetItem", 2), ("PutItem", 2), ("StartExecution", 1), ("UpdateItem", 1)],
+            Self::Ignored => &[("PutItem", 1)],
             Self::Refused => &[],
         };
-        operations.iter().map(|name| ((*name).to_owned(), count)).collect()
+        let of_all = operations.iter().map(|(name, each)| ((*name).to_owned(), each * count));
+        of_all.collect()
     }
 
     /// So many events, no two of them alike.

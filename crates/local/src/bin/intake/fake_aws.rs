@@ -1,7 +1,7 @@
 //! AWS as the webhook sees it while nothing goes wrong, and nothing comes twice: every answer is constant.
 //!
-//! The answers follow the API references of SSM (`GetParameter`), `DynamoDB` (`PutItem`, `UpdateItem`) and Step Functions
-//! (`StartExecution`). An operation that it does not know is refused: the figures would be of something else.
+//! The answers follow the API references of SSM (`GetParameter`), `DynamoDB` (`GetItem`, `PutItem`, `UpdateItem`) and Step
+//! Functions (`StartExecution`). An operation that it does not know is refused: the figures would be of something else.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -51,7 +51,7 @@ fn answer(request: &Request, parameters: &BTreeMap<String, String>, calls: &Mute
         .or_default() += 1;
     let (status, body) = match operation {
         "GetParameter" => parameter(&request.body, parameters),
-        "PutItem" | "UpdateItem" => (200, json!({})),
+        "GetItem" | "PutItem" | "UpdateItem" => (200, json!({})),
         "StartExecution" => (
             200,
             json!({

@@ -137,9 +137,9 @@ async fn measure_kind(function: &mut Function, aws: &FakeAws, kind: Kind, count:
         .zip(processor)
         .map(|(after, before)| after.saturating_sub(before));
     let mut calls = aws.take_calls();
-    // What is read depends on the clock: secrets and applications are remembered for a while.
+    // What is read of SSM depends on the clock: secrets and applications are remembered for a while.
     calls.remove("GetParameter");
-    let expected = kind.writes(count);
+    let expected = kind.asks(count);
     if calls != expected {
         let name = kind.name();
         return Err(Trouble(format!(
