@@ -229,7 +229,8 @@ impl Outbox {
     }
 
     /// Puts it down because GitHub did not take something: it is offered again after a while, and from `until` on at the
-    /// earliest. Says whether it is offered again at all.
+    /// earliest, which is never more than an hour away (GitHub counts calls by the hour). Says whether it is offered again at
+    /// all.
     pub fn failed(&mut self, why: &str, until: Option<Timestamp>, now: Timestamp) -> bool {
         let since = *self.failing_since.get_or_insert(now);
         let pause = FIRST_PAUSE
@@ -241,7 +242,8 @@ impl Outbox {
         self.held_until = None;
         self.more = false;
         let goes_on = now.duration_since(since) < PATIENCE;
-        self.due = goes_on.then(|| until.unwrap_or(now).max(now + pause));
+        let until = until.unwrap_or(now).min(now + LONGEST_PAUSE);
+        self.due = goes_on.then(|| until.max(now + pause));
         goes_on
     }
 

@@ -290,6 +290,10 @@ fn what_github_does_not_take_is_offered_again_later_and_later_and_for_two_weeks(
     let until = start() + SignedDuration::from_mins(25);
     asked.failed("it asks to be called less often", Some(until), start());
     assert_eq!(asked.due, Some(until), "GitHub says when");
+    let nonsense = start() + SignedDuration::from_hours(24 * 365);
+    let mut asked = Outbox::default();
+    asked.failed("it asks to be called less often", Some(nonsense), start());
+    assert_eq!(asked.due, Some(start() + SignedDuration::from_hours(1)));
 }
 
 #[test]
