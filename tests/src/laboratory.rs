@@ -137,7 +137,7 @@ impl Setting {
         } = self;
         let application = format!("application.\"acme/{name}\"");
         let mut toml = format!(
-            "\n[{application}]\nbranch = \"main\"\n\n[{application}.environment.dev]\naccount = \"{}\"\non = \"push\"\n{policy}\n",
+            "\n[{application}]\nbranch = \"main\"\n\n[{application}.environment.dev]\naccount = \"{}\"\non = [\"push\", \"manual\"]\n{policy}\n",
             account_of(DEV)
         );
         if let Some(approval) = self.approval {
@@ -441,7 +441,8 @@ impl Scenario {
             .await
     }
 
-    async fn starts(&self, delivery: &Delivery) -> DeploymentId {
+    /// Sends a delivery that asks for one deployment, and returns it.
+    pub async fn starts(&self, delivery: &Delivery) -> DeploymentId {
         let answer = self.send(delivery, 202).await;
         assert_eq!(answer["outcome"], "accepted", "{answer}");
         answer["deployments"][0]

@@ -164,7 +164,7 @@ impl World {
                 leg: Leg::Forward,
                 failure: None
             }),
-            "Build" => json!(lockgate_build::Built::Built {
+            "Build" | "Build beforehand" => json!(lockgate_build::Built::Built {
                 release: Digest::of(b"release")
             }),
             "Check alarms" => json!(lockgate_rollback::Output::Clear { guards: Vec::new() }),
@@ -316,6 +316,29 @@ fn aws_bills_eight_more_and_one_for_each_stack_where_people_are_asked_before() {
             "people say no",
             one().and_first("Wait for approval", Ok(rejected)),
             20,
+            "Failed, environment clean",
+        ),
+        (
+            "what a pull request would change, of a commit that was not built",
+            World {
+                prepares: Some(Prepares::ToBeSeen),
+                end: Output::NothingToDeploy,
+                ..World::waves(&[&["web"]])
+            }
+            .and_first("Admit", Ok(json!(Admission::NotBuilt)))
+            .and_first("Review preparation", Ok(planned.clone())),
+            16 + 3,
+            "Nothing to deploy",
+        ),
+        (
+            "the same, where the build fails",
+            World {
+                prepares: Some(Prepares::ToBeSeen),
+                ..World::waves(&[&["web"]])
+            }
+            .and_first("Admit", Ok(json!(Admission::NotBuilt)))
+            .and_first("Build beforehand", Err("Rejected.BuildFailed")),
+            11,
             "Failed, environment clean",
         ),
         (

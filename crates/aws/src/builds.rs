@@ -129,10 +129,18 @@ impl Builds {
         }
     }
 
-    /// Starts the build of a commit. Starting it again with the same token within five minutes returns the same build.
-    pub async fn start(&self, application: &RepositoryName, commit: &CommitSha, token: String) -> Result<Start, Error> {
+    /// Starts the build of a commit, which the repository may have as the head of a pull request only. Starting it again with
+    /// the same token within five minutes returns the same build.
+    pub async fn start(
+        &self,
+        application: &RepositoryName,
+        commit: &CommitSha,
+        pull_request: Option<u64>,
+        token: String,
+    ) -> Result<Start, Error> {
         let variables = [(APPLICATION_VARIABLE, application.as_str())];
-        self.run(application, commit, &variables, None, token).await
+        let version = source_version(commit, pull_request);
+        self.run(application, version, &variables, None, token).await
     }
 
     /// Starts integration tests. Starting them again with the same token within five minutes returns the same build.
@@ -144,14 +152,15 @@ impl Builds {
             ("LOCKGATE_COMMIT", run.commit.as_str()),
             ("LOCKGATE_OUTPUTS", run.outputs),
         ];
-        self.run(run.application, run.commit, &variables, Some(run.specification), token)
+        let version = source_version(run.commit, None);
+        self.run(run.application, version, &variables, Some(run.specification), token)
             .await
     }
 
     async fn run(
         &self,
         application: &RepositoryName,
-        commit: &CommitSha,
+        version: String,
         variables: &[(&str, &str)],
         specification: Option<&str>,
         token: String,
@@ -171,7 +180,7 @@ impl Builds {
             .project_name(&self.project)
             .source_type_override(SourceType::Github)
             .source_location_override(format!("https://github.com/{application}.git"))
-            .source_version(commit.as_str())
+            .source_version(version)
             .set_environment_variables_override(Some(variables.collect::<Result<_, _>>()?))
             .set_buildspec_override(specification.map(str::to_owned))
             .idempotency_token(token)
@@ -215,6 +224,22 @@ impl Builds {
     }
 }
 
+/// A commit as CodeBuild is told it. One of a fork is found only by the pull request that brings it (AWS CodeBuild user
+/// guide, "Source version sample": a reference and a commit ID).
+fn source_version(commit: &CommitSha, pull_request: Option<u64>) -> String {
+    match pull_request {
+        Some(number) => format!("refs/pull/{number}/head^{{{commit}}}"),
+        None => commit.to_string(),
+    }
+}
+
+fn commit_of(source_version: &str) -> Option<CommitSha> {
+    let commit = source_version
+        .split_once("^{")
+        .map_or(Some(source_version), |(_, rest)| rest.strip_suffix('}'));
+    commit?.parse().ok()
+}
+
 fn read(build: &aws_sdk_codebuild::types::Build) -> Build {
     let variable = |name: &str| {
         build
@@ -235,7 +260,7 @@ fn read(build: &aws_sdk_codebuild::types::Build) -> Build {
         id: build.id().unwrap_or_default().to_owned(),
         application: variable(APPLICATION_VARIABLE).and_then(|name| name.parse().ok()),
         deployment: variable(DEPLOYMENT_VARIABLE).and_then(|id| id.parse().ok()),
-        commit: build.source_version().and_then(|version| version.parse().ok()),
+        commit: build.source_version().and_then(commit_of),
         state,
         log: build
             .logs()

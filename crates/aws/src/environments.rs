@@ -214,7 +214,8 @@ impl Ledger {
     }
 
     /// The release that a deployment brings on from the environment before its own, or why there is none; nothing, where
-    /// its environment comes after no other, or where it takes its environment back.
+    /// its environment comes after no other, where it takes its environment back, or where it only shows what a pull request
+    /// would change.
     pub async fn promoted(
         &self,
         deployment: &Deployment,
@@ -224,7 +225,7 @@ impl Ledger {
             .environment
             .after
             .as_ref()
-            .filter(|_| deployment.rollback.is_none())
+            .filter(|_| deployment.rollback.is_none() && !deployment.previews())
         else {
             return Ok(None);
         };

@@ -37,8 +37,8 @@ pub struct Deploy {
 
 /// Says what a deployment by hand would change, and changes nothing: the change sets are made, shown and deleted.
 ///
-/// It is refused while anything is under way there, and for a commit that was never built. While it lasts, some seconds,
-/// nothing else is deployed there.
+/// It is refused while anything is under way there. A commit that was never built is built first. While change sets are made,
+/// some seconds, nothing else is deployed there.
 #[derive(Debug, clap::Args)]
 pub struct Plan {
     #[command(flatten)]
@@ -148,8 +148,6 @@ impl Asked {
             under_way,
         };
         let mut deployment = by_hand::ask(&wish, known)?;
-        let build = ledger.build(&deployment.application, &deployment.commit).await?;
-        by_hand::may_plan(&deployment, &build)?;
         if let Some(Err(refused)) = ledger.promoted(&deployment, now).await? {
             return Err(DeployError::NotPromoted(refused));
         }

@@ -130,8 +130,15 @@ impl BuildRecord {
 }
 
 /// The token by which CodeBuild knows a start that it has seen before (`StartBuild`, `idempotencyToken`: kept 5 minutes).
-pub fn idempotency_token(application: &RepositoryName, commit: &CommitSha, attempt: u32) -> String {
-    Digest::of(format!("{application}\n{commit}\n{attempt}").as_bytes())
+/// It stands for one request: a commit that a pull request brings is asked for in other words than the same one on a branch.
+pub fn idempotency_token(
+    application: &RepositoryName,
+    commit: &CommitSha,
+    pull_request: Option<u64>,
+    attempt: u32,
+) -> String {
+    let from = pull_request.map(|number| format!("\n{number}")).unwrap_or_default();
+    Digest::of(format!("{application}\n{commit}\n{attempt}{from}").as_bytes())
         .as_str()
         .to_owned()
 }

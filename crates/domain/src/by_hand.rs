@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use crate::build_record::BuildRecord;
 use crate::deployment::{Cause, Deployment, Environment, Request};
 use crate::harmless::harmless;
 use crate::names::{CommitSha, DeploymentId, Digest, RepositoryName};
@@ -88,9 +87,6 @@ pub enum Refusal {
     /// More than one begins so.
     #[error("{0:?} is the beginning of more than one commit or release; name more digits")]
     Ambiguous(String),
-    /// The environment would be kept for as long as a build takes.
-    #[error("commit {0} was never built, and a plan builds nothing: others would wait for it; plan one that was built")]
-    NotBuilt(String),
     /// Nobody's place is taken for a look.
     #[error("{0} is under way there; plan when it has ended")]
     UnderWay(DeploymentId),
@@ -137,24 +133,11 @@ pub fn ask(wish: &Wish, known: Known<'_>) -> Result<Deployment, Refusal> {
             delivery: None,
             before: None,
             title: choice.title,
+            at_github: None,
         },
         rollback: None,
         plans: wish.plans,
     })
-}
-
-/// Whether a deployment that only plans may take the environment's lock: it is over within moments where its commit was
-/// built. Of any other deployment this is not asked.
-///
-/// # Errors
-/// [`Refusal::NotBuilt`].
-pub fn may_plan(deployment: &Deployment, build: &BuildRecord) -> Result<(), Refusal> {
-    match build {
-        BuildRecord::None | BuildRecord::Building { .. } | BuildRecord::Failed { .. } if deployment.plans => {
-            Err(Refusal::NotBuilt(deployment.commit.short().to_owned()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn choose(wish: &Wish, choices: &[Choice], place: String) -> Result<Choice, Refusal> {
@@ -316,49 +299,19 @@ after = "test"
     fn a_plan_takes_nobodys_place() {
         let choices = choices();
         let under_way = "shop-dev-9".parse().unwrap();
-        let known = Known {
+        let busy = Known {
             under_way: Some(&under_way),
             ..known(&choices)
         };
         let mut wish = wish("dev", None);
-        let waits = ask(&wish, known).unwrap();
-        assert_eq!(
-            may_plan(&waits, &BuildRecord::None),
-            Ok(()),
-            "a deployment waits its turn, and has it built"
-        );
+        ask(&wish, busy).unwrap();
         wish.plans = true;
-        let refused = may_plan(
-            &ask(
-                &wish,
-                Known {
-                    under_way: None,
-                    ..known
-                },
-            )
-            .unwrap(),
-            &BuildRecord::None,
-        );
-        insta::assert_snapshot!(refused.unwrap_err(), @"commit aaaaaaa30000 was never built, and a plan builds nothing: others would wait for it; plan one that was built");
-        let built = BuildRecord::Built {
-            release: Digest::of(b"aaaaaaa3"),
-            build: "b:1".to_owned(),
-            since: wish.at,
-        };
-        let itself = ask(
-            &wish,
-            Known {
-                under_way: None,
-                ..known
-            },
-        )
-        .unwrap();
+        insta::assert_snapshot!(ask(&wish, busy).unwrap_err(), @"shop-dev-9 is under way there; plan when it has ended");
+        let itself = ask(&wish, known(&choices)).unwrap();
         let asked_again = Known {
             under_way: Some(&itself.id),
-            ..known
+            ..busy
         };
         assert_eq!(ask(&wish, asked_again).unwrap(), itself);
-        assert_eq!(may_plan(&itself, &built), Ok(()));
-        insta::assert_snapshot!(ask(&wish, known).unwrap_err(), @"shop-dev-9 is under way there; plan when it has ended");
     }
 }

@@ -3,6 +3,8 @@
 //! The execution's input is the whole truth of its deployment. Nothing reads configuration afterwards, so a
 //! changed configuration never reaches a deployment that is under way.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
@@ -11,7 +13,9 @@ use crate::approval::{ApprovalPolicy, When};
 use crate::bake::BakePolicy;
 use crate::failure::Failure;
 use crate::freeze::Freeze;
-use crate::names::{AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, Qualifier, Region, RepositoryName};
+use crate::names::{
+    AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, Qualifier, Region, RepositoryName, StackName,
+};
 
 /// What an execution is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,28 @@ impl Deployment {
     pub fn asks_before(&self, leg: Leg) -> bool {
         let policy = self.environment.approval.as_ref().filter(|_| self.rollback.is_none());
         leg == Leg::Forward && policy.is_some_and(|policy| policy.when == When::Before)
+    }
+
+    /// Whether it shows a pull request what merging it would change: of a commit that no environment has to have had before.
+    /// It never changes anything, whatever else is said of it.
+    pub fn previews(&self) -> bool {
+        self.plans && self.pull_request().is_some()
+    }
+
+    /// The pull request whose newest commit this is, by GitHub's number.
+    pub fn pull_request(&self) -> Option<u64> {
+        match self.requested.at_github {
+            Some(AtGitHub::PullRequest(number)) => Some(number),
+            Some(AtGitHub::Deployment(_)) | None => None,
+        }
+    }
+
+    /// GitHub's own deployment that asked for it, by GitHub's number.
+    pub fn github_deployment(&self) -> Option<u64> {
+        match self.requested.at_github {
+            Some(AtGitHub::Deployment(number)) => Some(number),
+            Some(AtGitHub::PullRequest(_)) | None => None,
+        }
     }
 
     /// Whether change sets are made before anything is executed on this way: for people to decide on, or to be looked at
@@ -83,6 +109,19 @@ pub struct Request {
     pub before: Option<CommitSha>,
     /// The first line of the commit message, made harmless and cut to 100 characters.
     pub title: String,
+    /// What GitHub has for it already, where somebody asked there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_github: Option<AtGitHub>,
+}
+
+/// What at GitHub asked for a deployment, and is told how it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtGitHub {
+    /// GitHub's own deployment of this number.
+    Deployment(u64),
+    /// The pull request of this number.
+    PullRequest(u64),
 }
 
 /// What starts deployments of an environment.
@@ -100,6 +139,8 @@ pub enum Cause {
     Manual,
     /// An alarm, while what was deployed is watched.
     Alarm,
+    /// A pull request, which is shown what merging it would change.
+    PullRequest,
 }
 
 impl Cause {
@@ -141,6 +182,12 @@ pub struct Environment {
     /// Whether the repository's integration tests are run here, if it has any.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub integration_tests: bool,
+    /// Whether pull requests are shown what merging them would change here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pull_requests: bool,
+    /// The output that says where people find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<StackOutput>,
     /// Whom it asks whether a release is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalPolicy>,
@@ -174,6 +221,49 @@ fn keep() -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_keep(keep: &u32) -> bool {
     *keep == KEEP
+}
+
+/// An output of a stack, written `<stack>.<output>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StackOutput {
+    /// The stack.
+    pub stack: StackName,
+    /// The output's logical id.
+    pub output: String,
+}
+
+/// A text that names no output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is no stack and an output of it, such as \"shop-web.Url\"")]
+pub struct InvalidStackOutput;
+
+impl FromStr for StackOutput {
+    type Err = InvalidStackOutput;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStackOutput> {
+        let (stack, output) = text.split_once('.').ok_or(InvalidStackOutput)?;
+        // Logical ids of outputs are alphanumeric (AWS CloudFormation user guide, "Outputs").
+        let is_output = (1..=255).contains(&output.len()) && output.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        Ok(Self {
+            stack: stack.parse().map_err(|_| InvalidStackOutput)?,
+            output: is_output.then(|| output.to_owned()).ok_or(InvalidStackOutput)?,
+        })
+    }
+}
+
+impl TryFrom<String> for StackOutput {
+    type Error = InvalidStackOutput;
+
+    fn try_from(text: String) -> Result<Self, InvalidStackOutput> {
+        text.parse()
+    }
+}
+
+impl From<StackOutput> for String {
+    fn from(StackOutput { stack, output }: StackOutput) -> String {
+        format!("{stack}.{output}")
+    }
 }
 
 /// What happens to deployments that wait for an environment.

@@ -421,7 +421,10 @@ impl EnvironmentState {
         {
             self.newest = Some(candidate.clone());
         }
-        self.queue.push(candidate);
+        // Before those that only look: a busy repository's pull requests keep no deployment waiting.
+        let before = |waiting: &&Candidate| waiting.rolls_back || !waiting.plans;
+        let place = self.queue.iter().take_while(before).count();
+        self.queue.insert(place, candidate);
         self.grant(now);
         (self.standing(&id), superseded)
     }
@@ -855,10 +858,18 @@ mod tests {
             state.admit(candidate("d3", 8, QueuePolicy::Newest), at(8)).1,
             [id("d2")]
         );
-        assert_eq!(state.standing(&id("plan")), Standing::Waits(0));
-        assert_eq!(state.release(&id("d1"), Left::AsItWas, at(9)), Ok(Some(id("plan"))));
-        assert_eq!(state.newer_waiting(&id("plan")), Some(&id("d3")));
-        assert_eq!(state.release(&id("plan"), Left::AsItWas, at(10)), Ok(Some(id("d3"))));
+        assert_eq!(
+            state.standing(&id("plan")),
+            Standing::Waits(1),
+            "after whoever changes something"
+        );
+        assert_eq!(state.release(&id("d1"), Left::AsItWas, at(9)), Ok(Some(id("d3"))));
+        assert_eq!(state.release(&id("d3"), Left::AsItWas, at(10)), Ok(Some(id("plan"))));
+        assert_eq!(
+            state.admit(candidate("d4", 11, QueuePolicy::Newest), at(11)).0,
+            Standing::Waits(0)
+        );
+        assert_eq!(state.newer_waiting(&id("plan")), Some(&id("d4")));
     }
 
     #[test]

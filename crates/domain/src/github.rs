@@ -24,7 +24,8 @@ use crate::life::{Ending, Event};
 pub struct News<'e> {
     /// The deployment.
     pub deployment: &'e Deployment,
-    /// Its statuses, in the order in which they are told; later news begin with the same ones.
+    /// Its statuses, in the order in which they are told; later news begin with the same ones. None, where GitHub has no
+    /// deployment of it: what only shows a pull request what it would change is a check run, and nothing else.
     pub statuses: Vec<Status>,
     /// Its check run.
     pub check: Check,
@@ -35,21 +36,25 @@ pub struct News<'e> {
 }
 
 impl<'e> News<'e> {
-    /// What is to be seen of a deployment with these entries; nothing of one that nobody asked for yet, or that was only to
-    /// say what it would change.
+    /// What is to be seen of a deployment with these entries; nothing of one that nobody asked for yet, or that only said to
+    /// an operator what it would change.
     pub fn of(entries: &'e [Entry], console: &str) -> Option<Self> {
         let requested = entries.iter().find_map(|entry| match &entry.what {
             Event::Requested { deployment } => Some(&**deployment),
             _ => None,
         });
-        let deployment = requested.filter(|deployment| !deployment.plans)?;
+        let deployment = requested.filter(|deployment| !deployment.plans || deployment.previews())?;
         let ended = entries.iter().rev().find_map(|entry| match &entry.what {
             Event::Ended(ending) => Some((entry.at, ending)),
             _ => None,
         });
         Some(Self {
             deployment,
-            statuses: statuses(entries),
+            statuses: if deployment.plans {
+                Vec::new()
+            } else {
+                statuses(entries)
+            },
             check: Check::of(deployment, entries, console),
             line: Line::of(deployment, entries).or_else(|| Line::of_way_back(deployment, entries)),
             in_place_since: ended
@@ -70,9 +75,10 @@ pub fn is_production(deployment: &Deployment) -> bool {
     environment.on.contains(&Cause::Release) || environment.bake.is_some()
 }
 
-/// The name of the check run of an environment.
+/// The name of the check run of an environment: one of what was deployed there, another of what merging would change.
 pub fn check_name(deployment: &Deployment) -> String {
-    format!("Lockgate / {}", deployment.environment.name)
+    let what = if deployment.plans { "Lockgate plan" } else { "Lockgate" };
+    format!("{what} / {}", deployment.environment.name)
 }
 
 #[cfg(test)]

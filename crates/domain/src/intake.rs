@@ -3,8 +3,10 @@
 //! A delivery is parsed once, into our own words ([`Event::read`]); what it asks for is decided from those and the
 //! application's configuration ([`asks`]). Every delivery ends as deployments or as a recorded [`Reason`] why not.
 
+mod by_hand;
 pub mod lost;
 mod payload;
+mod pull_request;
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +18,9 @@ use crate::configuration::Application;
 use crate::deployment::{Cause, Deployment, Environment, Request};
 use crate::harmless::{first_line, harmless};
 use crate::names::{CommitSha, DeploymentId, RepositoryName};
+
+pub use by_hand::{ByHand, TASK};
+pub use pull_request::{LABEL, PullRequest, PullRequestAction};
 
 /// How many characters of a commit's title are kept.
 const TITLE_LIMIT: usize = 100;
@@ -88,6 +93,10 @@ pub enum Event {
     Push(Push),
     /// A GitHub release or pre-release changed.
     Release(Release),
+    /// Something happened to a pull request.
+    PullRequest(PullRequest),
+    /// Somebody asked for a deployment.
+    ByHand(ByHand),
     /// Everything else that GitHub can be told to send.
     Other,
 }
@@ -163,6 +172,29 @@ pub enum ReleaseAction {
     Other,
 }
 
+/// Something that a person named, and that stands for a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought<'a> {
+    /// The tag of a release.
+    Release(&'a Release),
+    /// A branch, a tag or a commit.
+    Reference {
+        /// Of this repository.
+        repository: &'a RepositoryName,
+        /// As it was written.
+        reference: &'a str,
+    },
+}
+
+/// What GitHub said when it was asked what [`asks`] has to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// What [`Event::needs_commit`] stands for; nothing, where there is no such commit.
+    pub commit: Option<Resolved>,
+    /// Whether who [`Event::needs_right_of`] names may write to the repository.
+    pub may_write: bool,
+}
+
 /// What a tag stands for, as GitHub said when it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
@@ -184,16 +216,32 @@ impl Event {
             Self::Push(push) if push.fork => Err(Reason::Fork),
             Self::Push(push) => push.branch().map(|_| &push.repository),
             Self::Release(release) => release.cause().map(|_| &release.repository),
+            Self::PullRequest(pull) => pull.asks().map(|()| &pull.repository),
+            Self::ByHand(by_hand) => by_hand.asks().map(|()| &by_hand.repository),
             Self::Ping | Self::Other => Err(Reason::AsksForNothing),
         }
     }
 
-    /// The repository and the tag whose commit [`asks`] has to be told; nothing, where no environment of the application
-    /// waits for it, so that GitHub is asked only about what matters.
-    pub fn needs_commit(&self, application: Option<&Application>) -> Option<(&RepositoryName, &str)> {
-        let Self::Release(release) = self else { return None };
-        release.environments(application).ok()?;
-        Some((&release.repository, &release.tag))
+    /// What [`asks`] has to be told the commit of; nothing, where no environment of the application waits for it, so that
+    /// GitHub is asked only about what matters.
+    pub fn needs_commit<'a>(&'a self, application: Option<&'a Application>) -> Option<Sought<'a>> {
+        match self {
+            Self::Release(release) => release.environments(application).ok().map(|_| Sought::Release(release)),
+            Self::ByHand(by_hand) => by_hand.needs_commit(application).map(|reference| Sought::Reference {
+                repository: &by_hand.repository,
+                reference,
+            }),
+            Self::Push(_) | Self::PullRequest(_) | Self::Ping | Self::Other => None,
+        }
+    }
+
+    /// The repository, and the login of whom [`asks`] has to be told whether they may write there.
+    pub fn needs_right_of<'a>(&'a self, application: Option<&Application>) -> Option<(&'a RepositoryName, &'a str)> {
+        match self {
+            Self::PullRequest(pull) => Some((&pull.repository, pull.needs_right_of(application)?)),
+            Self::ByHand(by_hand) => Some((&by_hand.repository, by_hand.needs_right_of(application)?)),
+            Self::Push(_) | Self::Release(_) | Self::Ping | Self::Other => None,
+        }
     }
 }
 
@@ -303,6 +351,26 @@ pub enum Reason {
     TagMissing,
     /// A push whose delivery came so late that its commit was asked for without it.
     Recovered,
+    /// A pull request whose commits were looked at already.
+    SameCommits,
+    /// A pull request of a fork, or of a repository that is gone.
+    ForeignPullRequest,
+    /// A pull request into another branch.
+    OtherBase,
+    /// No environment of the application has `pull_requests = true`.
+    NoEnvironmentForPullRequests,
+    /// Who asked may not write to the repository.
+    MayNotWrite,
+    /// A deployment or a dispatch that does not mean us.
+    OtherTask,
+    /// No person is known to have asked.
+    NobodyAsks,
+    /// The application has no environment of the name.
+    UnknownEnvironment,
+    /// The environment does not have `on = "manual"`.
+    NotByHand,
+    /// GitHub knows no commit by what was named.
+    CommitMissing,
     /// An event that starts nothing in any version.
     AsksForNothing,
 }
@@ -330,6 +398,23 @@ impl Reason {
             Self::EditedRelease => "Editing a release's texts starts nothing.",
             Self::WithdrawnRelease => "A release that is gone leaves nothing to deploy; what it brought stays.",
             Self::TagMissing => "There is no commit behind this release's tag.",
+            Self::SameCommits => "This brings a pull request no commits that were not looked at before.",
+            Self::ForeignPullRequest => {
+                "A pull request of a fork is looked at when somebody who may write to the repository puts the label \
+                 lockgate-plan on it."
+            }
+            Self::OtherBase => "lockgate.toml names another branch of this repository than this is to be merged into.",
+            Self::NoEnvironmentForPullRequests => "No environment of this application has pull_requests = true.",
+            Self::MayNotWrite => "Who asked may not write to the repository.",
+            Self::OtherTask => {
+                "Only a deployment with the task, or a dispatch with the event_type, \"lockgate\" asks us."
+            }
+            Self::NobodyAsks => {
+                "No person is known to have asked; have a person ask, or run `lockgate deploy` in the workflow."
+            }
+            Self::UnknownEnvironment => "lockgate.toml has no environment of this name for this repository.",
+            Self::NotByHand => "The environment does not have \"manual\" in `on`.",
+            Self::CommitMissing => "The repository has no commit by that name.",
             Self::Recovered => "Its delivery came so late that this commit was deployed without it.",
             Self::AsksForNothing => "Events of this kind start nothing; take them off the webhook to save deliveries.",
         }
@@ -419,7 +504,7 @@ impl Delivery {
     }
 }
 
-/// Decides what an event asks for; `resolved` is what [`Event::needs_commit`] asked about.
+/// Decides what an event asks for; `found` is what [`Event::needs_commit`] and [`Event::needs_right_of`] asked about.
 ///
 /// A deployment's id is derived from the push itself (branch, commit before, commit after, and when GitHub took it), so
 /// that a redelivery or a replay asks for the same deployment again, and a later push asks for a new one, even where it
@@ -430,12 +515,14 @@ pub fn asks(
     event: &Event,
     application: Option<&Application>,
     delivery: &DeliveryId,
-    resolved: Option<&Resolved>,
+    found: &Found,
     now: Timestamp,
 ) -> Decision {
     match event {
         Event::Push(push) => asked_by_push(push, application, delivery, now),
-        Event::Release(release) => asked_by_release(release, application, delivery, resolved, now),
+        Event::Release(release) => asked_by_release(release, application, delivery, found.commit.as_ref(), now),
+        Event::PullRequest(pull) => pull.asked(application, delivery, found, now),
+        Event::ByHand(by_hand) => by_hand.asked(application, delivery, found, now),
         Event::Ping | Event::Other => Err(Reason::AsksForNothing),
     }
     .map_or_else(Decision::Ignored, Decision::Ask)
@@ -485,6 +572,7 @@ fn asked_by_push(
                 delivery: Some(delivery.to_string()),
                 before: push.before.clone(),
                 title: push.title.clone(),
+                at_github: None,
             },
             rollback: None,
             plans: false,
@@ -528,6 +616,7 @@ fn asked_by_release(
                 delivery: Some(delivery.to_string()),
                 before: None,
                 title: title.clone(),
+                at_github: None,
             },
             rollback: None,
             plans: false,

@@ -511,9 +511,13 @@ impl Status {
                 next.fence = Some(*fence);
             }
             Event::AlarmsChecked { .. } => next.checked = true,
+            // What only plans waits for its build before it waits for the lock.
+            Event::Building { .. } if self.fence.is_none() => {}
             Event::Building { .. } => next.phase = Phase::Building,
             Event::Released { release } => {
-                next.phase = Phase::Released;
+                if self.fence.is_some() {
+                    next.phase = Phase::Released;
+                }
                 next.release = Some(release.clone());
             }
             Event::Planned { leg, waves, .. } => {
@@ -678,6 +682,9 @@ impl Status {
             Event::Requested { .. } | Event::Queued { .. } => self.phase <= Phase::Queued,
             Event::LetIn { .. } | Event::Admitted { .. } => self.phase <= Phase::Admitted,
             Event::AlarmsChecked { .. } => self.phase == Phase::Admitted,
+            Event::Building { .. } | Event::Released { .. } if self.plans && self.fence.is_none() => {
+                self.phase <= Phase::Queued
+            }
             Event::Building { .. } => (Phase::Admitted..=Phase::Building).contains(&self.phase),
             Event::Released { .. } => (Phase::Admitted..=Phase::Released).contains(&self.phase),
             Event::Planned { leg: Leg::Forward, .. } => {

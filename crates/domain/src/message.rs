@@ -196,6 +196,7 @@ pub fn asked_from(deployment: &Deployment) -> String {
         Cause::Prerelease => "the pre-release",
         Cause::Release => "the release",
         Cause::Manual => "by hand, from",
+        Cause::PullRequest => "a pull request,",
     };
     format!("{because} {}", deployment.reference)
 }

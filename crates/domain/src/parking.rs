@@ -70,6 +70,9 @@ pub enum WaitsFor {
         application: RepositoryName,
         /// The commit.
         commit: CommitSha,
+        /// The pull request that brings it, by GitHub's number, where it may be found nowhere else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pull_request: Option<u64>,
     },
     /// A change set to be ready.
     ChangeSet(StackChange),
@@ -210,7 +213,9 @@ impl WaitsFor {
     pub fn key(&self, deployment: &DeploymentId) -> Key {
         match self {
             Self::Lock { .. } => Key::lock(deployment),
-            Self::Build { application, commit } => Key::build(application, commit),
+            Self::Build {
+                application, commit, ..
+            } => Key::build(application, commit),
             Self::ChangeSet(change) | Self::StackUpdate(change) => {
                 Key::stack(&change.account, &change.region, &change.stack)
             }

@@ -254,6 +254,8 @@ mod tests {
             }),
             after_acceptance: false,
             max_age_seconds: None,
+            pull_requests: false,
+            url: None,
             bake: None,
             watch_seconds: None,
             holds: false,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::configuration::{Application, Configuration};
-use domain::intake::{Decision, Event, Resolved, asks};
+use domain::intake::{Decision, Event, Found, Resolved, asks};
 use payloads::{COLLECTIONS, Example, examples};
 
 /// The application of the repository that the examples come from.
@@ -19,6 +19,7 @@ branch = "master"
 [application."Codertocat/Hello-World".environment.dev]
 account = "222222222222"
 on = "push"
+pull_requests = true
 [application."Codertocat/Hello-World".environment.test]
 account = "333333333333"
 on = "prerelease"
@@ -43,6 +44,10 @@ fn every_example_payload_is_classified() {
         commit: "6113728f27ae82c7b1a177c8d03f9e96e0adf246".parse().expect("a commit"),
         title: "Initial commit".to_owned(),
     };
+    let found = Found {
+        commit: Some(resolved),
+        may_write: true,
+    };
     let mut classes: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     let mut other_events = BTreeSet::new();
     let mut count = 0;
@@ -53,7 +58,7 @@ fn every_example_payload_is_classified() {
         let class = match &event {
             Err(malformed) => format!("malformed: {malformed}"),
             Ok(Event::Ping) => "pong".to_owned(),
-            Ok(event) => match asks(event, Some(&application), &delivery, Some(&resolved), now) {
+            Ok(event) => match asks(event, Some(&application), &delivery, &found, now) {
                 Decision::Ask(deployments) => format!("asks_for_{}", deployments[0].environment.name),
                 Decision::Ignored(reason) => reason.to_string(),
             },
@@ -82,10 +87,13 @@ fn every_example_payload_is_classified() {
         )])
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @"
-    other events: 681 asks_for_nothing
+    deployment: 11 other_task
+    other events: 617 asks_for_nothing
     ping: 11 pong
+    pull_request: 14 asks_for_dev, 32 same_commits
     push: 2 asks_for_dev, 6 deletion, 6 tag
     release: 11 asks_for_production, 2 asks_for_test, 3 created_release, 2 edited_release, 2 withdrawn_release
-    726 payloads; other events are of 61 kinds
+    repository_dispatch: 7 other_task
+    726 payloads; other events are of 58 kinds
     ");
 }

@@ -15,6 +15,7 @@ mod tag;
 mod token;
 mod writing;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -165,14 +166,48 @@ impl GitHub {
 
     /// A commit; nothing, where the repository does not have it.
     pub async fn commit(&self, repository: &RepositoryName, sha: &CommitSha) -> Result<Option<Commit>, Error> {
-        let asking = self.asking(repository, format!("commit {sha} of {repository}"));
+        self.commit_of(repository, sha.as_str()).await
+    }
+
+    /// The commit that a branch, a tag or a commit's name stands for; nothing, where the repository has none by that name.
+    pub async fn commit_of(&self, repository: &RepositoryName, reference: &str) -> Result<Option<Commit>, Error> {
+        if !tag::is_valid(reference) {
+            return Ok(None);
+        }
+        let asking = self.asking(repository, format!("commit {} of {repository}", tag::shown(reference)));
         // One file of the difference is the least that GitHub sends along.
-        let path = format!("/repos/{repository}/commits/{sha}?per_page=1");
+        let path = format!("/repos/{repository}/commits/{}?per_page=1", tag::encoded(reference));
         let Some(reply) = self.http.get(&asking, &path).await? else {
             self.must_see(&asking, repository).await?;
             return Ok(None);
         };
         Ok(Some(asking.read::<CommitAnswer<'_>>(&reply)?.into()))
+    }
+
+    /// Whether an account may write to a repository (GitHub's documentation, "Get repository permissions for a user": of the
+    /// roles, maintain counts as write and triage as read).
+    pub async fn may_write(&self, repository: &RepositoryName, login: &str) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Answer<'a> {
+            #[serde(borrow)]
+            permission: Cow<'a, str>,
+        }
+        // Logins are letters, digits and hyphens; a bot's ends with [bot], and asks by no right of its own.
+        let is_login = !login.is_empty()
+            && login
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if !is_login {
+            return Ok(false);
+        }
+        let asking = self.asking(repository, format!("the right of {login} to write to {repository}"));
+        let path = format!("/repos/{repository}/collaborators/{login}/permission");
+        let Some(reply) = self.http.get(&asking, &path).await? else {
+            self.must_see(&asking, repository).await?;
+            return Ok(false);
+        };
+        let answer = asking.read::<Answer<'_>>(&reply)?;
+        Ok(matches!(&*answer.permission, "admin" | "write"))
     }
 
     /// The commits that lead to `head` and not to `base`, where no more than `at_most` have to be read for that.

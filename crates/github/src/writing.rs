@@ -113,7 +113,7 @@ impl GitHub {
     ) -> Result<(), Error> {
         let repository = &deployment.application;
         let asking = self.about(deployment, "the telling of a status");
-        let body = json!({
+        let mut body = json!({
             "state": status.state,
             "log_url": console,
             "description": status.description,
@@ -121,6 +121,20 @@ impl GitHub {
             // GitHub would tell others inactive only outside production, so that is done by ourselves everywhere.
             "auto_inactive": false,
         });
+        if let Some(url) = &status.url {
+            body["environment_url"] = json!(url);
+        }
+        let path = format!("/repos/{repository}/deployments/{number}/statuses");
+        self.http.act(&asking, "POST", &path, Some(&body)).await.map(drop)
+    }
+
+    /// Tells GitHub's deployment of this number, which somebody made to ask for one of ours, why there is none.
+    pub async fn refuse_deployment(&self, repository: &RepositoryName, number: u64, why: &str) -> Result<(), Error> {
+        let asking = self.asking(
+            repository,
+            format!("the refusal of deployment {number} of {repository}"),
+        );
+        let body = json!({ "state": "error", "description": why, "auto_inactive": false });
         let path = format!("/repos/{repository}/deployments/{number}/statuses");
         self.http.act(&asking, "POST", &path, Some(&body)).await.map(drop)
     }

@@ -37,9 +37,18 @@ def git_environment(mirrors: Path) -> dict[str, str]:
 
 
 def fetch_git(location: str, version: str, into: Path, environment: dict[str, str]) -> str:
-    """Check a version out and say which commit it is; a version is a commit, a branch, a tag or ``pr/<number>``."""
+    """Check a version out and say which commit it is.
+
+    A version is a commit, a branch, a tag, ``pr/<number>``, or a reference and a commit that leads to it:
+    ``refs/pull/<number>/head^{<commit>}``.
+    https://docs.aws.amazon.com/codebuild/latest/userguide/sample-source-version.html
+    """
     _git(["clone", "--quiet", "--no-checkout", "--", location, str(into)], into.parent, environment)
-    if version.startswith("pr/"):
+    reference, caret, commit = version.partition("^{")
+    if caret:
+        _git(["fetch", "--quiet", "origin", f"{reference}:refs/build"], into, environment)
+        version = commit.removesuffix("}")
+    elif version.startswith("pr/"):
         wanted = f"refs/pull/{version.removeprefix('pr/')}/head"
         _git(["fetch", "--quiet", "origin", f"{wanted}:refs/build"], into, environment)
         version = "refs/build"

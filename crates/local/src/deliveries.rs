@@ -53,6 +53,44 @@ pub struct Release {
     pub published_at: Option<jiff::Timestamp>,
 }
 
+/// What happened to a pull request, before it is signed.
+#[derive(Debug, Clone)]
+pub struct PullRequest {
+    /// `owner/name` of the repository that it is to be merged into.
+    pub repository: String,
+    /// GitHub's number of it.
+    pub number: u64,
+    /// What happened: `opened`, `synchronize`, `labeled` and others.
+    pub action: String,
+    /// Its newest commit.
+    pub head: CommitSha,
+    /// `owner/name` of the repository that its branch is in.
+    pub from: String,
+    /// The label that it got.
+    pub label: Option<String>,
+    /// Its title.
+    pub title: String,
+    /// The login of who did it.
+    pub by: String,
+}
+
+/// A deployment that a person asks GitHub for, before it is signed.
+#[derive(Debug, Clone)]
+pub struct AskedDeployment {
+    /// `owner/name`.
+    pub repository: String,
+    /// GitHub's number of it.
+    pub number: u64,
+    /// The environment.
+    pub environment: String,
+    /// A branch, a tag or a commit.
+    pub reference: String,
+    /// The commit that it stands for.
+    pub commit: CommitSha,
+    /// The login of who asks.
+    pub by: String,
+}
+
 /// A delivery, signed.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -165,6 +203,47 @@ impl Release {
         payload["sender"]["login"] = json!(self.by);
         let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
         Ok(Delivery::sign(&fresh_id(&body), "release", body))
+    }
+}
+
+impl PullRequest {
+    /// The example payload of such an event, with what this one has of its own.
+    pub fn delivery(&self) -> Result<Delivery, Trouble> {
+        let mut payload = example("pull_request", Some(&self.action))?;
+        name_repository(&mut payload, &self.repository);
+        payload["action"] = json!(self.action);
+        payload["number"] = json!(self.number);
+        payload["label"] = self.label.as_ref().map_or(Value::Null, |name| json!({ "name": name }));
+        payload["sender"]["login"] = json!(self.by);
+        let pull = &mut payload["pull_request"];
+        pull["number"] = json!(self.number);
+        pull["title"] = json!(self.title);
+        pull["updated_at"] = json!(whole_seconds(jiff::Timestamp::now()));
+        pull["base"]["ref"] = json!("main");
+        pull["base"]["repo"]["full_name"] = json!(self.repository);
+        pull["head"]["ref"] = json!("change");
+        pull["head"]["sha"] = json!(self.head);
+        pull["head"]["repo"]["full_name"] = json!(self.from);
+        let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
+        Ok(Delivery::sign(&fresh_id(&body), "pull_request", body))
+    }
+}
+
+impl AskedDeployment {
+    /// The example payload of such an event, with what this one has of its own.
+    pub fn delivery(&self) -> Result<Delivery, Trouble> {
+        let mut payload = example("deployment", Some("created"))?;
+        name_repository(&mut payload, &self.repository);
+        let deployment = &mut payload["deployment"];
+        deployment["id"] = json!(self.number);
+        deployment["task"] = json!(domain::intake::TASK);
+        deployment["environment"] = json!(self.environment);
+        deployment["ref"] = json!(self.reference);
+        deployment["sha"] = json!(self.commit);
+        deployment["created_at"] = json!(whole_seconds(jiff::Timestamp::now()));
+        payload["sender"]["login"] = json!(self.by);
+        let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
+        Ok(Delivery::sign(&fresh_id(&body), "deployment", body))
     }
 }
 

@@ -72,7 +72,8 @@ enum Mood {
 
 impl GitHubStandIn {
     /// Answers from all repositories below a folder (that of [`Emulator::folder`](crate::Emulator::folder), where there
-    /// is one), whenever they are made. `logins` says which mail address belongs to which account.
+    /// is one), whenever they are made. `logins` says which mail address belongs to which account; these accounts may
+    /// write, and others may read.
     pub async fn start(folder: &Path, logins: &[(&str, &str)]) -> Result<Self, Trouble> {
         let known = Arc::new(Known {
             folder: folder.to_path_buf(),
@@ -132,6 +133,11 @@ impl GitHubStandIn {
     /// Publishes a release, whose page says this.
     pub fn publish(&self, release: &crate::deliveries::Release, page: &str) {
         locked(&self.known.records).publish(release, page);
+    }
+
+    /// A person asks for a deployment of a commit, in GitHub's own terms, and gets its number.
+    pub fn ask_for_deployment(&self, asked: &crate::deliveries::AskedDeployment) -> u64 {
+        locked(&self.known.records).ask_for_deployment(asked, Timestamp::now())
     }
 
     /// Has a delivery be one that did not get through to this address: it is made again when that is asked for.
@@ -306,6 +312,10 @@ impl Known {
             [] => Ok(shapes::repository(&repository).into()),
             ["git", "ref", "tags", tag @ ..] => git.tag_reference(&decoded(&tag.join("/"))).await,
             ["git", "tags", sha] => git.tag_object(sha).await,
+            ["collaborators", login, "permission"] => {
+                let writes = self.logins.values().any(|known| known == login);
+                Ok(shapes::permission(login, if writes { "write" } else { "read" }).into())
+            }
             ["commits"] => {
                 let head = parameter(query, "sha").unwrap_or_else(|| "HEAD".to_owned());
                 git.commits(&head, &paging).await

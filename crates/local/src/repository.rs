@@ -109,6 +109,21 @@ impl Repository {
         sha.trim().parse().map_err(Trouble::during("reading the commit"))
     }
 
+    /// Commits everything as the newest commit of a pull request, which no branch of this repository has: as one of a fork
+    /// is. What comes next is committed on top of what was there before.
+    pub async fn commit_for_pull_request(&self, number: u64, message: &str) -> Result<CommitSha, Trouble> {
+        git(&self.work, &["add", "--all"]).await?;
+        git(
+            &self.work,
+            &["commit", "--quiet", "--allow-empty", "--message", message],
+        )
+        .await?;
+        self.push(&format!("+HEAD:refs/pull/{number}/head")).await?;
+        let sha = git(&self.work, &["rev-parse", "HEAD"]).await?;
+        git(&self.work, &["reset", "--quiet", "--hard", "HEAD~1"]).await?;
+        sha.trim().parse().map_err(Trouble::during("reading the commit"))
+    }
+
     /// Puts a lightweight tag on the newest commit, and pushes it.
     pub async fn tag(&self, name: &str) -> Result<(), Trouble> {
         git(&self.work, &["tag", name]).await?;

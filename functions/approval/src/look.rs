@@ -212,7 +212,7 @@ async fn do_what_is_due(
     let back = state.way_back_waiting(&parked.deployment);
     let newer = back.filter(|_| approval.prepared.is_some());
     let newer = newer.or_else(|| state.newer_waiting(&parked.deployment));
-    let approval = note_confirmed(context, approval).await?;
+    let approval = Box::pin(note_confirmed(context, approval)).await?;
     let approval = match approval.next_act(newer, now) {
         Act::Supersede(by) => change(context, approval, |approval| approval.supersede(by.clone(), now)).await?,
         Act::Expire => change(context, approval, |approval| approval.expire(now)).await?,

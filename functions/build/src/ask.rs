@@ -21,6 +21,7 @@ pub async fn ask(
     let waits_for = WaitsFor::Build {
         application: deployment.application.clone(),
         commit: deployment.commit.clone(),
+        pull_request: deployment.pull_request(),
     };
     let parked = Parked::new(deployment.id.clone(), waits_for, token, now);
     if context.ledger.park_awaited(&context.tasks, &parked).await? == Delivered::Gone {
@@ -41,12 +42,13 @@ pub async fn ask(
         return Ok(Output::Parked);
     }
     let (application, commit) = (&deployment.application, &deployment.commit);
+    let from = deployment.pull_request();
     let step = context
         .ledger
         .change_build(application, commit, BuildRecord::ask, now)
         .await?;
     match step {
-        Step::Start(attempt) => match start(context, application, commit, attempt, now).await? {
+        Step::Start(attempt) => match start(context, (application, commit, from), attempt, now).await? {
             // While it takes no more, the sweep asks again, for as long as the state waits.
             Start::Begun(_) | Start::Full => {}
             Start::Refused(failure) => {
@@ -80,13 +82,12 @@ pub async fn ask(
 /// Starts an attempt, or finds the one that was started with the same token.
 pub async fn start(
     context: &Context,
-    application: &RepositoryName,
-    commit: &CommitSha,
+    (application, commit, pull_request): (&RepositoryName, &CommitSha, Option<u64>),
     attempt: u32,
     now: Timestamp,
 ) -> Result<Start, Error> {
-    let token = idempotency_token(application, commit, attempt);
-    let start = context.builds.start(application, commit, token).await?;
+    let token = idempotency_token(application, commit, pull_request, attempt);
+    let start = context.builds.start(application, commit, pull_request, token).await?;
     if let Start::Begun(build) = &start {
         let started = |record: &BuildRecord, _| ((), record.started(attempt, &build.id));
         context.ledger.change_build(application, commit, started, now).await?;

@@ -36,7 +36,12 @@ pub async fn look(context: &Context, key: &Key, now: Timestamp) -> Result<Output
         tracing::info!(key = key.as_str(), "nothing waits here");
         return Ok(Output::Woken { answered: 0 });
     };
-    let WaitsFor::Build { application, commit } = &first.waits_for else {
+    let WaitsFor::Build {
+        application,
+        commit,
+        pull_request,
+    } = &first.waits_for
+    else {
         let mut answered = 0;
         for parked in &waiting {
             answered += usize::from(integrate::look(context, parked, now).await?);
@@ -51,14 +56,14 @@ pub async fn look(context: &Context, key: &Key, now: Timestamp) -> Result<Output
         // Decided on, and CodeBuild took no more, or nobody came back from starting it.
         BuildRecord::Building {
             build: None, attempt, ..
-        } => return start(context, &waiting, application, commit, attempt, now).await,
+        } => return start(context, &waiting, (application, commit, *pull_request), attempt, now).await,
         BuildRecord::None => {
             if let Step::Start(attempt) = context
                 .ledger
                 .change_build(application, commit, BuildRecord::ask, now)
                 .await?
             {
-                return start(context, &waiting, application, commit, attempt, now).await;
+                return start(context, &waiting, (application, commit, *pull_request), attempt, now).await;
             }
             None
         }
@@ -71,12 +76,11 @@ pub async fn look(context: &Context, key: &Key, now: Timestamp) -> Result<Output
 async fn start(
     context: &Context,
     waiting: &[Parked],
-    application: &RepositoryName,
-    commit: &CommitSha,
+    commit: (&RepositoryName, &CommitSha, Option<u64>),
     attempt: u32,
     now: Timestamp,
 ) -> Result<Output, Error> {
-    match ask::start(context, application, commit, attempt, now).await? {
+    match ask::start(context, commit, attempt, now).await? {
         Start::Begun(build) => {
             for parked in waiting {
                 let event = Event::Building {

@@ -23,16 +23,12 @@ pub async fn admit(
     now: Timestamp,
 ) -> Result<Output, Error> {
     // Whoever started the execution wrote this already, unless it was started by hand in the console.
-    context
-        .ledger
-        .tell(
-            &deployment.id,
-            Event::Requested {
-                deployment: Box::new(deployment.clone()),
-            },
-            now,
-        )
-        .await?;
+    if context.ledger.head(&deployment.id).await?.is_none() {
+        let requested = Event::Requested {
+            deployment: Box::new(deployment.clone()),
+        };
+        context.ledger.tell(&deployment.id, requested, now).await?;
+    }
     // The same request may come again when Step Functions has forgotten its execution, which it does after 90 days
     // (AWS Step Functions API reference, `StartExecution`). What it asked for has long been done, or refused.
     if assess::status(context, &deployment.id).await?.ending.is_some() {
@@ -49,6 +45,10 @@ pub async fn admit(
     // Asked before it takes anybody's place: a candidate that may not come here supersedes none that waits.
     if let Some(refused) = Box::pin(refused(context, deployment, now)).await? {
         context.tasks.fail(&parked.token, &refused).await?;
+        return Ok(context.ledger.unpark(&parked).await.map(|()| Output::Parked)?);
+    }
+    if builds_first(context, deployment).await? {
+        context.tasks.succeed(&parked.token, &Admission::NotBuilt).await?;
         return Ok(context.ledger.unpark(&parked).await.map(|()| Output::Parked)?);
     }
     let candidate = Candidate::of(deployment);
@@ -74,6 +74,19 @@ pub async fn admit(
     Ok(Output::Parked)
 }
 
+/// Whether a deployment has to be built before it may ask for the lock: one that only plans is over within moments then, and
+/// keeps nobody waiting.
+async fn builds_first(context: &Context, deployment: &Deployment) -> Result<bool, Error> {
+    if !deployment.plans || deployment.release.is_some() {
+        return Ok(false);
+    }
+    let build = context
+        .ledger
+        .build(&deployment.application, &deployment.commit)
+        .await?;
+    Ok(!matches!(build, BuildRecord::Built { .. }))
+}
+
 /// Fails where something keeps a deployment out by now that let it in before: a hold, a freeze, or what became of its
 /// release where it comes from. Its alarms, and who else waits, are not asked.
 pub async fn check(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Output, Error> {
@@ -92,6 +105,9 @@ pub async fn check(context: &Context, deployment: &Deployment, now: Timestamp) -
 /// Why a deployment may not come here, whoever has the lock; nothing, where it may.
 async fn refused(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Option<Failure>, Error> {
     let (application, environment) = (&deployment.application, &deployment.environment.name);
+    if deployment.previews() {
+        return Ok(None);
+    }
     if deployment.rollback.is_some() {
         let to = deployment.release.as_ref();
         let stable = match to {
@@ -127,7 +143,8 @@ async fn refused(context: &Context, deployment: &Deployment, now: Timestamp) -> 
 /// Why a deployment has to wait for the end of a freeze; nothing, where there is none, or where people let it in, which is
 /// on its record then.
 async fn frozen(context: &Context, deployment: &Deployment, now: Timestamp) -> Result<Option<Failure>, Error> {
-    let Some(frozen) = freeze::frozen(&deployment.environment.freezes, now) else {
+    let freezes = &deployment.environment.freezes;
+    let Some(frozen) = freeze::frozen(freezes, now).filter(|_| !deployment.previews()) else {
         return Ok(None);
     };
     let (application, environment) = (&deployment.application, &deployment.environment.name);

@@ -119,6 +119,8 @@ pub enum Admission {
         #[serde(skip_serializing_if = "Option::is_none")]
         failure: Option<ReportedError>,
     },
+    /// It only plans, and its commit was not built yet: whatever others wait for does not wait for that.
+    NotBuilt,
     /// A newer deployment made it superfluous, or it has ended already.
     Superseded {
         /// The newer one; itself, where it has ended.

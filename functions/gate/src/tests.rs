@@ -8,6 +8,7 @@ mod promoting;
 mod tidying;
 
 use domain::approval::{ApprovalId, Ballot, Choice, Outcome, Via, When};
+use domain::build_record::BuildRecord;
 use domain::environment_state::{Acceptance, Candidate, EnvironmentState, StableRelease};
 use domain::failure::Class;
 use domain::ledger::Entry;
@@ -131,8 +132,11 @@ impl Gate {
 
     /// A deployment that has the lock, and whose one stack is planned.
     async fn planned(&self, deployment: &Deployment) {
-        self.admit(deployment).await.unwrap();
         let change = change(deployment, 1);
+        if deployment.plans {
+            self.built(deployment).await;
+        }
+        self.admit(deployment).await.unwrap();
         let released = Event::Released {
             release: change.release.clone(),
         };
@@ -142,6 +146,22 @@ impl Gate {
             waves: vec![vec![change.stack]],
         };
         self.record(deployment, [released, planned]).await;
+    }
+
+    /// The deployment's commit was built.
+    async fn built(&self, deployment: &Deployment) -> Digest {
+        let release = sample::stable(deployment).release;
+        let built = |_: &BuildRecord, since| {
+            let build = "lockgate-build:1".to_owned();
+            let release = release.clone();
+            ((), BuildRecord::Built { release, build, since })
+        };
+        self.context
+            .ledger
+            .change_build(&deployment.application, &deployment.commit, built, Timestamp::now())
+            .await
+            .unwrap();
+        release
     }
 
     /// A deployment that brought this release, and about which people are asked.

@@ -149,6 +149,7 @@ impl Teller<'_> {
     async fn carry_out(&self, act: Act, outbox: &Outbox, news: &News<'_>) -> Result<Done, Untold> {
         let (github, deployment) = (self.github, news.deployment);
         match act {
+            Act::MakeDeployment { .. } if let Some(number) = deployment.github_deployment() => Ok(Done::Made(number)),
             Act::MakeDeployment { look_first } => {
                 let known = if look_first {
                     github.find_deployment(deployment).await?
@@ -221,6 +222,7 @@ impl Teller<'_> {
             state: State::Inactive,
             description: format!("{} runs something else by now", news.deployment.environment.name),
             at: since,
+            url: None,
         };
         for leaving in place.leaving {
             let told = self

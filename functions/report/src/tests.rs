@@ -55,13 +55,17 @@ impl Desk {
     }
 
     async fn record(&self, events: impl IntoIterator<Item = Event>) {
+        self.record_of(&deployment(1), events).await;
+    }
+
+    async fn record_of(&self, deployment: &Deployment, events: impl IntoIterator<Item = Event>) {
         let requested = Event::Requested {
-            deployment: Box::new(deployment(1)),
+            deployment: Box::new(deployment.clone()),
         };
         for event in [requested].into_iter().chain(events) {
             self.context
                 .ledger
-                .record(&deployment(1).id, event, Timestamp::now())
+                .record(&deployment.id, event, Timestamp::now())
                 .await
                 .unwrap();
         }

@@ -100,6 +100,7 @@ pub async fn because_of_alarm(context: &Context, watch: &Watch, alarm: &Failure,
         delivery: None,
         before: None,
         title: String::new(),
+        at_github: None,
     };
     let rollback = Rollback {
         from: watch.release.clone(),
@@ -168,6 +169,7 @@ pub async fn go_back(context: &Context, asked: &GoBack, now: Timestamp) -> Resul
         delivery: None,
         before: None,
         title: String::new(),
+        at_github: None,
     };
     let rollback = Rollback {
         from: from.clone(),

@@ -178,3 +178,35 @@ async fn another_environments_stack_is_not_asked() {
     );
     assert!(answer["cause"].as_str().unwrap().contains("shop-test"), "{answer}");
 }
+
+#[tokio::test]
+async fn where_people_find_the_environment_is_recorded_and_its_want_keeps_nothing_from_passing() {
+    let find = async |output: &str, value: &str| {
+        let mut site = Site::new(false, NO_TESTS, Leg::Forward).await;
+        site.deployment.environment.url = Some(output.parse().unwrap());
+        let stack = STACK.replace("https://shop.example", value);
+        site.aws.says("DescribeStacks", [(200, stack)]);
+        assert!(matches!(site.ask(Leg::Forward).await.unwrap(), Output::Passed { .. }));
+        let entries = site.context.ledger.entries(&site.deployment.id).await.unwrap();
+        match &entries.last().unwrap().what {
+            Event::SmokeTested { report, .. } => report.url.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let found = find("shop-dev.Url", "https://shop.example").await;
+    assert_eq!(found.as_deref(), Some("https://shop.example/"));
+    for (output, value) in [
+        ("shop-dev.Other", "https://shop.example"),
+        ("shop-dev.Url", "shop.example"),
+        ("shop-dev.Url", "javascript:alert(1)"),
+        ("shop-dev.Url", "https://user:password@shop.example"),
+        ("shop-dev.Url", "https://shop.example/?key=secret"),
+        ("shop-dev.Url", &format!("https://shop.example/{}", "x".repeat(600))),
+    ] {
+        assert_eq!(find(output, value).await, None, "{value}");
+    }
+    let mut site = Site::new(false, NO_TESTS, Leg::Forward).await;
+    site.deployment.environment.url = Some("shop-dev.Url".parse().unwrap());
+    site.aws.fates("DescribeStacks", [Fate::Refused("AccessDenied")]);
+    assert!(matches!(site.ask(Leg::Forward).await.unwrap(), Output::Passed { .. }));
+}

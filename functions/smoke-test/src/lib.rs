@@ -26,10 +26,14 @@ use domain::smoke_test::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use url::Url;
 
 use self::http::{Asker, Caps, system_lookup};
 use self::rounds::{Attempt, Pace};
 use self::target::Target;
+
+/// How many bytes an environment's address may have.
+const URL_LIMIT: usize = 500;
 
 /// What this function is asked.
 #[derive(Debug, Deserialize)]
@@ -151,10 +155,11 @@ pub async fn handle(context: &Context, input: Input) -> Result<Output, Error> {
     } = input;
     let target = target(context, &deployment);
     let index = context.artifacts.read_index(&release).await?;
-    let report = match smoke_tests(&context.artifacts, &index).await? {
+    let mut report = match smoke_tests(&context.artifacts, &index).await? {
         Some(tests) => ask(context, &deployment, target.clone(), &tests).await?,
         None => Report::new(Vec::new()),
     };
+    report.url = url(&deployment, &target).await;
     for check in &report.checks {
         let CheckResult {
             name,
@@ -210,6 +215,32 @@ fn target(context: &Context, deployment: &Deployment) -> Target {
         .aws
         .acting_as(&role, &deployment.id, &environment.region, Some(&context.external_id));
     Target::new(tester)
+}
+
+/// Where people find the environment. That nobody can say it is no reason for anything to fail.
+async fn url(deployment: &Deployment, target: &Target) -> Option<String> {
+    let output = deployment.environment.url.as_ref()?;
+    match target.outputs([output.stack.clone()]).await {
+        Ok(outputs) => {
+            let url = outputs.get(&output.stack).and_then(|stack| stack.get(&output.output));
+            if url.is_none() {
+                tracing::warn!(stack = %output.stack, output = output.output, "the environment's url is not among the outputs");
+            }
+            url.and_then(|url| web_address(url))
+        }
+        Err(error) => {
+            tracing::warn!(error.cause = %error, "the environment's url is not known");
+            None
+        }
+    }
+}
+
+/// What is a link for people, and nothing else: GitHub shows it to everybody.
+fn web_address(text: &str) -> Option<String> {
+    let url: Url = text.parse().ok()?;
+    let is_link = matches!(url.scheme(), "https" | "http") && url.as_str().len() <= URL_LIMIT;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    (is_link && is_plain).then(|| url.into())
 }
 
 /// What integration tests are told of the environment; nothing, where none are run.

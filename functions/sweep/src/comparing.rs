@@ -7,7 +7,7 @@
 use domain::configuration::Application;
 use domain::deployment::Cause;
 use domain::intake::lost::{self, Look};
-use domain::intake::{Delivery, DeliveryId, Event, LeftToDo, Resolved, asks};
+use domain::intake::{Delivery, DeliveryId, Event, Found, LeftToDo, Resolved, asks};
 use domain::names::RepositoryName;
 use github::{Credentials, GitHub, NoAccess, TagTarget};
 use jiff::Timestamp;
@@ -200,7 +200,11 @@ async fn ask(
     now: Timestamp,
 ) -> Result<usize, Missed> {
     let Some(id) = id else { return Ok(0) };
-    let decision = asks(event, Some(application), &id, resolved, now);
+    let found = Found {
+        commit: resolved.cloned(),
+        may_write: false,
+    };
+    let decision = asks(event, Some(application), &id, &found, now);
     let kind = match event {
         Event::Release(_) => "release",
         _ => "push",

@@ -138,6 +138,7 @@ fn build() -> WaitsFor {
     WaitsFor::Build {
         application: deployment(1).application,
         commit: deployment(1).commit,
+        pull_request: None,
     }
 }
 

@@ -3,13 +3,13 @@
 //! The order is what makes it safe. The signature is verified over the raw bytes before anything is parsed. A delivery
 //! is claimed in the ledger, with what was decided, before anything is started, so that a redelivery or the sweep can
 //! finish what failed half-way. Executions are named by what is asked for, so that starting one twice starts it once.
-//! What a release's tag stands for is asked before the claim, so that a delivery for which GitHub does not answer, or
+//! What a tag or a branch stands for, and who may write, is asked before the claim, so that a delivery for which GitHub does not answer, or
 //! does not know the tag yet, can come again; and it is pinned, so that all the release's deliveries mean one commit.
 
 pub mod applications;
 mod http;
+pub mod questions;
 pub mod secrets;
-pub mod tags;
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ use jiff::Timestamp;
 pub use http::{Answer, Input, Output};
 
 use applications::Applications;
+use questions::Questions;
 use secrets::{Refused, SecretStore};
-use tags::Tags;
 
 /// The longest body that is taken. Lambda takes 6 MB with everything that API Gateway puts around it, and writes a body
 /// into JSON again, which makes it longer. What is longer still never gets here (docs/decisions, 37).
@@ -44,8 +44,8 @@ pub struct Webhook {
     pub secrets: SecretStore,
     /// The applications.
     pub applications: Applications,
-    /// What releases' tags stand for.
-    pub tags: Tags,
+    /// What GitHub is asked.
+    pub questions: Questions,
     /// The ledger.
     pub ledger: Ledger,
     /// The state machine's executions.
@@ -58,7 +58,7 @@ pub enum Error {
     /// AWS refused a call.
     #[error(transparent)]
     Aws(#[from] aws::Error),
-    /// GitHub did not say what a tag stands for.
+    /// GitHub did not say what it was asked.
     #[error(transparent)]
     GitHub(#[from] github::Error),
     /// What is stored for asking GitHub cannot be used.
@@ -184,19 +184,11 @@ async fn carry_out(webhook: &Webhook, delivery: &SignedDelivery, now: Timestamp)
         Ok(repository) => webhook.applications.find(repository, now).await?,
         Err(_) => None,
     };
-    let resolved = match &delivery.event {
-        Event::Release(release) if delivery.event.needs_commit(application.as_deref()).is_some() => {
-            webhook.tags.resolve(&webhook.ledger, release, now).await?
-        }
-        _ => None,
-    };
-    let decision = asks(
-        &delivery.event,
-        application.as_deref(),
-        &delivery.id,
-        resolved.as_ref(),
-        now,
-    );
+    let found = webhook
+        .questions
+        .find(&webhook.ledger, &delivery.event, application.as_deref(), now)
+        .await?;
+    let decision = asks(&delivery.event, application.as_deref(), &delivery.id, &found, now);
     let decision = match (&delivery.event, decision) {
         (Event::Push(push), Decision::Ask(_))
             if webhook
@@ -216,10 +208,15 @@ async fn carry_out(webhook: &Webhook, delivery: &SignedDelivery, now: Timestamp)
     };
     match record.left_to_do(before) {
         LeftToDo::Start(deployments) => start(webhook, &delivery.id, &deployments).await,
-        LeftToDo::SayWhyNot(reason) => Ok(Answer::Ignored {
-            reason,
-            sentence: reason.sentence(),
-        }),
+        LeftToDo::SayWhyNot(reason) => {
+            if let (Event::ByHand(asked), Some(_)) = (&delivery.event, application) {
+                webhook.questions.refuse(asked, reason).await;
+            }
+            Ok(Answer::Ignored {
+                reason,
+                sentence: reason.sentence(),
+            })
+        }
         LeftToDo::Nothing => Ok(Answer::AlreadyKnown),
     }
 }

@@ -6,21 +6,21 @@ use domain::failure::Failure;
 use github::{Access, Credentials, GitHub};
 use jiff::Timestamp;
 use lambda::{StartError, setting};
-use lockgate_webhook::{Webhook, applications::Applications, handle, secrets::SecretStore, tags};
+use lockgate_webhook::{Webhook, applications::Applications, handle, questions, secrets::SecretStore};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), StartError> {
     lambda::start_logging();
     let aws = Aws::in_lambda();
     let parameters = Parameters::new(aws.ssm());
-    let github = GitHub::new(&setting("LOCKGATE_GITHUB_API")?, Credentials::None)?.patient(tags::PATIENCE);
+    let github = GitHub::new(&setting("LOCKGATE_GITHUB_API")?, Credentials::None)?.patient(questions::PATIENCE);
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), &setting("LOCKGATE_SECRETS")?, Timestamp::now()).await,
         applications: Applications::new(parameters.clone(), &setting("LOCKGATE_APPLICATIONS")?),
-        tags: tags::Tags::new(
+        questions: questions::Questions::new(
             Access::new(github, &setting("LOCKGATE_GITHUB")?),
             parameters,
-            tags::PAUSES,
+            questions::PAUSES,
         ),
         ledger: Ledger::new(aws.dynamodb(), setting("LOCKGATE_LEDGER")?),
         executions: Executions::new(aws.step_functions(), setting("LOCKGATE_STATE_MACHINE")?),

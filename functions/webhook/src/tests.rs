@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
+mod by_people;
 mod releases;
 
 use std::io::Write as _;
@@ -62,7 +63,7 @@ async fn webhook_with(fake: &FakeAws, github: &FakeGitHub) -> Webhook {
     let webhook = Webhook {
         secrets: SecretStore::open(parameters.clone(), "/lockgate/webhook", now()).await,
         applications: Applications::new(parameters.clone(), "/lockgate/applications"),
-        tags: Tags::new(
+        questions: Questions::new(
             Access::new(github.github(), "/lockgate/github"),
             parameters,
             releases::PAUSES,

@@ -95,7 +95,7 @@ pub(crate) const ANSWERS: &[Answers] = &[
     Answers {
         of: "lockgate_gate::Admission",
         variants: lockgate_gate::Admission::VARIANTS,
-        to: &[("Admit", &["admitted", "superseded"])],
+        to: &[("Admit", &["admitted", "superseded", "not_built"])],
         elsewhere: &[],
     },
     Answers {
@@ -120,7 +120,7 @@ pub(crate) const ANSWERS: &[Answers] = &[
     Answers {
         of: "lockgate_build::Built",
         variants: lockgate_build::Built::VARIANTS,
-        to: &[("Build", &["built"])],
+        to: &[("Build", &["built"]), ("Build beforehand", &["built"])],
         elsewhere: &[],
     },
     Answers {

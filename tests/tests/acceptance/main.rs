@@ -36,6 +36,14 @@ static PLAN: Plan = Plan {
         Setting::test("accepted", ONE_OF_TWO),
         Setting::test("shown", ONE_OF_TWO),
         Setting::test("lost", ONE_OF_TWO),
+        Setting {
+            policy: "pull_requests = true",
+            ..Setting::test("proposed", ONE_OF_TWO)
+        },
+        Setting {
+            policy: r#"url = "wished-for-web.Description""#,
+            ..Setting::test("wished-for", ONE_OF_TWO)
+        },
         Setting::test("race", ONE_OF_TWO),
         Setting::test("links", ONE_OF_TWO),
         Setting::test("once", ONE_OF_TWO),

@@ -5,7 +5,7 @@ use domain::names::RepositoryName;
 use end_to_end::Scenario;
 use end_to_end::outcome::deployed;
 use jiff::{SignedDuration, Timestamp};
-use local::deliveries::{Push, Release};
+use local::deliveries::{AskedDeployment, PullRequest, Push, Release};
 use local::tester::Answer;
 use serde_json::Value;
 
@@ -175,6 +175,145 @@ fn f10_what_github_could_not_deliver_is_delivered_again_and_what_it_never_tells_
             "its event asks for the same"
         );
     });
+}
+
+#[test]
+fn a_pull_request_is_shown_what_it_would_change_and_nothing_is_changed() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("proposed").await;
+        let first = scenario.deploys("Sell tea").await;
+        let stable = scenario.environment().await.stable.expect("it is stable");
+
+        // Of a branch of the repository itself.
+        "proposed".clone_into(&mut scenario.application.description);
+        let mut pull = proposal(&scenario, 7, "Sell tea by the pound").await;
+        let title = is_shown(&scenario, &pull, "success").await;
+        assert_eq!(title, "dev: 0 to add, 1 to change, 0 to remove");
+
+        // The same of a fork, whose commits no branch of the repository has.
+        "from a fork".clone_into(&mut scenario.application.description);
+        pull = proposal(&scenario, 8, "Sell coffee").await;
+        "eve/proposed".clone_into(&mut pull.from);
+        "eve".clone_into(&mut pull.by);
+        assert_eq!(reason(&scenario, &pull).await, "foreign_pull_request");
+        "labeled".clone_into(&mut pull.action);
+        pull.label = Some("lockgate-plan".to_owned());
+        assert_eq!(reason(&scenario, &pull).await, "may_not_write");
+        "ada".clone_into(&mut pull.by);
+        is_shown(&scenario, &pull, "success").await;
+
+        // One that cannot be built.
+        scenario.application.build_fails = Some("It does not build.".to_owned());
+        let pull = proposal(&scenario, 9, "Break it").await;
+        let title = is_shown(&scenario, &pull, "failure").await;
+        assert_eq!(title, "Rejected.BuildFailed: not compared with dev");
+
+        let environment = scenario.environment().await;
+        assert_eq!(environment.stable, Some(stable));
+        assert_eq!((environment.holder, environment.queue.len()), (None, 0));
+        assert_eq!(change_sets(&scenario).await, 0, "what was compared is deleted");
+        let written = laboratory.github.written(&scenario.repository.name);
+        let deployments = written["deployments"].as_array().map_or(0, Vec::len);
+        assert_eq!(deployments, 1, "only {} is a deployment", first.deployment);
+        assert_eq!(laboratory.subjects("proposed").await.len(), 2, "of the first alone");
+    });
+}
+
+#[test]
+fn whoever_may_write_asks_for_a_deployment_at_github_and_is_told_there_how_it_goes() {
+    in_the_laboratory(async |laboratory| {
+        let mut scenario = laboratory.scenario("wished-for").await;
+        let github = &laboratory.github;
+        "https://shop.example/".clone_into(&mut scenario.application.description);
+        let push = scenario.commit("Sell tea").await;
+        let mut asked = AskedDeployment {
+            repository: scenario.repository.name.clone(),
+            number: 0,
+            environment: "dev".to_owned(),
+            reference: "main".to_owned(),
+            commit: push.after.clone(),
+            by: "eve".to_owned(),
+        };
+        asked.number = github.ask_for_deployment(&asked);
+        let answer = scenario.send(&asked.delivery().expect("a delivery"), 202).await;
+        assert_eq!(answer["reason"], "may_not_write", "{answer}");
+        let written = github.written(&scenario.repository.name);
+        assert_eq!(states(&written, 0), ["error"]);
+
+        "ada".clone_into(&mut asked.by);
+        asked.number = github.ask_for_deployment(&asked);
+        let deployment = scenario.starts(&asked.delivery().expect("a delivery")).await;
+        deployed(&laboratory.end_of(&deployment).await);
+        shows(&scenario, 1, "success").await;
+        let written = github.written(&scenario.repository.name);
+        assert_eq!(written["deployments"].as_array().map(Vec::len), Some(2), "{written:#}");
+        let statuses = written["deployments"][1]["statuses"]
+            .as_array()
+            .expect("it was told of");
+        let last = statuses.last().expect("it was told of");
+        assert_eq!(last["environment_url"], "https://shop.example/", "{last}");
+        assert_eq!(
+            scenario.environment().await.stable.map(|stable| stable.commit),
+            Some(push.after)
+        );
+    });
+}
+
+/// The application as it is now, as the newest commit of a pull request that was just opened.
+async fn proposal(scenario: &Scenario, number: u64, title: &str) -> PullRequest {
+    scenario
+        .application
+        .write(&scenario.repository)
+        .expect("the application can be written");
+    let repository = &scenario.repository;
+    let head = repository.commit_for_pull_request(number, title).await;
+    PullRequest {
+        repository: repository.name.clone(),
+        number,
+        action: "opened".to_owned(),
+        head: head.expect("git commits"),
+        from: repository.name.clone(),
+        label: None,
+        title: title.to_owned(),
+        by: "ada".to_owned(),
+    }
+}
+
+/// Sends what happened to a pull request, waits for its check run to end so, and returns its title.
+async fn is_shown(scenario: &Scenario, pull: &PullRequest, conclusion: &str) -> String {
+    let delivery = pull.delivery().expect("a delivery");
+    let deployment = scenario.starts(&delivery).await;
+    scenario.laboratory.end_of(&deployment).await;
+    let check = || {
+        let written = scenario.laboratory.github.written(&scenario.repository.name);
+        let checks = written["checks"].as_array().cloned().unwrap_or_default();
+        let of_this = |check: &&Value| check["head_sha"] == pull.head.as_str() && check["status"] == "completed";
+        checks.iter().find(of_this).cloned()
+    };
+    scenario
+        .eventually("its check run ends", async || check().is_some())
+        .await;
+    let check = check().expect("it has ended");
+    assert_eq!(
+        (check["name"].as_str(), check["conclusion"].as_str()),
+        (Some("Lockgate plan / dev"), Some(conclusion)),
+        "{check:#}"
+    );
+    check["output"]["title"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Why a pull request leads to nothing.
+async fn reason(scenario: &Scenario, pull: &PullRequest) -> String {
+    let answer = scenario.send(&pull.delivery().expect("a delivery"), 202).await;
+    answer["reason"].as_str().unwrap_or_default().to_owned()
+}
+
+/// How many change sets there are of the application's stack in dev.
+async fn change_sets(scenario: &Scenario) -> usize {
+    let cloudformation = scenario.account.aws.cloudformation();
+    let stack = scenario.application.stack_name("web");
+    let listed = cloudformation.list_change_sets().stack_name(stack).send().await;
+    listed.expect("the stack is there").summaries().len()
 }
 
 /// Waits until what was pushed is stable in dev.

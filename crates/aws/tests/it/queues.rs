@@ -77,6 +77,7 @@ async fn everybody_who_waits_for_one_build_is_found_page_by_page() {
     let build = WaitsFor::Build {
         application: shop(),
         commit: commit.clone(),
+        pull_request: None,
     };
     for number in 1..=5 {
         let parked = Parked::new(id(number), build.clone(), TaskToken::from(format!("t{number}")), now());

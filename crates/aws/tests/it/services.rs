@@ -142,7 +142,9 @@ async fn an_answer_that_was_refused_for_another_reason_is_not_delivered() {
 
 /// The build of the first deployment's commit.
 async fn begin(builds: &Builds) -> Build {
-    let start = builds.start(&shop(), &deployment(1).commit, "token".to_owned()).await;
+    let start = builds
+        .start(&shop(), &deployment(1).commit, None, "token".to_owned())
+        .await;
     let Ok(Start::Begun(build)) = start else {
         panic!("{start:?}")
     };
@@ -175,7 +177,7 @@ async fn too_many_builds_is_a_reason_to_ask_later_and_a_refusal_is_none() {
     let builds = builds(&aws).await;
     let start = async || {
         builds
-            .start(&shop(), &deployment(1).commit, "token".to_owned())
+            .start(&shop(), &deployment(1).commit, None, "token".to_owned())
             .await
             .unwrap()
     };

@@ -96,6 +96,8 @@ fn environment(account: &str, region: &str, stacks: &[&str]) -> Environment {
         replace_failed_stacks: false,
         freezes: Vec::new(),
         integration_tests: false,
+        pull_requests: false,
+        url: None,
         approval: None,
         after_acceptance: false,
         max_age_seconds: None,

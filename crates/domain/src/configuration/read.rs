@@ -15,7 +15,7 @@ use super::time_span::{self, DAY, MINUTE};
 use super::{Application, Configuration, Pipeline, Problems};
 use crate::approval::ApprovalPolicy;
 use crate::bake::BakePolicy;
-use crate::deployment::{Cause, Environment, KEEP, QueuePolicy, WithoutStable};
+use crate::deployment::{Cause, Environment, KEEP, QueuePolicy, StackOutput, WithoutStable};
 use crate::freeze::Freeze;
 use crate::names::{AccountId, EnvironmentName, Qualifier, Region, RepositoryName};
 use crate::nearest;
@@ -192,6 +192,8 @@ struct EnvironmentDraft<'d> {
     replace_failed_stacks: Option<bool>,
     freezes: Vec<Freeze>,
     integration_tests: Option<bool>,
+    pull_requests: Option<bool>,
+    url: Option<StackOutput>,
     approval: Option<ApprovalPolicy>,
     max_age_seconds: Option<u64>,
     bake: Option<BakePolicy>,
@@ -293,6 +295,8 @@ impl<'d> EnvironmentDraft<'d> {
             "replace_failed_stacks",
             "freeze",
             "integration_tests",
+            "pull_requests",
+            "url",
             "approval",
             "max_age",
             "bake",
@@ -343,6 +347,8 @@ impl<'d> EnvironmentDraft<'d> {
         let replace_failed_stacks = findings.flag(&section, "replace_failed_stacks");
         let freezes = freeze::read(findings, &section);
         let integration_tests = findings.flag(&section, "integration_tests");
+        let pull_requests = findings.flag(&section, "pull_requests");
+        let url = Self::read_url(findings, &section);
         let approval = approval::read(findings, &section, people);
         let words = ("1 minute to 365 days", "\"30 days\"");
         let max_age_seconds = time_span::read(findings, &section, "max_age", MINUTE..=365 * DAY, words);
@@ -369,6 +375,8 @@ impl<'d> EnvironmentDraft<'d> {
             replace_failed_stacks,
             freezes,
             integration_tests,
+            pull_requests,
+            url,
             approval,
             max_age_seconds,
             bake,
@@ -376,6 +384,12 @@ impl<'d> EnvironmentDraft<'d> {
             holds,
             keep,
         }
+    }
+
+    fn read_url(findings: &mut Findings<'_>, section: &Section<'_>) -> Option<StackOutput> {
+        let text = findings.text(section, "url");
+        let url = findings.parse::<StackOutput>(&section.path_of("url"), text)?;
+        Some(url.value)
     }
 
     fn read_keep(findings: &mut Findings<'_>, section: &Section<'_>) -> Option<u32> {
@@ -432,6 +446,8 @@ impl<'d> EnvironmentDraft<'d> {
             freezes: self.freezes,
             // Who asks people spares them what a machine can find.
             integration_tests: self.integration_tests.unwrap_or(self.approval.is_some()),
+            pull_requests: self.pull_requests.unwrap_or(false),
+            url: self.url,
             approval: self.approval,
             after_acceptance: false,
             max_age_seconds: self.max_age_seconds,

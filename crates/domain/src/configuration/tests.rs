@@ -121,9 +121,14 @@ stacks = ["shop-*", "Common"]
 qualifier = "acme"
 without_stable = "call_operator"
 replace_failed_stacks = false
+pull_requests = true
+url = "shop-web.Url"
 "#,
     );
     let environment = &configuration.applications[0].environments[0];
+    assert!(environment.pull_requests);
+    let url = environment.url.clone().unwrap();
+    assert_eq!((url.stack.as_str(), url.output.as_str()), ("shop-web", "Url"));
     assert_eq!(configuration.pipeline.notify, ["ops@acme.example"]);
     assert_eq!(configuration.pipeline.smoke_test_addresses, ["127.0.0.0/8", "fd00::/8"]);
     assert!(configuration.pipeline.customer_managed_keys);
@@ -460,5 +465,21 @@ proptest! {
         if let Err(problems) = Configuration::read(&mutilated) {
             prop_assert!(!problems.as_slice().is_empty());
         }
+    }
+}
+
+#[test]
+fn what_is_no_output_of_a_stack_is_refused() {
+    let of = |url: &str| format!("account = \"222222222222\"\non = \"push\"\nurl = \"{url}\"\n");
+    for wrong in [
+        "Url",
+        "shop.",
+        ".Url",
+        "shop-web.U-rl",
+        "shop.web.Url",
+        "https://shop.example",
+    ] {
+        let found = problems_of_environment(&of(wrong));
+        assert!(found.contains("is no stack and an output of it"), "{wrong}: {found}");
     }
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::check_name;
 use super::markdown::{block, code, codes};
 use crate::approval::{Approver, Choice, StackFacts, compared};
-use crate::change_set::{How, Summary};
+use crate::change_set::{How, Loss, Summary};
 use crate::deployment::{Deployment, Leg};
+use crate::failure::Name;
 use crate::ledger::Entry;
 use crate::life::{Ending, Event, WayBack};
 use crate::message;
@@ -68,6 +69,8 @@ pub enum Conclusion {
     ActionRequired,
     /// Another took its place.
     Skipped,
+    /// Nobody knows: what kept it from ending has nothing to do with the commit.
+    Neutral,
 }
 
 impl Check {
@@ -80,7 +83,11 @@ impl Check {
         let is_admitted = entries.iter().any(|entry| matches!(entry.what, Event::Admitted { .. }));
         let progress = match ending {
             Some((at, ending)) => Progress::Completed {
-                conclusion: conclusion(ending),
+                conclusion: if deployment.plans {
+                    shown(ending)
+                } else {
+                    conclusion(ending)
+                },
                 at,
             },
             None if is_admitted => Progress::InProgress,
@@ -105,13 +112,58 @@ fn conclusion(ending: &Ending) -> Conclusion {
     }
 }
 
+/// What a pull request is told. Only what its own commits bring about speaks against it; that an environment is held, or AWS
+/// down, would otherwise keep it from being merged where the check is a required one.
+fn shown(ending: &Ending) -> Conclusion {
+    match ending {
+        Ending::FailedClean { failure, .. } | Ending::OperatorNeeded { failure } => match failure.name {
+            Name::BuildFailed
+            | Name::BuildTimedOut
+            | Name::NoRelease
+            | Name::UnsupportedAssembly
+            | Name::MissingContext
+            | Name::NoStacks
+            | Name::ChangeSetRefused => Conclusion::Failure,
+            _ => Conclusion::Neutral,
+        },
+        Ending::Superseded { .. } => Conclusion::Skipped,
+        Ending::Deployed | Ending::NothingToDeploy | Ending::RolledBack { .. } | Ending::Planned => Conclusion::Success,
+    }
+}
+
+/// What merging would change, in one line.
+fn planned(deployment: &Deployment, entries: &[Entry]) -> String {
+    let environment = &deployment.environment.name;
+    let stacks = compared(entries.iter().map(|entry| &entry.what), Leg::Forward);
+    let summaries = || stacks.iter().filter_map(|facts| facts.summary.as_ref());
+    let sum = |count: fn(&Summary) -> usize| summaries().map(count).sum::<usize>();
+    let (add, modify, remove) = (
+        sum(|summary| summary.add as usize),
+        sum(|summary| summary.modify as usize),
+        sum(|summary| summary.remove as usize),
+    );
+    if add + modify + remove == 0 {
+        return format!("{environment} would not change");
+    }
+    let at_risk = sum(|summary| at_risk(summary).count());
+    let risk = match at_risk {
+        0 => String::new(),
+        1 => "; the data of 1 resource at risk".to_owned(),
+        more => format!("; the data of {more} resources at risk"),
+    };
+    format!("{environment}: {add} to add, {modify} to change, {remove} to remove{risk}")
+}
+
 fn title(deployment: &Deployment, ending: Option<&Ending>, entries: &[Entry]) -> String {
     let environment = &deployment.environment.name;
     match ending {
+        Some(Ending::Planned) => planned(deployment, entries),
+        Some(Ending::FailedClean { failure, .. }) if deployment.plans => {
+            format!("{}: not compared with {environment}", failure.name)
+        }
         Some(Ending::Deployed) => format!("Deployed to {environment}"),
         Some(Ending::NothingToDeploy) => format!("{environment} had this already"),
         Some(Ending::RolledBack { to, .. }) => format!("{environment} was taken back to {}", to.short()),
-        Some(Ending::Planned) => format!("Planned for {environment}"),
         Some(Ending::Superseded { .. }) => format!("Superseded by a newer deployment to {environment}"),
         Some(Ending::FailedClean { failure, way_back }) => match way_back {
             WayBack::WentBack { to, .. } => format!("{}: {environment} went back to {}", failure.name, to.short()),
@@ -138,7 +190,14 @@ fn summary(deployment: &Deployment, ending: Option<&Ending>, entries: &[Entry], 
         );
     }
     for (leg, heading) in [
-        (Leg::Forward, "What changes"),
+        (
+            Leg::Forward,
+            if deployment.plans {
+                "What merging would change"
+            } else {
+                "What changes"
+            },
+        ),
         (Leg::Back, "What changes on the way back"),
     ] {
         let stacks = compared(entries.iter().map(|entry| &entry.what), leg);
@@ -193,7 +252,7 @@ fn table(stacks: &[StackFacts]) -> String {
             .filter_map(|facts| Some((&facts.stack, facts.summary.as_ref()?)))
     };
     for (stack, summary) in summaries() {
-        for loss in summary.losses.iter().filter(|loss| loss.stateful && !loss.kept) {
+        for loss in at_risk(summary) {
             let how = match loss.how {
                 How::Removed => "is removed",
                 How::Replaced => "is replaced",
@@ -220,6 +279,11 @@ fn table(stacks: &[StackFacts]) -> String {
         );
     }
     text
+}
+
+/// The resources whose data would be lost.
+fn at_risk(summary: &Summary) -> impl Iterator<Item = &Loss> {
+    summary.losses.iter().filter(|loss| loss.stateful && !loss.kept)
 }
 
 /// Resources that decide who may do what, or who reaches what. A change set names them, and does not say whether they allow

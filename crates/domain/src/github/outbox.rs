@@ -156,7 +156,7 @@ impl Outbox {
 
     /// What is told next; nothing, when all was told.
     pub fn next(&self, news: &News<'_>) -> Option<Act> {
-        if self.deployment.number().is_none() {
+        if self.deployment.number().is_none() && !news.deployment.plans {
             return Some(Act::MakeDeployment {
                 look_first: self.deployment == Made::Begun,
             });

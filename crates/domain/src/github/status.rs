@@ -39,15 +39,22 @@ pub struct Status {
     pub description: String,
     /// When it happened.
     pub at: Timestamp,
+    /// Where people find the environment, once it works.
+    pub url: Option<String>,
 }
 
 /// All statuses of a deployment with these entries, in order. Further entries only add to them.
 pub fn statuses(entries: &[Entry]) -> Vec<Status> {
+    let mut url: Option<&String> = None;
     let told = entries.iter().filter_map(|entry| {
+        if let Event::SmokeTested { report, .. } = &entry.what {
+            url = report.url.as_ref();
+        }
         Some(Status {
             state: state(&entry.what)?,
             description: harmless(&message::sentence(&entry.what), DESCRIPTION_LIMIT),
             at: entry.at,
+            url: url.cloned(),
         })
     });
     told.collect()

@@ -453,3 +453,83 @@ proptest! {
         prop_assert_eq!(hub.page.matches("- **test**:").count(), 1);
     }
 }
+
+/// What a pull request is shown of these events.
+fn shown_to_a_pull_request(events: Vec<serde_json::Value>) -> Check {
+    let mut preview = deployment();
+    preview.plans = true;
+    preview.reference = "#7".to_owned();
+    preview.requested.because = Cause::PullRequest;
+    preview.requested.at_github = Some(crate::deployment::AtGitHub::PullRequest(7));
+    let mut events = events;
+    events[0]["deployment"] = json!(preview);
+    let entries = record(&events);
+    let news = News::of(&entries, CONSOLE).unwrap();
+    assert_eq!(
+        (&news.statuses, &news.line, news.in_place_since),
+        (&vec![], &None, None)
+    );
+    assert!(!matches!(
+        Outbox::default().next(&news),
+        Some(Act::MakeDeployment { .. } | Act::TellStatus(_))
+    ));
+    news.check
+}
+
+#[test]
+fn what_a_pull_request_is_shown() {
+    let planned = json!({ "event": "ended", "ending": "planned" });
+    let mut events = story(planned.clone());
+    events.drain(5..8);
+    let check = shown_to_a_pull_request(events);
+    assert_eq!(check.name, "Lockgate plan / test");
+    insta::assert_snapshot!(check.title, @"test: 2 to add, 1 to change, 0 to remove; the data of 1 resource at risk");
+    assert!(matches!(
+        check.progress,
+        Progress::Completed {
+            conclusion: Conclusion::Success,
+            ..
+        }
+    ));
+    insta::assert_snapshot!(check.summary);
+
+    let unchanged = json!({ "event": "compared", "leg": "forward", "stack": "shop-test", "summary": null });
+    let mut events = story(planned);
+    events.splice(4..8, [unchanged]);
+    insta::assert_snapshot!(shown_to_a_pull_request(events).title, @"test would not change");
+}
+
+#[test]
+fn only_what_its_own_commits_bring_about_speaks_against_a_pull_request() {
+    for (name, expected) in [
+        ("Rejected.BuildFailed", Conclusion::Failure),
+        ("Rejected.ChangeSetRefused", Conclusion::Failure),
+        ("Rejected.UnsupportedAssembly", Conclusion::Failure),
+        ("Rejected.Held", Conclusion::Neutral),
+        ("Rejected.Quarantined", Conclusion::Neutral),
+        ("Transient.Unavailable", Conclusion::Neutral),
+        ("Bug.Unexpected", Conclusion::Neutral),
+    ] {
+        let ended = json!({
+            "event": "ended", "ending": "failed_clean", "failure": { "name": name, "cause": "why" },
+            "way_back": { "way_back": "nothing_changed" },
+        });
+        let mut events = story(ended);
+        events.drain(1..8);
+        let check = shown_to_a_pull_request(events);
+        assert_eq!(check.title, format!("{name}: not compared with test"));
+        let Progress::Completed { conclusion, .. } = check.progress else {
+            panic!("{name} is an end")
+        };
+        assert_eq!(conclusion, expected, "{name}");
+    }
+}
+
+#[test]
+fn an_environments_address_is_told_from_its_tests_on() {
+    let mut events = story(deployed());
+    events[7]["report"]["url"] = json!("https://shop.example/");
+    let told = statuses(&record(&events));
+    let urls: Vec<Option<&str>> = told.iter().map(|status| status.url.as_deref()).collect();
+    assert_eq!(urls, [None, None, None, Some("https://shop.example/")]);
+}

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Event, Malformed, Push, Release, ReleaseAction, TITLE_LIMIT};
+use super::{ByHand, Event, Malformed, PullRequest, PullRequestAction, Push, Release, ReleaseAction, TITLE_LIMIT};
 use crate::harmless::{first_line, harmless};
 use crate::names::{CommitSha, RepositoryName};
 
@@ -25,6 +25,9 @@ pub(super) fn read(event: &str, body: &[u8]) -> Result<Event, Malformed> {
         "ping" => Ok(Event::Ping),
         "push" => parse::<WebhookPush<'_>>(body)?.event(),
         "release" => parse::<WebhookRelease<'_>>(body)?.event(),
+        "pull_request" => parse::<WebhookPull<'_>>(body)?.event(),
+        "deployment" => parse::<WebhookDeployment<'_>>(body)?.event(),
+        "repository_dispatch" => parse::<WebhookDispatch<'_>>(body)?.event(),
         _ => Ok(Event::Other),
     }
 }
@@ -108,6 +111,109 @@ struct WebhookPusher<'a> {
 struct WebhookSender<'a> {
     #[serde(borrow)]
     login: Cow<'a, str>,
+    /// `User`, `Bot`, `Organization` or `Mannequin`.
+    #[serde(borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+impl WebhookSender<'_> {
+    fn is_person(&self) -> bool {
+        self.kind.as_deref() == Some("User")
+    }
+}
+
+#[derive(Deserialize)]
+struct WebhookPull<'a> {
+    #[serde(borrow)]
+    action: Cow<'a, str>,
+    number: u64,
+    #[serde(borrow)]
+    pull_request: WebhookPullItself<'a>,
+    /// The one that was put on, of `labeled`.
+    #[serde(borrow)]
+    label: Option<WebhookLabel<'a>>,
+    #[serde(borrow)]
+    repository: WebhookRepository<'a>,
+    #[serde(borrow)]
+    sender: Option<WebhookSender<'a>>,
+}
+
+#[derive(Deserialize)]
+struct WebhookPullItself<'a> {
+    #[serde(borrow)]
+    title: Cow<'a, str>,
+    updated_at: Option<WholeSeconds>,
+    #[serde(borrow)]
+    head: WebhookEnd<'a>,
+    #[serde(borrow)]
+    base: WebhookEnd<'a>,
+}
+
+#[derive(Deserialize)]
+struct WebhookEnd<'a> {
+    #[serde(borrow, rename = "ref")]
+    reference: Cow<'a, str>,
+    #[serde(borrow)]
+    sha: Cow<'a, str>,
+    /// `null` where the repository is gone.
+    #[serde(borrow)]
+    repo: Option<WebhookRepository<'a>>,
+}
+
+#[derive(Deserialize)]
+struct WebhookLabel<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct WebhookDeployment<'a> {
+    /// GitHub Enterprise Server did not say it up to version 3.5, where there was but one.
+    #[serde(borrow)]
+    action: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    deployment: WebhookDeploymentItself<'a>,
+    /// The run of a workflow that asked, where one did.
+    #[serde(borrow)]
+    workflow_run: Option<WebhookRun<'a>>,
+    #[serde(borrow)]
+    repository: WebhookRepository<'a>,
+    #[serde(borrow)]
+    sender: Option<WebhookSender<'a>>,
+}
+
+#[derive(Deserialize)]
+struct WebhookDeploymentItself<'a> {
+    id: u64,
+    #[serde(borrow, rename = "ref")]
+    reference: Cow<'a, str>,
+    #[serde(borrow)]
+    task: Cow<'a, str>,
+    #[serde(borrow)]
+    environment: Cow<'a, str>,
+    created_at: Option<WholeSeconds>,
+}
+
+#[derive(Deserialize)]
+struct WebhookRun<'a> {
+    #[serde(borrow)]
+    actor: Option<WebhookSender<'a>>,
+    #[serde(borrow)]
+    triggering_actor: Option<WebhookSender<'a>>,
+}
+
+#[derive(Deserialize)]
+struct WebhookDispatch<'a> {
+    /// What the sender called the event.
+    #[serde(borrow)]
+    action: Cow<'a, str>,
+    /// Whatever the sender wrote, or `null`.
+    #[serde(default)]
+    client_payload: serde_json::Value,
+    #[serde(borrow)]
+    repository: WebhookRepository<'a>,
+    #[serde(borrow)]
+    sender: Option<WebhookSender<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +263,82 @@ impl WebhookRelease<'_> {
             name: harmless(&release.name.unwrap_or_default(), TITLE_LIMIT),
             at: release.published_at.or(release.created_at).map(|WholeSeconds(at)| at),
             tag: release.tag_name.into_owned(),
+        }))
+    }
+}
+
+impl WebhookPull<'_> {
+    fn event(self) -> Result<Event, Malformed> {
+        let login = self.sender.map(|sender| sender.login).unwrap_or_default();
+        let WebhookPullItself {
+            title,
+            updated_at,
+            head,
+            base,
+        } = self.pull_request;
+        let action = match (&*self.action, self.label) {
+            ("opened" | "reopened" | "synchronize", _) => PullRequestAction::Brought,
+            ("labeled", Some(label)) => PullRequestAction::Labelled(label.name.into_owned()),
+            _ => PullRequestAction::Other,
+        };
+        Ok(Event::PullRequest(PullRequest {
+            repository: self.repository.full_name()?,
+            fork: self.repository.fork.unwrap_or(false),
+            number: self.number,
+            action,
+            base: base.reference.into_owned(),
+            head: commit("pull_request.head.sha", &head.sha)?
+                .ok_or_else(|| Malformed("pull_request.head.sha is no commit".to_owned()))?,
+            from: head.repo.map(|repo| repo.full_name()).transpose()?,
+            by: harmless(&login, LOGIN_LIMIT),
+            login: login.into_owned(),
+            title: first_line(&title, TITLE_LIMIT),
+            at: updated_at.map(|WholeSeconds(at)| at),
+        }))
+    }
+}
+
+impl WebhookDeployment<'_> {
+    fn event(self) -> Result<Event, Malformed> {
+        let deployment = self.deployment;
+        // A workflow's own token asks as a bot; then it is the person who had the workflow run.
+        let run = self.workflow_run;
+        let person = self.sender.filter(WebhookSender::is_person).or_else(|| {
+            run.and_then(|run| run.triggering_actor.or(run.actor))
+                .filter(WebhookSender::is_person)
+        });
+        let login = person.map(|person| person.login.into_owned());
+        Ok(Event::ByHand(ByHand {
+            repository: self.repository.full_name()?,
+            fork: self.repository.fork.unwrap_or(false),
+            is_new: self.action.is_none_or(|action| action == "created"),
+            task: deployment.task.into_owned(),
+            deployment: Some(deployment.id),
+            environment: deployment.environment.into_owned(),
+            reference: Some(deployment.reference.into_owned()),
+            by: harmless(login.as_deref().unwrap_or_default(), LOGIN_LIMIT),
+            login,
+            at: deployment.created_at.map(|WholeSeconds(at)| at),
+        }))
+    }
+}
+
+impl WebhookDispatch<'_> {
+    fn event(self) -> Result<Event, Malformed> {
+        let text = |name: &str| self.client_payload[name].as_str().map(str::to_owned);
+        let person = self.sender.filter(WebhookSender::is_person);
+        let login = person.map(|person| person.login.into_owned());
+        Ok(Event::ByHand(ByHand {
+            repository: self.repository.full_name()?,
+            fork: self.repository.fork.unwrap_or(false),
+            is_new: true,
+            task: self.action.into_owned(),
+            deployment: None,
+            environment: text("environment").unwrap_or_default(),
+            reference: text("ref"),
+            by: harmless(login.as_deref().unwrap_or_default(), LOGIN_LIMIT),
+            login,
+            at: None,
         }))
     }
 }

@@ -9,6 +9,8 @@ use strum::VariantArray as _;
 use super::*;
 use crate::configuration::Configuration;
 
+mod by_hand;
+mod pull_requests;
 mod releases;
 
 const BEFORE: &str = "1111111111111111111111111111111111111111";
@@ -67,7 +69,13 @@ fn now() -> Timestamp {
 
 fn decide(payload: &Value, application: Option<&Application>) -> Decision {
     let event = Event::read("push", payload.to_string().as_bytes()).unwrap();
-    asks(&event, application, &DELIVERY.parse().unwrap(), None, now())
+    asks(
+        &event,
+        application,
+        &DELIVERY.parse().unwrap(),
+        &Found::default(),
+        now(),
+    )
 }
 
 fn asked(payload: &Value) -> Vec<Deployment> {
@@ -125,7 +133,13 @@ fn a_push_to_the_branch_asks_for_every_environment_that_pushes_start() {
 fn f05_the_same_push_asks_for_the_same_deployments_whatever_brought_it() {
     let event = Event::read("push", push().to_string().as_bytes()).unwrap();
     let later = now() + SignedDuration::from_hours(30 * 24);
-    let Decision::Ask(again) = asks(&event, Some(&application()), &"abc".parse().unwrap(), None, later) else {
+    let Decision::Ask(again) = asks(
+        &event,
+        Some(&application()),
+        &"abc".parse().unwrap(),
+        &Found::default(),
+        later,
+    ) else {
         panic!()
     };
     assert_eq!(ids(&again), ids(&asked(&push())));
@@ -246,13 +260,19 @@ fn other_events_need_no_configuration() {
     let repository = json!({ "repository": { "full_name": "acme/shop" } }).to_string();
     for (event, body, reason) in [
         ("ping", "{\"zen\":\"x\"}", Reason::AsksForNothing),
-        ("pull_request", repository.as_str(), Reason::AsksForNothing),
+        ("issues", repository.as_str(), Reason::AsksForNothing),
         ("something_new", "[]", Reason::AsksForNothing),
         ("", "{}", Reason::AsksForNothing),
     ] {
         let event = Event::read(event, body.as_bytes()).unwrap();
         assert_eq!(event.needs_configuration_of(), Err(reason));
-        let decision = asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), None, now());
+        let decision = asks(
+            &event,
+            Some(&application()),
+            &DELIVERY.parse().unwrap(),
+            &Found::default(),
+            now(),
+        );
         assert_eq!(decision, Decision::Ignored(reason));
         assert_eq!(event.needs_commit(Some(&application())), None);
     }
@@ -459,7 +479,7 @@ proptest! {
         let end = (start + length).min(body.len());
         let mutilated = [&body[..start], &put, &body[end..]].concat();
         if let Ok(event) = Event::read("push", &mutilated) {
-            asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), None, now());
+            asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), &Found::default(), now());
         }
     }
 

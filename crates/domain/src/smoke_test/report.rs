@@ -37,6 +37,9 @@ pub struct Report {
     pub passed: bool,
     /// The checks, in the file's order; none where the release has no smoke tests.
     pub checks: Vec<CheckResult>,
+    /// Where people find the environment, by the output that its policy names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// How one check went.
@@ -108,6 +111,7 @@ impl Report {
     pub fn new(checks: Vec<CheckResult>) -> Self {
         Self {
             passed: checks.iter().all(|check| check.passed),
+            url: None,
             checks,
         }
     }

@@ -57,7 +57,8 @@ fn told() -> impl Strategy<Value = Event> {
             leg,
             report: Report {
                 passed,
-                checks: Vec::new()
+                checks: Vec::new(),
+                url: None,
             },
         }),
         (release(), failure()).prop_map(|(to, because)| Event::GoingBack { to, because }),

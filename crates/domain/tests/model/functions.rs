@@ -131,7 +131,11 @@ impl Pipeline {
                     d,
                     &Event::SmokeTested {
                         leg: me.leg,
-                        report: Report { passed, checks },
+                        report: Report {
+                            passed,
+                            checks,
+                            url: None,
+                        },
                     },
                 );
                 Ok(if passed {

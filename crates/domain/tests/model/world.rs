@@ -502,7 +502,11 @@ impl Given {
             .collect();
         let decide = |application: &Application| -> Vec<Decision> {
             let asks = |((event, resolved), id): (&(intake::Event, Option<Resolved>), &DeliveryId)| {
-                intake::asks(event, Some(application), id, resolved.as_ref(), NOW)
+                let found = intake::Found {
+                    commit: resolved.clone(),
+                    may_write: false,
+                };
+                intake::asks(event, Some(application), id, &found, NOW)
             };
             events.iter().zip(&ids).map(asks).collect()
         };
@@ -639,6 +643,8 @@ fn application(scope: &Scope) -> Application {
         approval: scope.asks[place].map(|on_reject| policy(scope, on_reject)),
         after_acceptance: scope.promotes && place == 1 && scope.asks[0].is_some(),
         max_age_seconds: None,
+        pull_requests: false,
+        url: None,
         bake: None,
         watch_seconds: None,
         holds: false,

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::deliveries::{Delivery, Release};
+use crate::deliveries::{AskedDeployment, Delivery, Release};
 
 use super::{APP, Found, Page, Paging, not_found, parameter};
 
@@ -184,6 +184,17 @@ impl Records {
         });
         self.deployments.push(deployment.clone());
         Ok(created(deployment))
+    }
+
+    /// Makes a deployment that a person asks for.
+    pub(super) fn ask_for_deployment(&mut self, asked: &AskedDeployment, now: Timestamp) -> u64 {
+        let body = json!({
+            "ref": asked.reference, "task": domain::intake::TASK, "environment": asked.environment, "auto_merge": false,
+            "required_contexts": [], "payload": {}, "description": "",
+        });
+        // Nothing of this is refused.
+        drop(self.deploy(&asked.repository, asked.commit.as_str(), &body, now));
+        self.last
     }
 
     pub(super) fn deployments(&self, repository: &str, query: &str, paging: &Paging) -> Page {

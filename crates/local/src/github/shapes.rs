@@ -55,6 +55,11 @@ impl Person {
     }
 }
 
+/// What an account may do in a repository.
+pub(super) fn permission(login: &str, permission: &str) -> Value {
+    json!({ "permission": permission, "role_name": permission, "user": user(login) })
+}
+
 fn user(login: &str) -> Value {
     json!({
         "login": login,

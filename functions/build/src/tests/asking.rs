@@ -1,6 +1,7 @@
 //! Build: start, join, or take what is there.
 
 use domain::build_record::idempotency_token;
+use domain::deployment::{AtGitHub, Cause};
 
 use super::*;
 
@@ -84,7 +85,7 @@ async fn a_start_whose_answer_got_lost_is_the_same_build_when_it_is_asked_for_ag
     // Another deployment cannot know that it runs, and asks for the same.
     site.build(&of_same_commit(2)).await.unwrap();
     assert_eq!((site.aws.count("StartBuild"), site.aws.state().builds.len()), (2, 1));
-    let token = idempotency_token(&deployment(1).application, &deployment(1).commit, 1);
+    let token = idempotency_token(&deployment(1).application, &deployment(1).commit, None, 1);
     assert!(
         site.aws
             .calls("StartBuild")
@@ -146,6 +147,25 @@ async fn a_release_that_is_gone_or_altered_since_is_refused() {
     site.build(&promoted).await.unwrap();
     assert_eq!(site.failure().0, "Rejected.ReleaseMissing");
     assert_eq!(site.parked().await, []);
+}
+
+#[tokio::test]
+async fn a_commit_that_only_a_pull_request_has_is_asked_for_by_that_and_known_by_itself() {
+    let site = Site::new().await;
+    let mut preview = Deployment {
+        plans: true,
+        ..deployment(1)
+    };
+    preview.requested.because = Cause::PullRequest;
+    preview.requested.at_github = Some(AtGitHub::PullRequest(7));
+    preview.environment.after = Some("before".parse().unwrap());
+    site.build(&preview).await.unwrap();
+    let call = site.aws.calls("StartBuild").pop().unwrap();
+    let version = format!("refs/pull/7/head^{{{}}}", preview.commit);
+    assert_eq!(call["sourceVersion"], version.as_str());
+    let release = site.succeeds(BUILD);
+    site.ended(BUILD).await.unwrap();
+    assert_eq!(site.aws.answers(), [built(1, &release)]);
 }
 
 #[tokio::test]

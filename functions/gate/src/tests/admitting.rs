@@ -1,5 +1,6 @@
 //! Admit, and the wakes of those that wait.
 
+use domain::deployment::{AtGitHub, Cause};
 use domain::environment_state::{QUEUE_LIMIT, Standing};
 use domain::life::Phase;
 use domain::parking::WaitsFor;
@@ -307,4 +308,89 @@ async fn a_wake_where_nothing_waits_does_nothing() {
     let gate = Gate::new().await;
     gate.wake(&deployment(1).id).await.unwrap();
     assert_eq!(gate.aws.operations(), ["Query"]);
+}
+
+fn preview(number: u8) -> Deployment {
+    let mut preview = Deployment {
+        plans: true,
+        ..deployment(number)
+    };
+    preview.requested.because = Cause::PullRequest;
+    preview.requested.at_github = Some(AtGitHub::PullRequest(7));
+    preview
+}
+
+#[tokio::test]
+async fn what_only_plans_is_built_before_it_asks_for_the_lock_and_keeps_nobody_waiting() {
+    let gate = Gate::new().await;
+    let preview = preview(1);
+    gate.admit(&preview).await.unwrap();
+    let (token, answer) = gate.aws.answers().pop().unwrap();
+    assert_eq!((token.as_str(), answer), ("token-1", json!({ "outcome": "not_built" })));
+    assert_eq!(gate.parked(&preview).await, []);
+    assert_eq!(gate.environment().await.holder, None);
+    gate.admit(&deployment(2)).await.unwrap();
+    assert_eq!(gate.aws.answers().pop().unwrap(), admitted(2, 1));
+
+    let release = gate.built(&preview).await;
+    gate.record(
+        &preview,
+        [
+            Event::Building {
+                build: "b:1".to_owned(),
+                log: String::new(),
+            },
+            Event::Released { release },
+        ],
+    )
+    .await;
+    gate.admit_as(&preview, "token-1b").await.unwrap();
+    assert_eq!(gate.parked(&preview).await.len(), 1, "it waits for its turn");
+    assert_eq!(
+        gate.story(&preview).await,
+        ["requested", "building", "released", "queued"]
+    );
+}
+
+#[tokio::test]
+async fn a_pull_request_is_shown_what_it_would_change_where_a_deployment_may_not_come_in() {
+    let gate = Gate::new().await;
+    let mut preview = preview(1);
+    preview.environment.after = Some("before".parse().unwrap());
+    preview.environment.freezes = serde_json::from_value(
+        json!([{ "from": "2020-01-01 00:00", "to": "2100-01-01 00:00", "zone": "UTC", "why": "holidays" }]),
+    )
+    .unwrap();
+    gate.admit(&preview).await.unwrap();
+    let (_, answer) = gate.aws.answers().pop().unwrap();
+    assert_eq!(answer["outcome"], "not_built", "neither frozen nor unknown before");
+
+    let deployed = Deployment {
+        plans: false,
+        ..preview
+    };
+    gate.admit_as(&deployed, "token-1b").await.unwrap();
+    let (_, answer) = gate.aws.answers().pop().unwrap();
+    assert_eq!(
+        answer["error"], "Rejected.Frozen",
+        "whatever may change something is asked everything"
+    );
+}
+
+#[tokio::test]
+async fn a_plan_whose_build_fails_ends_clean_and_touches_no_lock() {
+    let gate = Gate::new().await;
+    let preview = preview(1);
+    gate.admit(&preview).await.unwrap();
+    gate.admit(&deployment(2)).await.unwrap();
+    assert_eq!(
+        gate.assess(&preview, "forward", "Rejected.BuildFailed").await.unwrap(),
+        Output::GiveUp
+    );
+    assert_eq!(
+        gate.close(&preview, "Rejected.BuildFailed").await.unwrap(),
+        Output::FailedClean
+    );
+    let holder = gate.environment().await.holder.unwrap();
+    assert_eq!(holder.deployment, deployment(2).id);
 }

@@ -1,7 +1,6 @@
 //! What comes after another environment: refused before it takes anybody's place. And the holder that asks people learns of
 //! newer ones.
 
-use domain::build_record::BuildRecord;
 use domain::names::EnvironmentName;
 
 use super::*;
@@ -19,22 +18,6 @@ pub fn later(number: u8) -> Deployment {
 }
 
 impl Gate {
-    /// The deployment's commit was built.
-    async fn built(&self, deployment: &Deployment) -> Digest {
-        let release = sample::stable(deployment).release;
-        let built = |_: &BuildRecord, since| {
-            let build = "lockgate-build:1".to_owned();
-            let release = release.clone();
-            ((), BuildRecord::Built { release, build, since })
-        };
-        self.context
-            .ledger
-            .change_build(&deployment.application, &deployment.commit, built, Timestamp::now())
-            .await
-            .unwrap();
-        release
-    }
-
     /// Its release got to the end of a deployment in the environment before.
     pub async fn stable_earlier(&self, deployment: &Deployment, accepted: bool) {
         self.built(deployment).await;

@@ -374,3 +374,33 @@ async fn an_end_that_the_stream_did_not_bring_is_found_by_the_sweep() {
     desk.ended().await.unwrap();
     assert_eq!(desk.due().await, 1);
 }
+
+#[tokio::test]
+async fn a_deployment_that_was_asked_for_there_is_told_of_itself() {
+    let desk = desk().await;
+    let mut asked = deployment(1);
+    asked.requested.at_github = Some(domain::deployment::AtGitHub::Deployment(41));
+    desk.record_of(&asked, [Event::Admitted { fence: 1 }]).await;
+    desk.ask(appended(&[1])).await.unwrap();
+    assert_eq!(
+        desk.hub.take_done(),
+        [
+            "POST /deployments/41/statuses queued",
+            "POST /deployments/41/statuses in_progress",
+            "POST /check-runs in_progress",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_pull_request_gets_a_check_run_and_no_deployment() {
+    let desk = desk().await;
+    let mut preview = deployment(1);
+    preview.plans = true;
+    preview.requested.because = domain::deployment::Cause::PullRequest;
+    preview.requested.at_github = Some(domain::deployment::AtGitHub::PullRequest(7));
+    desk.record_of(&preview, [Event::Admitted { fence: 1 }]).await;
+    desk.ask(appended(&[1])).await.unwrap();
+    assert_eq!(desk.hub.take_done(), ["POST /check-runs in_progress"]);
+    assert_eq!(desk.due().await, 0);
+}

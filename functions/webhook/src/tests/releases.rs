@@ -76,7 +76,7 @@ impl FakeGitHub {
         self.has(&title_of(commit), 200, &document);
     }
 
-    fn has(&self, path: &str, status: u16, document: &Value) {
+    pub(super) fn has(&self, path: &str, status: u16, document: &Value) {
         self.state()
             .documents
             .insert(path.to_owned(), (status, document.to_string()));
@@ -86,7 +86,7 @@ impl FakeGitHub {
         self.0.lock().unwrap()
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.state().asked.iter().map(|(path, _)| path.clone()).collect()
     }
 }
@@ -373,9 +373,9 @@ async fn where_a_tag_stays_missing_nothing_is_claimed_and_the_redelivery_decides
 
 #[test]
 fn a_tag_is_asked_for_again_while_github_still_waits_for_our_answer() {
-    let pauses: Duration = tags::PAUSES.iter().sum();
+    let pauses: Duration = questions::PAUSES.iter().sum();
     // The questions themselves take part of a second each.
-    let questions = u32::try_from(tags::PAUSES.len()).unwrap() + 1;
+    let questions = u32::try_from(questions::PAUSES.len()).unwrap() + 1;
     assert!(pauses + Duration::from_secs(1) * questions <= ANSWER_WITHIN);
 }
 

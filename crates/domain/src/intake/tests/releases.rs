@@ -32,6 +32,21 @@ fn resolved() -> Resolved {
     }
 }
 
+fn found(resolved: Resolved) -> Found {
+    Found {
+        commit: Some(resolved),
+        may_write: false,
+    }
+}
+
+/// The tag whose commit has to be asked for.
+fn sought(event: &Event, application: &Application) -> Option<String> {
+    match event.needs_commit(Some(application))? {
+        Sought::Release(release) => Some(format!("{} {}", release.repository, release.tag)),
+        Sought::Reference { .. } => None,
+    }
+}
+
 fn read(payload: &Value) -> Event {
     Event::read("release", payload.to_string().as_bytes()).unwrap()
 }
@@ -42,7 +57,7 @@ fn decide(payload: &Value, application: Option<&Application>) -> Decision {
         &event,
         application,
         &DELIVERY.parse().unwrap(),
-        Some(&resolved()),
+        &found(resolved()),
         now(),
     )
 }
@@ -179,9 +194,14 @@ fn what_starts_nothing_is_ignored_with_its_reason_and_github_is_not_asked() {
 fn a_tag_that_github_does_not_know_asks_for_nothing() {
     let event = read(&release());
     let application = application();
-    let (repository, tag) = event.needs_commit(Some(&application)).unwrap();
-    assert_eq!((repository.as_str(), tag), ("acme/shop", "v1.2.0-rc.1"));
-    let decision = asks(&event, Some(&application), &DELIVERY.parse().unwrap(), None, now());
+    assert_eq!(sought(&event, &application).unwrap(), "acme/shop v1.2.0-rc.1");
+    let decision = asks(
+        &event,
+        Some(&application),
+        &DELIVERY.parse().unwrap(),
+        &Found::default(),
+        now(),
+    );
     assert_eq!(decision, Decision::Ignored(Reason::TagMissing));
 }
 
@@ -210,7 +230,7 @@ fn who_acted_when_and_under_which_title_is_taken_from_where_it_is() {
         &read(&release()),
         Some(&application()),
         &DELIVERY.parse().unwrap(),
-        Some(&untitled),
+        &found(untitled),
         now(),
     ) else {
         panic!()
@@ -240,8 +260,8 @@ fn f08_hostile_tags_and_titles_are_carried_inert() {
         ]);
         let event = read(&payload);
         assert_eq!(
-            event.needs_commit(Some(&application())).map(|(_, tag)| tag),
-            Some(hostile),
+            sought(&event, &application()),
+            Some(format!("acme/shop {hostile}")),
             "what is asked is what GitHub sent"
         );
         let title = Resolved {
@@ -252,7 +272,7 @@ fn f08_hostile_tags_and_titles_are_carried_inert() {
             &event,
             Some(&application()),
             &DELIVERY.parse().unwrap(),
-            Some(&title),
+            &found(title),
             now(),
         ) else {
             panic!("{hostile:?}")
@@ -295,7 +315,7 @@ proptest! {
         let mutilated = [&body[..start], &put, &body[end..]].concat();
         if let Ok(event) = Event::read("release", &mutilated) {
             event.needs_commit(Some(&application()));
-            asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), Some(&resolved()), now());
+            asks(&event, Some(&application()), &DELIVERY.parse().unwrap(), &found(resolved()), now());
         }
     }
 

@@ -285,6 +285,7 @@ fn deployment(because: Option<Name>) -> Deployment {
             delivery: None,
             before: None,
             title: String::new(),
+            at_github: None,
         },
         rollback: because.map(|because| Rollback {
             from: Digest::of(b"bad"),

@@ -1,11 +1,12 @@
-//! What releases' tags stand for: as it was pinned, or as GitHub says.
+//! What a delivery does not say, and GitHub knows: what a tag or a branch stands for, and who may write to a repository.
 
 use std::time::Duration;
 
 use aws::Ledger;
 use aws::parameters::Parameters;
+use domain::configuration::Application;
 use domain::harmless::harmless;
-use domain::intake::{Release, Resolved};
+use domain::intake::{ByHand, Event, Found, Reason, Release, Resolved, Sought};
 use domain::names::CommitSha;
 use github::{Access, GitHub, Patience, TagTarget};
 use jiff::Timestamp;
@@ -28,15 +29,15 @@ pub const PAUSES: &[Duration] = &[
     Duration::from_secs(2),
 ];
 
-/// The tags.
+/// GitHub, as whom deliveries are asked after.
 #[derive(Debug)]
-pub struct Tags {
+pub struct Questions {
     github: Access,
     parameters: Parameters,
     pauses: &'static [Duration],
 }
 
-impl Tags {
+impl Questions {
     /// Asks this GitHub, as whoever is stored at that time.
     pub fn new(github: Access, parameters: Parameters, pauses: &'static [Duration]) -> Self {
         Self {
@@ -46,13 +47,60 @@ impl Tags {
         }
     }
 
+    /// What has to be known to decide what an event asks for.
+    pub async fn find(
+        &self,
+        ledger: &Ledger,
+        event: &Event,
+        application: Option<&Application>,
+        now: Timestamp,
+    ) -> Result<Found, Error> {
+        let may_write = match event.needs_right_of(application) {
+            Some((repository, login)) => self.github().await?.may_write(repository, login).await?,
+            None => false,
+        };
+        let commit = match event.needs_commit(application) {
+            Some(Sought::Release(release)) => self.release(ledger, release, now).await?,
+            // Who may not write is told nothing of what is there.
+            Some(Sought::Reference { repository, reference }) if may_write => {
+                let commit = self.github().await?.commit_of(repository, reference).await?;
+                commit.map(|commit| Resolved {
+                    commit: commit.sha,
+                    title: commit.title,
+                })
+            }
+            Some(Sought::Reference { .. }) | None => None,
+        };
+        Ok(Found { commit, may_write })
+    }
+
+    /// Tells GitHub's deployment that asked for one of ours why there is none, so that it does not seem to be under way for
+    /// ever. That GitHub is not told keeps nothing from going on.
+    pub async fn refuse(&self, asked: &ByHand, reason: Reason) {
+        let Some(number) = asked.deployment else { return };
+        let told = match self.github().await {
+            Ok(github) => github
+                .refuse_deployment(&asked.repository, number, reason.sentence())
+                .await
+                .map_err(Error::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::warn!(github.deployment = number, error.cause = %error, "GitHub was not told why there is no deployment");
+        }
+    }
+
+    async fn github(&self) -> Result<GitHub, Error> {
+        Ok(self.github.by(self.parameters.values(&self.github.names()).await?)?)
+    }
+
     /// What a release's tag stands for, from the first time that anybody asked; nothing, where that is no commit. A tag
     /// that GitHub does not know, although it told of its release, is an error: it may know it a moment later.
-    pub async fn resolve(&self, ledger: &Ledger, release: &Release, now: Timestamp) -> Result<Option<Resolved>, Error> {
+    async fn release(&self, ledger: &Ledger, release: &Release, now: Timestamp) -> Result<Option<Resolved>, Error> {
         if let Some(pinned) = ledger.pinned_release(release).await? {
             return Ok(Some(pinned));
         }
-        let github = self.github.by(self.parameters.values(&self.github.names()).await?)?;
+        let github = self.github().await?;
         let Some(commit) = self.commit(&github, release).await? else {
             return Ok(None);
         };
