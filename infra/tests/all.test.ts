@@ -1,4 +1,5 @@
 // One process for all: loading the CDK is what takes time.
+import './actions.test';
 import './alarms.test';
 import './approvers.test';
 import './configuration.test';

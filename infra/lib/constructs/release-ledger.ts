@@ -23,6 +23,9 @@ export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environme
 /** What is only waiting: a task that is to be answered, a report that is to be given. The record itself stays. */
 export type WaitingKind = Extract<Kind, 'parked' | 'report'>;
 
+/** The attributes of somebody's having asked, see OperatorAct in crates/aws; the lock and the like are `revision` and `state`. */
+const ASKED = ['pk', 'sk', 'act', 'deployment', 'by', 'why', 'at'];
+
 /** The append-only record of releases and deployments; the truth. */
 export class ReleaseLedger extends Construct {
   readonly table: dynamodb.Table;
@@ -106,6 +109,27 @@ export class ReleaseLedger extends Construct {
         onFailure: new sources.SqsDlq(undelivered),
       }),
     );
+  }
+
+  /**
+   * Ask for a deployment and follow it, as the command `lockgate` does: begin a record and list it, write down who asked, and
+   * read what that takes. Who asked stands beside the environment's lock, under the same partition key; the attributes tell
+   * an operator's act from the lock, from what is stable and from what people said, so none of these can be forged.
+   */
+  grantAsk(grantee: iam.IGrantable): void {
+    this.grantOn(['build'], grantee, 'dynamodb:GetItem');
+    this.grantOn(['deployment', 'environment'], grantee, 'dynamodb:GetItem', 'dynamodb:Query');
+    this.grantOn(['deployment', 'history'], grantee, 'dynamodb:PutItem');
+    iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['dynamodb:PutItem'],
+      resourceArns: [this.table.tableArn],
+      conditions: {
+        'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['environment#*'] },
+        'ForAllValues:StringEquals': { 'dynamodb:Attributes': ASKED },
+      },
+    });
+    grantUse(this.table.encryptionKey, grantee);
   }
 
   private grantOn(kinds: readonly Kind[], grantee: iam.IGrantable, ...actions: string[]): void {
