@@ -9,3 +9,4 @@ import './environment.test';
 import './nag.test';
 import './pipeline.test';
 import './snapshot.test';
+import './workflows.test';
