@@ -113,10 +113,10 @@ fn asked(operation: &str, input: &Map<String, Value>) -> Vec<(String, String, Op
     let kind = |pk: &Value| pk["S"].as_str().unwrap().split_once('#').unwrap().0.to_owned();
     let put = |put: &Value| {
         let item = put["Item"].as_object().unwrap();
-        // What is written where the lock is shows by its attributes what it is.
         let kind = kind(&item["pk"]);
-        let attributes = (kind == "environment").then(|| item.keys().cloned().collect());
-        ("dynamodb:PutItem".to_owned(), kind, attributes)
+        // By the attributes IAM tells what is written, where the key alone does not.
+        let attributes = item.keys().cloned().collect();
+        ("dynamodb:PutItem".to_owned(), kind, Some(attributes))
     };
     match operation {
         "DescribeStacks" => vec![("cloudformation:DescribeStacks".to_owned(), text("StackName"), None)],
