@@ -7,6 +7,8 @@ import { Missing } from './missing';
  */
 export interface Configuration {
   readonly pipeline: Pipeline;
+  /** Which workflows of GitHub Actions get access; without it, none. */
+  readonly actions?: Actions;
   readonly applications: readonly Application[];
 }
 
@@ -25,6 +27,20 @@ export interface Pipeline {
   readonly github_api: string;
   /** Where the operators read docs/OPERATIONS.md. */
   readonly runbook?: string;
+}
+
+export interface Actions {
+  /** Whether the tools account has GitHub's identity provider already: it can have only one. */
+  readonly existing_provider: boolean;
+  /** Which workflows may deploy this CDK app. */
+  readonly infrastructure?: Trusted;
+  /** Which workflows may start deployments. */
+  readonly deployments?: Trusted;
+}
+
+export interface Trusted {
+  /** The branch, the tag or the environment of one repository each, as a workflow's token has it; never a pattern. */
+  readonly subjects: readonly string[];
 }
 
 /** The functions read more of it than is named here; it is stored as it came. */
@@ -62,6 +78,11 @@ export interface Target {
 
 const RESOLVE = '`lockgate config --file lockgate.toml --json > resolved.json`';
 
+const ID = '@[1-9][0-9]{0,19}';
+const OWNER = '[A-Za-z0-9_.-]+';
+const REFERENCE = String.raw`ref:refs/(heads|tags)/(?!-)(?!.*(\.\.|[~^:?*[\\$]))[!-~]+`;
+const ENVIRONMENT = String.raw`environment:(?! )(?!.*[:?*$])[ -~]{1,255}(?<! )`;
+
 const FORMS = {
   account: /^\d{12}$/,
   region: /^[a-z]{2}(-[a-z]+)+-\d$/,
@@ -71,6 +92,9 @@ const FORMS = {
   external_id: /^[\w+=,.@:/-]{22,1224}$/,
   github_api: /^https?:\/\/[^\s/]+(\/\S*)?$/,
   runbook: /^https:\/\/[^\s#?]+$/,
+  // https://docs.github.com/en/actions/reference/security/oidc; what is read here, and what is not, is in
+  // tests/fixtures/subjects.json for the parser of lockgate.toml too: a mistake of either lets strangers in.
+  subject: new RegExp(`^repo:(${OWNER}/${OWNER}|${OWNER}${ID}/${OWNER}${ID}):(${REFERENCE}|${ENVIRONMENT})$`),
   approver: /^(arn:\S+|[^\s@]+@[^\s@]+)$/,
 };
 
@@ -88,6 +112,15 @@ export function readConfiguration(path: unknown): Configuration {
   check('pipeline.github_api', read.pipeline.github_api, FORMS.github_api);
   if (read.pipeline.runbook !== undefined) {
     check('pipeline.runbook', read.pipeline.runbook, FORMS.runbook);
+  }
+  for (const role of ['infrastructure', 'deployments'] as const) {
+    const trusted = read.actions?.[role];
+    for (const subject of trusted ? [trusted.subjects].flat() : []) {
+      check(`actions.${role}.subjects`, subject, FORMS.subject);
+    }
+    if (trusted && !trusted.subjects?.length) {
+      throw new Error(`actions.${role} trusts nobody, which ${RESOLVE} never prints.`);
+    }
   }
   for (const application of read.applications) {
     check('repository', application.repository, FORMS.repository);
@@ -120,6 +153,9 @@ export function targets(configuration: Configuration): Target[] {
   }
   return [...found.keys()].sort().map((key) => found.get(key)!);
 }
+
+/** The bootstrap that a target's own stack of Lockgate is deployed by; the account may have none but that of its applications. */
+export const ownQualifier = ({ qualifiers }: Target): string => qualifiers[0]!;
 
 /** Everybody who is asked by mail, in whichever environment, once and in a stable order. */
 export function approverAddresses({ applications }: Configuration): string[] {

@@ -1,5 +1,5 @@
 import { App, DefaultStackSynthesizer } from 'aws-cdk-lib';
-import { Configuration, targets } from './configuration';
+import { Configuration, ownQualifier, targets } from './configuration';
 import { EnvironmentStack } from './environment-stack';
 import { STACKS } from './names';
 import { Built, PipelineStack } from './pipeline-stack';
@@ -20,8 +20,7 @@ export function lockgate(app: App, configuration: Configuration, built: Built): 
       stackName: STACKS.environment,
       description: 'Lockgate: what this account needs to be deployed into',
       env: { account: target.account, region: target.region },
-      // The account may have no bootstrap but that of its applications.
-      synthesizer: new DefaultStackSynthesizer({ qualifier: target.qualifiers[0]! }),
+      synthesizer: new DefaultStackSynthesizer({ qualifier: ownQualifier(target) }),
       pipeline,
       target,
     });

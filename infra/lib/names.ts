@@ -4,6 +4,9 @@
  */
 import { Target } from './configuration';
 
+/** An account and region. */
+export type Place = Pick<Target, 'account' | 'region'>;
+
 export const FUNCTIONS = ['webhook', 'gate', 'build', 'deploy', 'smoke-test', 'approval', 'rollback', 'report', 'sweep'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
@@ -25,10 +28,14 @@ export const PUBLISHER_ROLES = 'lockgate-publisher-*';
 export const testerRole = ({ region }: Target) => `lockgate-tester-${region}`;
 export const observerRole = ({ region }: Target) => `lockgate-observer-${region}`;
 
+/** Workflows name them. */
+export const actionsRole = (may: 'infrastructure' | 'deployments') => `lockgate-actions-${may}`;
+
 /** https://github.com/aws/aws-cdk-cli/blob/main/packages/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml */
 export const bootstrap = {
-  deployRole: (qualifier: string, { account, region }: Target) => `cdk-${qualifier}-deploy-role-${account}-${region}`,
-  bucket: (qualifier: string, { account, region }: Target) => `cdk-${qualifier}-assets-${account}-${region}`,
+  deployRole: (qualifier: string, { account, region }: Place) => `cdk-${qualifier}-deploy-role-${account}-${region}`,
+  filePublishingRole: (qualifier: string, { account, region }: Place) => `cdk-${qualifier}-file-publishing-role-${account}-${region}`,
+  bucket: (qualifier: string, { account, region }: Place) => `cdk-${qualifier}-assets-${account}-${region}`,
 };
 
 /** `partition` is a token: the same text serves every partition. */

@@ -1,6 +1,7 @@
 import { aws_iam as iam, aws_kms as kms, aws_lambda as lambda, aws_logs as logs, CfnOutput, Duration, RemovalPolicy, Stack, StackProps } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
-import { Configuration, targets } from './configuration';
+import { Configuration, ownQualifier, targets } from './configuration';
+import { ActionsAccess } from './constructs/actions-access';
 import { APPLICATIONS, grantReadApplications } from './constructs/application-parameters';
 import { Approvals } from './constructs/approvals';
 import { BuildProject } from './constructs/build-project';
@@ -231,6 +232,12 @@ export class PipelineStack extends Stack {
       new TargetEvents(this, 'StackEvents', { targets: deployedTo, deploy, rollback, undelivered });
     }
     new Sweep(this, 'Sweep', { defaults, pipeline, ledger, gate, build, deploy, approval, rollback, report, undelivered });
+
+    if (configuration.actions) {
+      const own = { account: pipeline.account, region: pipeline.region, qualifier: this.synthesizer.bootstrapQualifier! };
+      const others = deployedTo.map((target) => ({ ...target, qualifier: ownQualifier(target) }));
+      new ActionsAccess(this, 'Actions', { actions: configuration.actions, ledger, bootstraps: [own, ...others] });
+    }
 
     new CfnOutput(this, 'WebhookUrl', { value: url, description: 'Payload URL of the GitHub webhook' });
     new CfnOutput(this, 'ApiUrl', { value: api.url, description: 'Where approval links and the command lockgate lead' });

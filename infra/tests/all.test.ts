@@ -1,4 +1,5 @@
 // One process for all: loading the CDK is what takes time.
+import './actions.test';
 import './alarms.test';
 import './approvers.test';
 import './configuration.test';
@@ -8,3 +9,4 @@ import './environment.test';
 import './nag.test';
 import './pipeline.test';
 import './snapshot.test';
+import './workflows.test';

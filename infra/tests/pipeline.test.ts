@@ -183,7 +183,7 @@ test('no action is a wildcard, and nothing is managed elsewhere', () => {
   }
 });
 
-test('deploy, smoke-test and rollback may each assume their own roles in the target accounts, exactly those of the configuration, and nobody else may', () => {
+test('deploy, smoke-test and rollback may each assume their own roles in the target accounts, exactly those of the configuration, and no other function may', () => {
   assert.deepEqual(resources('lockgate-deploy', 'sts:AssumeRole'), [
     'arn:aws:iam::222222222222:role/cdk-hnb659fds-deploy-role-222222222222-eu-west-1',
     'arn:aws:iam::222222222222:role/lockgate-publisher-eu-west-1',
@@ -203,12 +203,19 @@ test('deploy, smoke-test and rollback may each assume their own roles in the tar
     'arn:aws:iam::444444444444:role/lockgate-observer-eu-central-1',
   ]);
   const assuming = pipeline.all('AWS::IAM::Role').filter((role) => pipeline.actions(role).some((action) => action.startsWith('sts:')));
-  assert.deepEqual(assuming.map((role) => role.Properties.RoleName).sort(), ['lockgate-deploy', 'lockgate-rollback', 'lockgate-smoke-test']);
+  assert.deepEqual(assuming.map((role) => role.Properties.RoleName).sort(), [
+    // Not a function's: actions.test.ts says which roles this one may assume.
+    'lockgate-actions-infrastructure',
+    'lockgate-deploy',
+    'lockgate-rollback',
+    'lockgate-smoke-test',
+  ]);
 });
 
-test('no role in the tools account may touch CloudFormation or IAM there', () => {
+test('no role in the tools account may touch CloudFormation or IAM there; who starts deployments asks for the stack\'s outputs', () => {
   for (const role of pipeline.all('AWS::IAM::Role')) {
-    assert.deepEqual(pipeline.actions(role).filter((action) => /^(cloudformation|iam):/.test(action)), []);
+    const asks = role.Properties.RoleName === 'lockgate-actions-deployments' ? ['cloudformation:DescribeStacks'] : [];
+    assert.deepEqual(pipeline.actions(role).filter((action) => /^(cloudformation|iam):/.test(action)), asks);
   }
 });
 
@@ -475,6 +482,7 @@ test('with 250 target accounts, no policy and no pattern is longer than AWS take
     built: standIn(),
     configuration: {
       pipeline: { ...settings, customer_managed_keys: true },
+      actions: fixture().actions!,
       applications: accounts.map((account) => ({ repository: `acme/shop-${account}`, environments: [{ ...dev, account }] })),
     },
   });

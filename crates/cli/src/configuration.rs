@@ -115,12 +115,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_of_the_document_is_valid() {
+    fn the_example_of_the_document_is_valid_and_what_is_added_to_it_later_too() {
         let document = include_str!("../../../docs/SETUP.md");
-        let (_, example) = document.split_once("```toml\n").unwrap();
-        let (example, _) = example.split_once("```").unwrap();
-        let [shop] = <[_; 1]>::try_from(Configuration::read(example).unwrap().applications).unwrap();
-        assert_eq!(shop.environments.len(), 3);
+        let parts = document.split("```toml\n").skip(1);
+        let parts: Vec<&str> = parts.map(|part| part.split("```").next().unwrap()).collect();
+        let example = Configuration::read(parts[0]).unwrap();
+        let [shop] = <[_; 1]>::try_from(example.applications).unwrap();
+        assert_eq!((shop.environments.len(), example.actions), (3, None));
+        let actions = Configuration::read(&parts.concat()).unwrap().actions.unwrap();
+        assert!(actions.infrastructure.is_some() && actions.deployments.is_some());
     }
 
     const GOOD: &str = r#"

@@ -27,6 +27,8 @@ mod period;
 mod records;
 pub mod release;
 pub mod replay;
+#[cfg(test)]
+mod rights;
 pub mod rollback;
 pub mod show;
 pub mod status;

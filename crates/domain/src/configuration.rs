@@ -3,6 +3,7 @@
 //! This is its only parser. It is read once, before anything is created; every default is filled in, so that what
 //! travels on (to the CDK app, and from there to the functions) needs no second reading.
 
+mod actions;
 mod approval;
 mod bake;
 mod document;
@@ -13,6 +14,7 @@ mod time_span;
 
 use serde::{Deserialize, Serialize};
 
+pub use actions::{Actions, NotExact, Subject, Trusted};
 pub use approval::LONGEST_WITHIN;
 pub use bake::{LONGEST_BAKE, LONGEST_WATCH};
 pub use problem::{Problem, Problems};
@@ -26,6 +28,9 @@ use crate::names::{AccountId, Region, RepositoryName};
 pub struct Configuration {
     /// Lockgate itself.
     pub pipeline: Pipeline,
+    /// Which workflows of GitHub Actions get access; none, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Actions>,
     /// What it deploys, in the order of the file.
     pub applications: Vec<Application>,
 }

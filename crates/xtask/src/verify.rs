@@ -8,10 +8,11 @@ use crate::tools::Workspace;
 
 type Check = fn(&Workspace, &Progress) -> Result<(), String>;
 
-const PARTS: [(&str, Check); 10] = [
+const PARTS: [(&str, Check); 11] = [
     ("format", format),
     ("layers", layers),
     ("statemachine", state_machine),
+    ("workflows", workflows),
     ("infra", infra),
     ("lints", lints),
     ("tests", tests),
@@ -95,6 +96,15 @@ fn state_machine(workspace: &Workspace, progress: &Progress) -> Result<(), Strin
         )?;
     }
     Ok(())
+}
+
+/// Beside what the CDK app's tests say of them: everything that its makers know to be unsafe in a workflow.
+fn workflows(workspace: &Workspace, progress: &Progress) -> Result<(), String> {
+    let mut zizmor = Command::new(workspace.python_tool("zizmor"));
+    // Nothing is asked of GitHub, so that it says the same everywhere.
+    zizmor.args(["--offline", "--no-progress", "--persona", "pedantic"]);
+    zizmor.args([".github/workflows", "examples/workflows"]);
+    progress.run("Checking the workflows with zizmor", &mut workspace.prepare(zizmor))
 }
 
 fn infra(workspace: &Workspace, progress: &Progress) -> Result<(), String> {

@@ -1,4 +1,5 @@
 import { aws_iam as iam } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
 import { grantReadParameters, parameterArn } from './parameters';
 import { RustFunction } from './rust-function';
 import { explainWildcard } from './wildcard';
@@ -18,6 +19,6 @@ export function grantReadApplications(fn: RustFunction): void {
 }
 
 /** Ask which applications there are. */
-export function grantListApplications(fn: RustFunction): void {
-  iam.Grant.addToPrincipal({ grantee: fn, actions: ['ssm:GetParametersByPath'], resourceArns: [parameterArn(fn, APPLICATIONS)] });
+export function grantListApplications(grantee: iam.IGrantable & Construct): void {
+  iam.Grant.addToPrincipal({ grantee, actions: ['ssm:GetParametersByPath'], resourceArns: [parameterArn(grantee, APPLICATIONS)] });
 }

@@ -53,7 +53,7 @@ export class DeploymentMachine extends Construct {
   }
 
   /** Start deployments. */
-  static grantStart(grantee: RustFunction): void {
+  static grantStart(grantee: iam.IGrantable & Construct): void {
     iam.Grant.addToPrincipal({ grantee, actions: ['states:StartExecution'], resourceArns: [this.arn(grantee)] });
   }
 

@@ -23,6 +23,16 @@ export type Kind = 'approval' | 'build' | 'delivery' | 'deployment' | 'environme
 /** What is only waiting: a task that is to be answered, a report that is to be given. The record itself stays. */
 export type WaitingKind = Extract<Kind, 'parked' | 'report'>;
 
+/**
+ * The attributes of what is written by whoever asks for a deployment: entries and heads, OperatorAct and Listed in crates/aws
+ * and crates/domain. What changes, such as the lock, has `revision` and `state`; what the sweep finds has `due_kind` and `due_at`.
+ */
+const WRITTEN_BY_ASKING = {
+  deployment: ['at', 'deployment', 'hash', 'previous', 'sequence', 'status', 'what'],
+  environment: ['act', 'at', 'by', 'deployment', 'why'],
+  history: ['at', 'commit', 'deployment', 'environment', 'happened_at'],
+} satisfies Partial<Record<Kind, string[]>>;
+
 /** The append-only record of releases and deployments; the truth. */
 export class ReleaseLedger extends Construct {
   readonly table: dynamodb.Table;
@@ -106,6 +116,29 @@ export class ReleaseLedger extends Construct {
         onFailure: new sources.SqsDlq(undelivered),
       }),
     );
+  }
+
+  /**
+   * Ask for a deployment and follow it, as the command `lockgate` does: begin a record and list it, write down who asked, and
+   * read what that takes. Who asked stands beside the environment's lock, under the same partition key; the attributes tell
+   * it from the lock, from what is stable and from what people said, so none of these can be forged, and nothing can be put
+   * before the sweep.
+   */
+  grantAsk(grantee: iam.IGrantable): void {
+    this.grantOn(['build'], grantee, 'dynamodb:GetItem');
+    this.grantOn(['deployment', 'environment'], grantee, 'dynamodb:GetItem', 'dynamodb:Query');
+    for (const [kind, attributes] of Object.entries(WRITTEN_BY_ASKING)) {
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['dynamodb:PutItem'],
+        resourceArns: [this.table.tableArn],
+        conditions: {
+          'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [`${kind}#*`] },
+          'ForAllValues:StringEquals': { 'dynamodb:Attributes': ['pk', 'sk', ...attributes] },
+        },
+      });
+    }
+    grantUse(this.table.encryptionKey, grantee);
   }
 
   private grantOn(kinds: readonly Kind[], grantee: iam.IGrantable, ...actions: string[]): void {

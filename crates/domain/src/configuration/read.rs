@@ -7,6 +7,7 @@ use glob::Pattern;
 use strum::VariantNames as _;
 use toml::de::DeTable;
 
+use super::actions;
 use super::approval::{self, People};
 use super::bake;
 use super::document::{At, Findings, Section};
@@ -40,8 +41,9 @@ pub(super) fn read(text: &str) -> Result<Configuration, Problems> {
         findings.syntax(error);
     }
     let top = Section::top(document.get_ref());
-    findings.only(&top, &["pipeline", "application"]);
+    findings.only(&top, &["pipeline", "actions", "application"]);
     let (pipeline, default_region) = read_pipeline(&mut findings, &top);
+    let actions = actions::read(&mut findings, &top);
 
     let place = (
         pipeline.as_ref().map(|pipeline| &pipeline.account),
@@ -74,7 +76,11 @@ pub(super) fn read(text: &str) -> Result<Configuration, Problems> {
     }
     let configuration = pipeline
         .zip(applications)
-        .map(|(pipeline, applications)| Configuration { pipeline, applications });
+        .map(|(pipeline, applications)| Configuration {
+            pipeline,
+            actions,
+            applications,
+        });
     findings.conclude(configuration)
 }
 
@@ -730,7 +736,7 @@ fn is_address(text: &str) -> bool {
 }
 
 /// The rules of `git help check-ref-format` for the part of a reference after `refs/heads/`.
-fn is_branch(text: &str) -> bool {
+pub(super) fn is_branch(text: &str) -> bool {
     let part = |part: &str| {
         let lock = part.len() >= 5 && part.as_bytes()[part.len() - 5..].eq_ignore_ascii_case(b".lock");
         !part.is_empty() && !part.starts_with('.') && !lock

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::deployment::{Cause, QueuePolicy, WithoutStable};
 
+mod actions;
 mod approval;
 mod bake;
 mod freeze;
