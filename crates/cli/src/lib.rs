@@ -20,6 +20,7 @@ mod fake;
 pub mod freeze;
 pub mod history;
 pub mod hold;
+pub mod init;
 pub mod manual;
 pub mod metrics;
 pub mod package;
@@ -57,6 +58,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Box<init::Options>),
     Validate(configuration::Validate),
     Config(configuration::Config),
     Package(package::Options),
@@ -103,6 +105,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 /// The result, and how the command ends.
 async fn carry_out(command: Command, access: &Access) -> Result<(String, ExitCode), Box<dyn Error>> {
     let result = match command {
+        Command::Init(options) => init::run(&options, access).await?,
         Command::Validate(options) => return Ok(options.run()?),
         Command::Config(options) => options.run()?,
         Command::Package(options) => package::run(&options, access).await?,
