@@ -1,7 +1,7 @@
 //! Builds: what is kept of them, and CodeBuild.
 
 use aws_sdk_codebuild::types::{
-    EnvironmentVariable, EnvironmentVariableType, ProjectEnvironment, SourceType, StatusType,
+    EnvironmentVariable, EnvironmentVariableType, ProjectEnvironment, ServerType, SourceType, StatusType,
 };
 use domain::build_record::BuildRecord;
 use domain::failure::Failure;
@@ -118,6 +118,34 @@ pub enum BuildState {
     Stopped,
     /// It took too long.
     TimedOut,
+}
+
+/// Which of these projects are there.
+pub async fn projects(client: &aws_sdk_codebuild::Client, names: &[&str]) -> Result<Vec<String>, Error> {
+    let asked = names.iter().map(|name| (*name).to_owned()).collect();
+    let answer = client.batch_get_projects().set_names(Some(asked)).send().await;
+    let found = answer
+        .map_err(during("codebuild:BatchGetProjects"))?
+        .projects
+        .unwrap_or_default();
+    Ok(found.into_iter().filter_map(|project| project.name).collect())
+}
+
+/// By what kinds of credentials CodeBuild shows itself to GitHub in this account and region; it shows them to nobody.
+pub async fn source_credentials(client: &aws_sdk_codebuild::Client) -> Result<Vec<String>, Error> {
+    let answer = client.list_source_credentials().send().await;
+    let found = answer
+        .map_err(during("codebuild:ListSourceCredentials"))?
+        .source_credentials_infos;
+    let of_github = |kind: Option<&ServerType>| kind == Some(&ServerType::Github);
+    let found = found
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|one| of_github(one.server_type.as_ref()));
+    Ok(found
+        .filter_map(|one| one.auth_type)
+        .map(|kind| kind.as_str().to_owned())
+        .collect())
 }
 
 impl Builds {

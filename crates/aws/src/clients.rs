@@ -173,6 +173,16 @@ impl Aws {
         aws_sdk_lambda::Client::new(&self.config)
     }
 
+    /// IAM, which is one for all regions.
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.config)
+    }
+
+    /// EventBridge.
+    pub fn events(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(&self.config)
+    }
+
     /// Step Functions.
     pub fn step_functions(&self) -> aws_sdk_sfn::Client {
         aws_sdk_sfn::Client::new(&self.config)
@@ -251,8 +261,8 @@ pub fn http_client() -> SharedHttpClient {
         .build_https()
 }
 
-/// The ARN of a role in a target account.
-fn role_arn(account: &AccountId, region: &Region, name: &str) -> String {
+/// The ARN of a role.
+pub fn role_arn(account: &AccountId, region: &Region, name: &str) -> String {
     format!("arn:{}:iam::{account}:role/{name}", partition(region))
 }
 

@@ -150,6 +150,7 @@ where
         | "ExpiredTokenException"
         | "KMSAccessDeniedException" => Kind::AccessDenied,
         "ResourceNotFoundException"
+        | "NoSuchEntity"
         | "NoSuchKey"
         | "NotFound"
         | "NoSuchBucket"

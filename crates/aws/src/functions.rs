@@ -4,7 +4,7 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde::Serialize;
 
-use crate::error::{Error, during};
+use crate::error::{Error, Kind, during};
 
 /// Lambda, as far as our own functions go.
 #[derive(Debug, Clone)]
@@ -32,6 +32,18 @@ impl Functions {
             .await
             .map_err(during(operation))?;
         Ok(())
+    }
+
+    /// A variable of a function's environment; nothing, where there is no such function or variable.
+    pub async fn variable(&self, function: &str, name: &str) -> Result<Option<String>, Error> {
+        let request = self.client.get_function_configuration().function_name(function);
+        let configuration = match request.send().await.map_err(during("lambda:GetFunctionConfiguration")) {
+            Ok(configuration) => configuration,
+            Err(error) if error.is(Kind::NotFound) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let variables = configuration.environment.and_then(|environment| environment.variables);
+        Ok(variables.and_then(|mut variables| variables.remove(name)))
     }
 
     /// How many functions of the account may run at once in this region, all of them together.

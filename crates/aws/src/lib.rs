@@ -24,6 +24,8 @@ pub mod parameters;
 mod parking;
 mod pins;
 pub mod remembered;
+pub mod roles;
+pub mod rules;
 pub mod stack_claims;
 pub mod stacks;
 pub mod tasks;

@@ -389,6 +389,7 @@ impl Stacks {
             .into_iter()
             .map(|resource| StackResource {
                 logical_id: resource.logical_resource_id.unwrap_or_default(),
+                physical_id: resource.physical_resource_id.unwrap_or_default(),
                 resource_type: resource.resource_type.unwrap_or_default(),
                 status: resource
                     .resource_status

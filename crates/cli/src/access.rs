@@ -43,6 +43,19 @@ pub enum AccessError {
 }
 
 impl Access {
+    /// The region that was named.
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// The region of the environment, for who asks AWS nothing.
+    pub fn usual_region(&self) -> Option<String> {
+        let named = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok());
+        named.filter(|region| !region.is_empty())
+    }
+
     /// The way into AWS. Who has no credentials, or no region, is told before anything is asked.
     pub async fn aws(&self) -> Result<Aws, AccessError> {
         let aws = Aws::from_environment(self.profile.as_deref(), self.region.as_deref()).await;

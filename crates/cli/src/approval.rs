@@ -7,7 +7,7 @@ use domain::harmless::harmless;
 use domain::message::duration;
 use domain::names::DeploymentId;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::api::{Api, ApiError, Place};
@@ -27,6 +27,9 @@ pub struct Approve {
     /// Which changes, where they are not made yet: the beginning of what `lockgate pending` shows beside the version.
     #[arg(long, value_name = "CHANGES")]
     changes: Option<String>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    output: table::Output,
     #[command(flatten)]
     place: Place,
 }
@@ -42,6 +45,9 @@ pub struct Reject {
     /// Which changes, where they are not made yet: the beginning of what `lockgate pending` shows beside the version.
     #[arg(long, value_name = "CHANGES")]
     changes: Option<String>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    output: table::Output,
     #[command(flatten)]
     place: Place,
 }
@@ -90,18 +96,29 @@ struct Standing {
     outcome: Option<Outcome>,
 }
 
+/// An answer that counts, for programs.
+#[derive(Debug, Serialize)]
+struct Answered<'a> {
+    deployment: &'a DeploymentId,
+    decision: Choice,
+    /// How the approval ended; nothing, where others are still asked.
+    approval: Option<Outcome>,
+}
+
 /// Accepts.
 pub async fn approve(options: &Approve, aws: Aws) -> Result<String, AnswerError> {
     let api = Api::find(&options.place, aws).await?;
     let about = (&options.deployment, options.changes.as_deref());
-    answer(&api, about, Choice::Accept, &options.comment).await
+    let answered = answer(&api, about, Choice::Accept, &options.comment).await?;
+    Ok(options.output.print(&answered, || answered.text()))
 }
 
 /// Rejects.
 pub async fn reject(options: &Reject, aws: Aws) -> Result<String, AnswerError> {
     let api = Api::find(&options.place, aws).await?;
     let about = (&options.deployment, options.changes.as_deref());
-    answer(&api, about, Choice::Reject, &options.comment).await
+    let answered = answer(&api, about, Choice::Reject, &options.comment).await?;
+    Ok(options.output.print(&answered, || answered.text()))
 }
 
 /// What the pipeline takes, and as it keeps it.
@@ -121,12 +138,12 @@ fn reason(text: &str) -> Result<String, String> {
     Ok(comment)
 }
 
-async fn answer(
+async fn answer<'a>(
     api: &Api,
-    (deployment, changes): (&DeploymentId, Option<&str>),
+    (deployment, changes): (&'a DeploymentId, Option<&str>),
     decision: Choice,
     comment: &str,
-) -> Result<String, AnswerError> {
+) -> Result<Answered<'a>, AnswerError> {
     let approval = match changes {
         None => ApprovalId::of(deployment, When::After),
         Some(changes) => asked_about(api, deployment, changes).await?,
@@ -146,8 +163,17 @@ async fn answer(
         "unavailable" => return Err(AnswerError::Unknown(harmless(&told.sentence, 500))),
         _ => return Err(AnswerError::Refused(harmless(&told.sentence, 500))),
     }
-    let outcome = told.approval.and_then(|approval| approval.outcome);
-    Ok(format!("Your answer is recorded. {}", follows(outcome.as_ref())))
+    Ok(Answered {
+        deployment,
+        decision,
+        approval: told.approval.and_then(|approval| approval.outcome),
+    })
+}
+
+impl Answered<'_> {
+    fn text(&self) -> String {
+        format!("Your answer is recorded. {}", follows(self.approval.as_ref()))
+    }
 }
 
 /// The approval that asks about these changes.

@@ -2,14 +2,40 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use domain::configuration::{Configuration, Problems};
+use domain::configuration::{Configuration, Problem, Problems};
+use domain::names::{EnvironmentName, RepositoryName};
+use serde::Serialize;
+
+use crate::table::{Ended, Output};
 
 /// Checks a lockgate.toml and shows every problem at once.
 #[derive(Debug, clap::Args)]
 pub struct Validate {
     #[command(flatten)]
     source: Source,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// What was checked, for programs.
+#[derive(Debug, Serialize)]
+struct Checked<'c> {
+    file: String,
+    valid: bool,
+    /// In the order of the file; none, where it is not valid.
+    applications: Vec<Named<'c>>,
+    /// In the order of the file.
+    problems: &'c [Problem],
+}
+
+/// An application, by its names.
+#[derive(Debug, Serialize)]
+struct Named<'c> {
+    application: &'c RepositoryName,
+    environments: Vec<&'c EnvironmentName>,
 }
 
 /// Prints what a lockgate.toml resolves to, every default filled in. The CDK app reads this.
@@ -68,16 +94,50 @@ pub enum Error {
 
 impl Validate {
     /// Checks the file and says in one sentence what is in it.
-    pub fn run(&self) -> Result<String, Error> {
-        let configuration = read(self.source.path())?;
-        let applications = configuration.applications.len();
-        let environments: usize = configuration.applications.iter().map(|a| a.environments.len()).sum();
-        Ok(format!(
+    pub fn run(&self) -> Result<Ended, Error> {
+        let file = self.source.path().display().to_string();
+        let configuration = match read(self.source.path()) {
+            Ok(configuration) => configuration,
+            Err(error) => {
+                let Error::Invalid { problems, .. } = &error else {
+                    return Err(error);
+                };
+                let checked = Checked {
+                    file,
+                    valid: false,
+                    applications: Vec::new(),
+                    problems: problems.as_slice(),
+                };
+                return self.output.red(&checked, &error.to_string()).ok_or(error);
+            }
+        };
+        let named = configuration.applications.iter().map(|application| Named {
+            application: &application.repository,
+            environments: application
+                .environments
+                .iter()
+                .map(|environment| &environment.name)
+                .collect(),
+        });
+        let checked = Checked {
+            file,
+            valid: true,
+            applications: named.collect(),
+            problems: &[],
+        };
+        Ok((self.output.print(&checked, || checked.text()), ExitCode::SUCCESS))
+    }
+}
+
+impl Checked<'_> {
+    fn text(&self) -> String {
+        let environments: usize = self.applications.iter().map(|named| named.environments.len()).sum();
+        format!(
             "{} is valid: {}, {}.",
-            self.source.path().display(),
-            counted(applications, "application"),
+            self.file,
+            counted(self.applications.len(), "application"),
             counted(environments, "environment")
-        ))
+        )
     }
 }
 
@@ -153,12 +213,50 @@ on = "push"
         (folder, file)
     }
 
+    /// What `lockgate validate` prints of a file of this content, and whether it ends with 0.
+    fn checked(content: &str, output: Output) -> (String, bool) {
+        let (folder, file) = file(content);
+        let validate = Validate {
+            source: at(&file),
+            output,
+        };
+        let (said, code) = match validate.run() {
+            Ok((said, code)) => (said, code),
+            Err(error) => (error.to_string(), ExitCode::FAILURE),
+        };
+        (
+            said.replace(&folder.path().display().to_string(), ""),
+            code == ExitCode::SUCCESS,
+        )
+    }
+
     #[test]
-    fn a_good_file_is_said_to_be_good_and_resolves_to_what_the_functions_read() {
-        let (folder, file) = file(GOOD);
-        let said = Validate { source: at(&file) }.run().unwrap();
-        let said = said.replace(&folder.path().display().to_string(), "");
-        assert_eq!(said, "/lockgate.toml is valid: 1 application, 1 environment.");
+    fn what_was_checked_is_told_to_people_and_to_programs() {
+        let bad = GOOD.replace("main", "a b").replace("\"push\"", "\"pusch\"");
+        let said = [(GOOD, true), (&bad, false)].map(|(content, good)| {
+            let [text, json] = [Output::Text, Output::Json].map(|output| {
+                let (said, is_well) = checked(content, output);
+                assert_eq!(is_well, good, "{said}");
+                said
+            });
+            format!("{text}\n\n{json}")
+        });
+        insta::assert_snapshot!(said.join("\n\n"));
+    }
+
+    #[test]
+    fn what_a_file_resolves_to_is_printed_for_people_to_read() {
+        let (_folder, file) = file(GOOD);
+        let config = Config {
+            source: at(&file),
+            json: false,
+        };
+        insta::assert_snapshot!(config.run().unwrap());
+    }
+
+    #[test]
+    fn a_good_file_resolves_to_what_the_functions_read() {
+        let (_folder, file) = file(GOOD);
         for json in [true, false] {
             let printed = Config {
                 source: at(&file),
@@ -195,6 +293,7 @@ on = "push"
         let folder = tempfile::tempdir().unwrap();
         let error = Validate {
             source: at(&folder.path().join("lockgate.toml")),
+            output: Output::Json,
         }
         .run()
         .unwrap_err();

@@ -1,5 +1,7 @@
 //! `lockgate deploy` and `lockgate plan`: a deployment by hand, and what it would change.
 
+use std::process::ExitCode;
+
 use aws::executions::Executions;
 use aws::operator_acts::{Act, OperatorAct};
 use aws::{Aws, Ledger};
@@ -16,7 +18,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::records::{Records, RecordsError, reason};
-use crate::table::Output;
+use crate::table::{Ended, Output};
 use crate::{terminal, watch};
 
 /// Asks for a deployment by hand, where lockgate.toml has on = "manual", and tells how it goes.
@@ -95,7 +97,7 @@ struct Told {
 }
 
 /// Asks for it, and tells how it goes.
-pub async fn deploy(options: &Deploy, aws: &Aws) -> Result<String, DeployError> {
+pub async fn deploy(options: &Deploy, aws: &Aws) -> Result<Ended, DeployError> {
     let Deploy { asked, why, detach } = options;
     let ledger = asked.records.ledger(aws).await?;
     let deployment = asked
@@ -103,16 +105,15 @@ pub async fn deploy(options: &Deploy, aws: &Aws) -> Result<String, DeployError> 
         .await?;
     if *detach {
         let told = Told::of(&deployment, None, None);
-        return Ok(asked.output.print(&told, || {
-            format!("{} is under way: lockgate watch {}", what(&deployment), deployment.id)
-        }));
+        let said = || format!("{} is under way: lockgate watch {}", what(&deployment), deployment.id);
+        return Ok((asked.output.print(&told, said), ExitCode::SUCCESS));
     }
     let ending = watch::follow(&ledger, &deployment.id).await?;
     ended(&deployment, &ending, asked.output)
 }
 
 /// Waits until it is known what would change, and says it.
-pub async fn plan(options: &Plan, aws: &Aws) -> Result<String, DeployError> {
+pub async fn plan(options: &Plan, aws: &Aws) -> Result<Ended, DeployError> {
     let asked = &options.asked;
     let ledger = asked.records.ledger(aws).await?;
     let deployment = asked.start(aws, &ledger, None, true, Timestamp::now()).await?;
@@ -240,18 +241,16 @@ fn what(deployment: &Deployment) -> String {
     )
 }
 
-fn ended(deployment: &Deployment, ending: &Ending, output: Output) -> Result<String, DeployError> {
+fn ended(deployment: &Deployment, ending: &Ending, output: Output) -> Result<Ended, DeployError> {
     let said = format!(
         "{}: {}",
         deployment.id,
         message::sentence(&Event::Ended(ending.clone()))
     );
+    let told = Told::of(deployment, Some(ending.clone()), None);
     match ending.end() {
-        End::Deployed | End::NothingToDeploy => {
-            let told = Told::of(deployment, Some(ending.clone()), None);
-            Ok(output.print(&told, || said))
-        }
-        End::FailedClean | End::OperatorNeeded => Err(DeployError::Red(said)),
+        End::Deployed | End::NothingToDeploy => Ok((output.print(&told, || said), ExitCode::SUCCESS)),
+        End::FailedClean | End::OperatorNeeded => output.red(&told, &said).ok_or(DeployError::Red(said)),
     }
 }
 
@@ -260,24 +259,25 @@ async fn planned(
     deployment: &Deployment,
     ending: &Ending,
     output: Output,
-) -> Result<String, DeployError> {
+) -> Result<Ended, DeployError> {
     let entries = ledger.entries(&deployment.id).await?;
     let stacks = compared(entries.iter().map(|entry| &entry.what), Leg::Forward);
     let changes = message::changes(&stacks, Tense::Planned);
     let place = format!("{} of {}", deployment.environment.name, deployment.application);
+    let known = !stacks.is_empty();
+    let told = Told::of(deployment, Some(ending.clone()), Some(stacks));
     if *ending == Ending::Planned {
-        let told = Told::of(deployment, Some(ending.clone()), Some(stacks));
-        return Ok(output.print(&told, || {
-            format!("This would change in {place}:\n{changes}\nNothing was changed.")
-        }));
+        let said = || format!("This would change in {place}:\n{changes}\nNothing was changed.");
+        return Ok((output.print(&told, said), ExitCode::SUCCESS));
     }
-    if !stacks.is_empty() {
+    if known {
         terminal::say(&format!(
             "\nThis would change in {place}, as far as it is known:\n{changes}"
         ));
     }
     let said = message::sentence(&Event::Ended(ending.clone()));
-    Err(DeployError::Red(format!("{}: {said}", deployment.id)))
+    let said = format!("{}: {said}", deployment.id);
+    output.red(&told, &said).ok_or(DeployError::Red(said))
 }
 
 #[cfg(test)]

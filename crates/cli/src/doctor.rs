@@ -9,6 +9,7 @@ mod tools;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ::github::UnusableAddress;
 use aws::bootstrap::acting_account;
@@ -21,8 +22,11 @@ use domain::harmless::harmless;
 use domain::lookup;
 use domain::names::{EnvironmentName, Region, RepositoryName};
 use domain::nearest;
+use futures::{StreamExt as _, stream};
 use serde::Serialize;
+use tokio::time::timeout;
 
+use self::target::Target;
 use crate::applications;
 use crate::records::{Pipeline, RecordsError};
 use crate::table::Output;
@@ -47,6 +51,12 @@ pub struct Options {
     #[command(flatten)]
     pipeline: Pipeline,
 }
+
+/// How long one part of an installation is looked at: AWS answers within seconds, and whoever waits longer asks again.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How many environments are looked at at once.
+const AT_ONCE: usize = 4;
 
 /// With which profile the account of an environment is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +111,7 @@ struct Report {
 pub async fn run(options: &Options, aws: &Aws) -> Result<(String, ExitCode), DoctorError> {
     let target =
         async |profile: &str, region: &Region| Aws::from_environment(Some(profile), Some(region.as_str())).await;
-    let report = examine(options, aws, target).await?;
+    let report = examine(options, aws, target, PATIENCE).await?;
     let code = if report.summary.broken == 0 {
         ExitCode::SUCCESS
     } else {
@@ -110,11 +120,13 @@ pub async fn run(options: &Options, aws: &Aws) -> Result<(String, ExitCode), Doc
     Ok((options.output.print(&report, || text(&report)), code))
 }
 
-/// Examines everything; `target` is how the account of an environment is reached with a profile.
+/// Examines everything; `target` is how the account of an environment is reached with a profile, and `patience` how long
+/// each part of it may take.
 async fn examine(
     options: &Options,
     aws: &Aws,
     target: impl AsyncFn(&str, &Region) -> Aws,
+    patience: Duration,
 ) -> Result<Report, DoctorError> {
     let mut found = Vec::new();
     let stack = options.pipeline.stack();
@@ -141,7 +153,12 @@ async fn examine(
     }
     found.extend(installation.webhook().await);
     found.push(installation.approval_key(&applications).await);
-    found.extend(github::examine(aws, &options.github_api, &applications).await?);
+    let (of_github, private) = github::examine(aws, &options.github_api, &applications).await?;
+    found.extend(of_github);
+    let builds = installation.builds(&private);
+    found.extend(within(patience, Check::BuildProject, "CodeBuild", builds).await);
+    let rules = installation.event_rules();
+    found.extend(within(patience, Check::EventRules, stack, rules).await);
     found.extend(installation.operators_mail().await);
     found.extend(installation.approvers_mail(&applications).await);
     found.push(installation.concurrency().await);
@@ -152,21 +169,52 @@ async fn examine(
             return Ok(Report::of(found));
         }
     };
-    for application in &applications {
-        for environment in &application.environments {
-            let place = place(application, environment, &tools);
-            let given = options.profiles.iter().find(|of| of.environment == environment.name);
-            let Some(ProfileOf { profile, .. }) = given else {
-                found.push(findings::not_looked_at(&place));
-                continue;
+    let says = installation.external_ids().await;
+    let places = applications.iter().flat_map(|application| {
+        let environments = application.environments.iter();
+        environments.map(move |environment| (application, environment))
+    });
+    let looking = places.map(async |(application, environment)| {
+        let place = place(application, environment, &tools);
+        let grants = installation.grants(&place);
+        let mut found = within(patience, Check::RoleGrants, &place.about, grants).await;
+        let given = options.profiles.iter().find(|of| of.environment == environment.name);
+        let Some(ProfileOf { profile, .. }) = given else {
+            found.push(findings::not_looked_at(&place));
+            return found;
+        };
+        let looking = async {
+            let looked_at = Target {
+                aws: target(profile, &environment.region).await,
+                place: &place,
+                profile,
+                says: &says,
+                bus: installation.bus(&tools),
+                bake: environment.bake.as_ref(),
+                has_stable: has_stable(ledger.as_ref(), application, environment).await,
             };
-            let aws = target(profile, &environment.region).await;
-            let has_stable = has_stable(ledger.as_ref(), application, environment).await;
-            let bake = environment.bake.as_ref();
-            found.extend(target::examine(&aws, &place, profile, bake, has_stable).await);
-        }
-    }
+            looked_at.examine().await
+        };
+        found.extend(within(patience, Check::Target, &place.about, looking).await);
+        found
+    });
+    // In the order of the configuration, whichever is done first.
+    let looked_at: Vec<Vec<Finding>> = stream::iter(looking).buffered(AT_ONCE).collect().await;
+    found.extend(looked_at.into_iter().flatten());
     Ok(Report::of(found))
+}
+
+/// What is found in time.
+async fn within(
+    patience: Duration,
+    name: Check,
+    about: &str,
+    looking: impl Future<Output = Vec<Finding>>,
+) -> Vec<Finding> {
+    let late = format!("AWS took longer than {} seconds", patience.as_secs());
+    timeout(patience, looking)
+        .await
+        .unwrap_or_else(|_| vec![not_told(name, about, &late)])
 }
 
 /// The installation, as far as the pipeline's stack tells of it.

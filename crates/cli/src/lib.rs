@@ -20,6 +20,7 @@ mod fake;
 pub mod freeze;
 pub mod history;
 pub mod hold;
+pub mod init;
 pub mod manual;
 pub mod metrics;
 pub mod package;
@@ -59,6 +60,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Box<init::Options>),
     Validate(configuration::Validate),
     Config(configuration::Config),
     Package(package::Options),
@@ -105,23 +107,24 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 /// The result, and how the command ends.
 async fn carry_out(command: Command, access: &Access) -> Result<(String, ExitCode), Box<dyn Error>> {
     let result = match command {
-        Command::Validate(options) => options.run()?,
+        Command::Init(options) => init::run(&options, access).await?,
+        Command::Validate(options) => return Ok(options.run()?),
         Command::Config(options) => options.run()?,
         Command::Package(options) => package::run(&options, access).await?,
         Command::Doctor(options) => return Ok(doctor::run(&options, &access.aws().await?).await?),
         Command::Status(options) => status::run(&options, &access.aws().await?).await?,
         Command::Show(options) => show::run(&options, &access.aws().await?).await?,
-        Command::Watch(options) => watch::run(&options, &access.aws().await?).await?,
+        Command::Watch(options) => return Ok(watch::run(&options, &access.aws().await?).await?),
         Command::History(options) => history::run(&options, &access.aws().await?).await?,
         Command::Metrics(options) => metrics::run(&options, &access.aws().await?).await?,
         Command::Audit(options) => audit::run(&options, &access.aws().await?).await?,
-        Command::Deploy(options) => deploy::deploy(&options, &access.aws().await?).await?,
-        Command::Plan(options) => deploy::plan(&options, &access.aws().await?).await?,
+        Command::Deploy(options) => return Ok(deploy::deploy(&options, &access.aws().await?).await?),
+        Command::Plan(options) => return Ok(deploy::plan(&options, &access.aws().await?).await?),
         Command::Emergency(options) => emergency::run(&options, &access.aws().await?).await?,
         Command::Freeze(options) => freeze::run(&options, &access.aws().await?).await?,
         Command::Hold(options) => hold::run(&options, &access.aws().await?).await?,
         Command::Releases(options) => rollback::releases(&options, &access.aws().await?).await?,
-        Command::Rollback(options) => rollback::rollback(&options, &access.aws().await?).await?,
+        Command::Rollback(options) => return Ok(rollback::rollback(&options, &access.aws().await?).await?),
         Command::Release(options) => release::run(&options, &access.aws().await?).await?,
         Command::Replay(options) => replay::run(&options, &access.aws().await?).await?,
         Command::Pending(options) => approval::pending(&options, access.aws().await?).await?,

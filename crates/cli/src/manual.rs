@@ -117,6 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn every_command_prints_json_for_programs() {
+        // Those print what a shell reads; and a digest alone, JSON by another option, or a line of JSON by default.
+        let others = ["completions", "man", "package", "config", "audit"];
+        for command in Arguments::command().get_subcommands() {
+            let takes = command
+                .get_arguments()
+                .any(|argument| argument.get_long() == Some("output"));
+            assert_eq!(takes, !others.contains(&command.get_name()), "{}", command.get_name());
+        }
+    }
+
+    #[test]
     fn a_command_has_a_page_of_its_own() {
         let page = |command: &str| Man {
             command: Some(command.to_owned()),

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 mod packing;
 
+pub(crate) use packing::read;
 pub use packing::{Packed, Refused, Source, pack};
 
 use crate::access::{Access, AccessError};

@@ -8,12 +8,14 @@ use domain::bake::{Says, Watch};
 use domain::deployment::Leg;
 use domain::environment_state::{Allowed, EnvironmentState, Hold, Quarantine, Refusal};
 use domain::message::duration;
-use domain::names::{DeploymentId, Digest};
+use domain::names::{DeploymentId, Digest, EnvironmentName, RepositoryName};
 use domain::parking::Key;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::baking::{self, Said};
 use crate::records::{Records, RecordsError, reason};
+use crate::table::Output;
 use crate::terminal;
 
 /// Lets an environment go on that waits for a person: after a deployment that ended half-way, after it went back, while it
@@ -45,6 +47,41 @@ pub struct Options {
     /// The release that went back from here and may come again, by the beginning of its digest.
     #[arg(long, value_name = "RELEASE")]
     allow: Option<String>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// What was done, for programs.
+#[derive(Debug, Serialize)]
+struct Released {
+    application: RepositoryName,
+    environment: EnvironmentName,
+    did: Did,
+    by: String,
+    why: String,
+    /// The deployment that it is about: the one that ended half-way, that bakes, or with which the release went back.
+    deployment: Option<DeploymentId>,
+    /// The release that bakes, or may come again.
+    release: Option<Digest>,
+    /// The deployment that has the lock now.
+    next: Option<DeploymentId>,
+    #[serde(skip)]
+    sentence: String,
+}
+
+/// Which of the things that this command does was done.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Did {
+    /// An environment that a deployment left half-way was opened.
+    Opened,
+    /// A release that bakes passes.
+    Passed,
+    /// A hold was let go of.
+    LetGo,
+    /// A release that went back may come again.
+    Allowed,
 }
 
 /// Why an environment was not released.
@@ -93,23 +130,46 @@ pub async fn run(options: &Options, aws: &Aws) -> Result<String, ReleaseError> {
         by: aws.caller().await?,
         now: Timestamp::now(),
     };
-    if let Some(release) = &options.allow {
-        return operator.allow(release).await;
-    }
-    if let Some(quarantine) = &state.quarantine {
-        return operator.open(&state, quarantine).await;
-    }
-    let baking = baking::find(&operator.ledger, &options.records, &state).await?;
-    if let Some(watch) = baking.filter(|watch| watch.asked.is_some()) {
-        return operator.pass(&watch).await;
-    }
-    match &state.hold {
-        Some(hold) => operator.let_go(hold).await,
-        None => Err(ReleaseError::NotWaiting(options.records.place())),
-    }
+    let released = operator.release(&state).await?;
+    Ok(options.output.print(&released, || released.sentence.clone()))
 }
 
 impl Operator<'_> {
+    /// What was asked for by name, or the first of what waits.
+    async fn release(&self, state: &EnvironmentState) -> Result<Released, ReleaseError> {
+        let Options { records, allow, .. } = self.options;
+        if let Some(release) = allow {
+            return self.allow(release).await;
+        }
+        if let Some(quarantine) = &state.quarantine {
+            return self.open(state, quarantine).await;
+        }
+        let baking = baking::find(&self.ledger, records, state).await?;
+        if let Some(watch) = baking.filter(|watch| watch.asked.is_some()) {
+            return self.pass(&watch).await;
+        }
+        match &state.hold {
+            Some(hold) => self.let_go(hold).await,
+            None => Err(ReleaseError::NotWaiting(records.place())),
+        }
+    }
+
+    /// What was done, of nothing in particular.
+    fn released(&self, did: Did, sentence: String) -> Released {
+        let Options { records, why, .. } = self.options;
+        Released {
+            application: records.application.clone(),
+            environment: records.environment.clone(),
+            did,
+            by: self.by.clone(),
+            why: why.clone(),
+            deployment: None,
+            release: None,
+            next: None,
+            sentence,
+        }
+    }
+
     /// Before anything is done: an environment that somebody released always says who that was.
     async fn record(
         &self,
@@ -140,7 +200,7 @@ impl Operator<'_> {
     }
 
     /// Opens an environment that a deployment left half-way.
-    async fn open(&self, state: &EnvironmentState, quarantine: &Quarantine) -> Result<String, ReleaseError> {
+    async fn open(&self, state: &EnvironmentState, quarantine: &Quarantine) -> Result<Released, ReleaseError> {
         let place = self.options.records.place();
         terminal::say(&shown(&place, state, quarantine, self.now));
         if state.operation.is_some() {
@@ -152,11 +212,16 @@ impl Operator<'_> {
             return Err(ReleaseError::Changed(place));
         };
         self.wake(next.as_ref()).await;
-        Ok(done(&format!("{place} was opened by {}.", self.by), next.as_ref()))
+        let sentence = done(&format!("{place} was opened by {}.", self.by), next.as_ref());
+        Ok(Released {
+            deployment: Some(quarantine.deployment.clone()),
+            next,
+            ..self.released(Did::Opened, sentence)
+        })
     }
 
     /// Lets a release that bakes pass.
-    async fn pass(&self, watch: &Watch) -> Result<String, ReleaseError> {
+    async fn pass(&self, watch: &Watch) -> Result<Released, ReleaseError> {
         if let Some(asked) = &watch.asked {
             terminal::say(&format!("{} bakes there. {}", watch.deployment, asked.question.why()));
         }
@@ -164,12 +229,19 @@ impl Operator<'_> {
             .await?;
         let words = (self.by.as_str(), self.options.why.as_str());
         match baking::say(&self.ledger, watch, Says::Pass, words, self.now).await? {
-            Said::Heard => Ok(format!(
-                "{} lets {} pass in {}; it goes on within a minute or two.",
-                self.by,
-                watch.deployment,
-                self.options.records.place()
-            )),
+            Said::Heard => {
+                let sentence = format!(
+                    "{} lets {} pass in {}; it goes on within a minute or two.",
+                    self.by,
+                    watch.deployment,
+                    self.options.records.place()
+                );
+                Ok(Released {
+                    deployment: Some(watch.deployment.clone()),
+                    release: Some(watch.release.clone()),
+                    ..self.released(Did::Passed, sentence)
+                })
+            }
             Said::After(word) => Err(ReleaseError::Said {
                 by: word.by,
                 why: word.why,
@@ -179,7 +251,7 @@ impl Operator<'_> {
     }
 
     /// Lets go of an environment that is held.
-    async fn let_go(&self, hold: &Hold) -> Result<String, ReleaseError> {
+    async fn let_go(&self, hold: &Hold) -> Result<Released, ReleaseError> {
         let place = self.options.records.place();
         terminal::say(&format!(
             "{place} is held since {} by {}: {}",
@@ -201,11 +273,15 @@ impl Operator<'_> {
             return Err(ReleaseError::Changed(place));
         };
         self.wake(next.as_ref()).await;
-        Ok(done(&format!("{place} was let go of by {}.", self.by), next.as_ref()))
+        let sentence = done(&format!("{place} was let go of by {}.", self.by), next.as_ref());
+        Ok(Released {
+            next,
+            ..self.released(Did::LetGo, sentence)
+        })
     }
 
     /// Lets a release come again that went back.
-    async fn allow(&self, named: &str) -> Result<String, ReleaseError> {
+    async fn allow(&self, named: &str) -> Result<Released, ReleaseError> {
         let records = &self.options.records;
         let (application, environment) = (&records.application, &records.environment);
         let mut known = self.ledger.taken_back_releases(application, environment).await?;
@@ -233,12 +309,17 @@ impl Operator<'_> {
                 }
             })
             .await?;
-        Ok(format!(
+        let sentence = format!(
             "{} lets release {} into {} again; ask for it once more.",
             self.by,
             release.short(),
             records.place()
-        ))
+        );
+        Ok(Released {
+            deployment: Some(known.deployment.clone()),
+            release: Some(release.clone()),
+            ..self.released(Did::Allowed, sentence)
+        })
     }
 
     /// Only gate may answer a waiting task, and the sweep has gate look at whatever is due.
@@ -326,10 +407,10 @@ fn done(released: &str, next: Option<&DeploymentId>) -> String {
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
     use clap::Parser as _;
-    use domain::deployment::QueuePolicy;
-    use domain::environment_state::Candidate;
-
+    use domain::deployment::{Deployment, QueuePolicy};
+    use domain::environment_state::{Candidate, TakenBack};
     use fake_aws::sample;
+    use serde_json::json;
 
     use super::*;
     use crate::fake::Fake;
@@ -414,6 +495,7 @@ mod tests {
             records: fake.records("acme/shop", "dev"),
             why: "mended".to_owned(),
             allow: None,
+            output: Output::Text,
         };
         insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap_err(), @"dev of acme/shop waits for nobody; nothing was changed");
         let hold = Hold {
@@ -427,6 +509,82 @@ mod tests {
             .await
             .unwrap();
         insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"dev of acme/shop was let go of by arn:aws:sts::111111111111:assumed-role/one/session. Nobody waits; the next deployment is let in. What was turned away meanwhile has to be asked for again.");
+    }
+
+    /// What programs get, once this was done to an environment that has a stable release.
+    async fn said_of(allow: Option<&str>, prepare: impl AsyncFn(&Ledger, &Deployment)) -> String {
+        let fake = Fake::new().await;
+        let deployment = sample::deployment(1);
+        fake.brings(&deployment, &sample::stable(&deployment).release).await;
+        prepare(&fake.ledger(), &deployment).await;
+        let options = Options {
+            records: fake.records("acme/shop", "dev"),
+            why: "mended".to_owned(),
+            allow: allow.map(str::to_owned),
+            output: Output::Json,
+        };
+        run(&options, &fake.aws).await.unwrap()
+    }
+
+    async fn change(ledger: &Ledger, deployment: &Deployment, change: impl Fn(&mut EnvironmentState)) {
+        let (application, environment) = (&deployment.application, &deployment.environment.name);
+        ledger
+            .change_environment(application, environment, change)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn programs_get_what_was_done_and_who_has_the_lock_now() {
+        let opened = said_of(None, async |ledger, deployment| {
+            change(ledger, deployment, |state| *state = waiting()).await;
+        });
+        let passed = said_of(None, async |ledger, deployment| {
+            let watch: Watch = serde_json::from_value(json!({
+                "deployment": deployment.id, "application": "acme/shop", "environment": "dev",
+                "account": "222222222222", "region": "eu-west-1", "release": Digest::of(b"a release"),
+                "policy": {
+                    "begins": "after_tests", "for_seconds": 60, "alarms": [], "evidence": null, "silence": "ask",
+                },
+                "since": at(0), "bakes_until": at(60), "watch_seconds": 0, "course": { "course": "baking" },
+                "asked": { "question": { "question": "silent", "missing": "evidence adds up to 3" }, "at": at(60), "told": true },
+                "word": null, "told_of": null, "look_at": at(60),
+            }))
+            .unwrap();
+            let place = (&deployment.environment.account, &deployment.environment.region);
+            let (application, environment) = (&deployment.application, &deployment.environment.name);
+            let keep = |found: &mut Option<Watch>| *found = Some(watch.clone());
+            ledger
+                .change_watch(place, application, environment, keep)
+                .await
+                .unwrap();
+            let holder = candidate("shop-dev-1");
+            change(ledger, deployment, |state| drop(state.admit(holder.clone(), at(0)))).await;
+        });
+        let let_go = said_of(None, async |ledger, deployment| {
+            let hold = Hold {
+                by: "ann".to_owned(),
+                why: "the warehouse burns".to_owned(),
+                since: at(0),
+            };
+            change(ledger, deployment, |state| drop(state.hold(hold.clone()))).await;
+        });
+        let bad = Digest::of(b"a bad release");
+        let allowed = said_of(Some(&bad.as_str()[..8]), async |ledger, deployment| {
+            let back: TakenBack = serde_json::from_value(json!({
+                "deployment": deployment.id, "at": at(0), "allowed": null,
+                "because": { "name": "Failed.SmokeTests", "cause": "front page: 500" },
+            }))
+            .unwrap();
+            let (application, environment) = (&deployment.application, &deployment.environment.name);
+            let keep = |found: &mut Option<TakenBack>| *found = Some(back.clone());
+            ledger
+                .change_taken_back(application, environment, &bad, keep)
+                .await
+                .unwrap();
+        });
+        let said = [opened.await, passed.await, let_go.await, allowed.await];
+        insta::assert_snapshot!(said.join("\n\n"));
     }
 
     #[test]

@@ -1,25 +1,27 @@
 //! `lockgate rollback` and `lockgate releases`: the way back, by hand.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use aws::artifacts::Artifacts;
 use aws::executions::{Asked, Executions};
 use aws::operator_acts::{Act, OperatorAct};
 use aws::{Aws, Ledger};
-use domain::approval::compared;
+use domain::approval::{StackFacts, compared};
 use domain::bake::Says;
 use domain::change_set::Tense;
 use domain::deployment::{KEEP, Leg};
 use domain::environment_state::StableRelease;
 use domain::life::Ending;
 use domain::message;
-use domain::names::DeploymentId;
+use domain::names::{DeploymentId, EnvironmentName, RepositoryName};
 use domain::way_back::{Ask, Earlier, candidates};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baking::{self, Said};
 use crate::records::{Records, RecordsError, reason};
+use crate::table::{Ended, Output};
 use crate::{table, terminal, watch};
 
 /// Takes an environment back to a release that was stable there.
@@ -45,6 +47,9 @@ pub struct Rollback {
     /// Return as soon as it is under way.
     #[arg(long)]
     detach: bool,
+    /// How to print how it ended.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
 }
 
 /// Lists the releases that an environment can go back to, and whether everything of them is there.
@@ -54,7 +59,23 @@ pub struct Releases {
     records: Records,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
-    output: table::Output,
+    output: Output,
+}
+
+/// What was asked for, and how it ended, for programs.
+#[derive(Debug, Serialize)]
+struct Told<'t> {
+    application: &'t RepositoryName,
+    environment: &'t EnvironmentName,
+    /// The deployment that goes back: one of its own, or the one that bakes.
+    deployment: &'t DeploymentId,
+    /// Nothing, where nobody waited for it.
+    ending: Option<&'t Ending>,
+    /// Whether nothing goes forward there until `lockgate release`.
+    held: bool,
+    /// Of a plan, what would change in each stack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stacks: Option<Vec<StackFacts>>,
 }
 
 /// Why an environment does not go back.
@@ -94,13 +115,14 @@ pub enum RollbackError {
 }
 
 /// Takes the environment back, and tells how that goes.
-pub async fn rollback(options: &Rollback, aws: &Aws) -> Result<String, RollbackError> {
+pub async fn rollback(options: &Rollback, aws: &Aws) -> Result<Ended, RollbackError> {
     let Rollback {
         records,
         to,
         why,
         plan,
         detach,
+        output,
     } = options;
     let ledger = records.ledger(aws).await?;
     let state = records.state(aws, &ledger).await?;
@@ -141,13 +163,20 @@ pub async fn rollback(options: &Rollback, aws: &Aws) -> Result<String, RollbackE
         }
         None => ask(aws, options, by).await?,
     };
-    if *plan {
-        return planned(&ledger, records, &deployment).await;
-    }
     if *detach {
-        return Ok(format!("{deployment} takes {} back", records.place()));
+        let told = Told {
+            application: &records.application,
+            environment: &records.environment,
+            deployment: &deployment,
+            ending: None,
+            held: state.hold.is_some(),
+            stacks: None,
+        };
+        let said = || format!("{deployment} takes {} back", records.place());
+        return Ok((output.print(&told, said), ExitCode::SUCCESS));
     }
-    follow(&ledger, records, &deployment).await
+    let ending = watch::follow(&ledger, &deployment).await?;
+    over(&ledger, records, &deployment, &ending, (*plan, *output)).await
 }
 
 /// Has a deployment of its own take the environment back.
@@ -194,28 +223,47 @@ async fn ask(aws: &Aws, options: &Rollback, by: String) -> Result<DeploymentId, 
     }
 }
 
-/// Tells what happens to a deployment until it is over.
-async fn follow(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -> Result<String, RollbackError> {
-    let ending = watch::follow(ledger, deployment).await?;
+/// Tells how it ended and, of a plan, what going back would change.
+async fn over(
+    ledger: &Ledger,
+    records: &Records,
+    deployment: &DeploymentId,
+    ending: &Ending,
+    (plan, output): (bool, Output),
+) -> Result<Ended, RollbackError> {
     let state = ledger.environment(&records.application, &records.environment).await?;
-    ended(records, &ending, state.hold.is_some())
-}
-
-/// Waits until it is known what going back would change, and says it.
-async fn planned(ledger: &Ledger, records: &Records, deployment: &DeploymentId) -> Result<String, RollbackError> {
-    let ended = follow(ledger, records, deployment).await;
-    let entries = ledger.entries(deployment).await?;
-    let stacks = compared(entries.iter().map(|entry| &entry.what), Leg::Back);
-    let changes = message::changes(&stacks, Tense::Planned);
-    match ended {
-        Ok(ended) => Ok(format!("\nGoing back would change this:\n{changes}\n{ended}")),
-        Err(error) => {
-            if !stacks.is_empty() {
+    let held = state.hold.is_some();
+    let stacks = if plan {
+        let entries = ledger.entries(deployment).await?;
+        Some(compared(entries.iter().map(|entry| &entry.what), Leg::Back))
+    } else {
+        None
+    };
+    let changes = stacks.as_ref().map(|stacks| message::changes(stacks, Tense::Planned));
+    let told = Told {
+        application: &records.application,
+        environment: &records.environment,
+        deployment,
+        ending: Some(ending),
+        held,
+        stacks,
+    };
+    match (ended(records, ending, held), &changes) {
+        (Ok(ended), None) => Ok((output.print(&told, || ended), ExitCode::SUCCESS)),
+        (Ok(ended), Some(changes)) => {
+            let said = || format!("\nGoing back would change this:\n{changes}\n{ended}");
+            Ok((output.print(&told, said), ExitCode::SUCCESS))
+        }
+        (Err(error), changes) => {
+            if let Some(changes) = changes
+                .as_ref()
+                .filter(|_| told.stacks.as_ref().is_some_and(|stacks| !stacks.is_empty()))
+            {
                 terminal::say(&format!(
                     "\nGoing back would change this, as far as it is known:\n{changes}"
                 ));
             }
-            Err(error)
+            output.red(&told, &error.to_string()).ok_or(error)
         }
     }
 }
@@ -370,14 +418,15 @@ fn shown(records: &Records, listed: &[Listed]) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
+    use domain::deployment::Rollback;
     use domain::failure::{Failure, Name};
     use domain::life::WayBack;
     use domain::names::Digest;
     use fake_aws::sample;
+    use serde_json::json;
 
     use super::*;
     use crate::fake::Fake;
-    use crate::table::Output;
 
     #[tokio::test]
     async fn what_can_be_gone_back_to_is_listed_for_people_and_for_programs() {
@@ -398,6 +447,68 @@ mod tests {
         let text = releases(&options(Output::Text), &fake.aws).await.unwrap();
         let json = releases(&options(Output::Json), &fake.aws).await.unwrap();
         insta::assert_snapshot!(format!("{text}\n\n{json}"));
+    }
+
+    /// Of a deployment that takes dev back and whose record says what that changes.
+    async fn going_back(fake: &Fake) -> DeploymentId {
+        let mut deployment = sample::deployment(2);
+        let (from, stable) = (Digest::of(b"bad"), Digest::of(b"good"));
+        deployment.release = Some(stable.clone());
+        deployment.rollback = Some(Rollback {
+            from,
+            stable: stable.clone(),
+            because: Failure::new(Name::TakenBack, "customers are charged twice"),
+        });
+        let summary = json!({
+            "add": 0, "modify": 0, "remove": 1, "import": 0, "dynamic": 0, "data_lost": 0, "truncated": 0, "losses": [],
+            "changes": [{ "logical_id": "Basket", "resource_type": "AWS::SQS::Queue", "action": "remove" }],
+        });
+        let events = [
+            json!({ "event": "requested", "deployment": deployment }),
+            json!({ "event": "admitted", "fence": 1 }),
+            json!({ "event": "released", "release": stable }),
+            json!({ "event": "planned", "leg": "back", "release": stable, "waves": [["shop-dev"]] }),
+            json!({ "event": "compared", "leg": "back", "stack": "shop-dev", "summary": summary }),
+        ];
+        for event in events {
+            let event = serde_json::from_value(event).unwrap();
+            let at = deployment.requested.at;
+            fake.ledger().record(&deployment.id, event, at).await.unwrap();
+        }
+        deployment.id
+    }
+
+    #[tokio::test]
+    async fn how_it_ended_and_what_a_plan_would_change_is_told_to_people_and_to_programs() {
+        let fake = Fake::new().await;
+        let records = fake.records("acme/shop", "dev");
+        let deployment = going_back(&fake).await;
+        let back = Ending::RolledBack {
+            to: Digest::of(b"good"),
+            left: [].into(),
+        };
+        let refused = Ending::FailedClean {
+            failure: Failure::new(Name::NoWayBack, "it has another release by now"),
+            way_back: WayBack::NothingChanged,
+        };
+        let mut said = Vec::new();
+        for (ending, plan, code) in [
+            (&back, false, ExitCode::SUCCESS),
+            (&Ending::Planned, true, ExitCode::SUCCESS),
+            (&refused, false, ExitCode::FAILURE),
+            (&refused, true, ExitCode::FAILURE),
+        ] {
+            for output in [Output::Text, Output::Json] {
+                match over(&fake.ledger(), &records, &deployment, ending, (plan, output)).await {
+                    Ok((text, found)) => {
+                        assert_eq!(found, code);
+                        said.push(text);
+                    }
+                    Err(error) => said.push(format!("error: {error}")),
+                }
+            }
+        }
+        insta::assert_snapshot!(said.join("\n\n"));
     }
 
     #[tokio::test]

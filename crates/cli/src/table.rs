@@ -1,7 +1,11 @@
 //! How a command's result is printed: a table for people, or JSON for programs.
 
+use std::process::ExitCode;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+
+use crate::terminal;
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -20,6 +24,23 @@ impl Output {
             Self::Text => for_people(),
             // What is given here are records of names and texts, which always have a JSON form.
             Self::Json => serde_json::to_string_pretty(content).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a command prints, and how it ends.
+pub type Ended = (String, ExitCode);
+
+impl Output {
+    /// What programs get of something that ended red: its content, and 1; people read why. Nothing, where it is for people,
+    /// who read it as an error.
+    pub fn red(self, content: &impl Serialize, why: &str) -> Option<Ended> {
+        match self {
+            Self::Text => None,
+            Self::Json => {
+                terminal::complain(why);
+                Some((self.print(content, String::new), ExitCode::FAILURE))
+            }
         }
     }
 }

@@ -13,6 +13,13 @@ pub fn say(line: &str) {
     let _ = writeln!(stderr().lock(), "{line}");
 }
 
+/// The beginning of a line whose rest is for somebody to type.
+pub fn ask(text: &str) {
+    let mut stderr = stderr().lock();
+    let _ = write!(stderr, "{text}");
+    let _ = stderr.flush();
+}
+
 /// A line about something that is not as it should be, but does not stop anything.
 pub fn warn(line: &str) {
     say(&format!("{} {line}", painted("warning:", "33")));

@@ -1,14 +1,18 @@
 //! `lockgate watch`: a deployment, as it goes.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use aws::{Aws, Ledger};
 use domain::harmless::harmless;
+use domain::ledger::Entry;
 use domain::life::{End, Ending, Event};
 use domain::message;
 use domain::names::DeploymentId;
+use serde::Serialize;
 
 use crate::records::{Pipeline, RecordsError};
+use crate::table::{Ended, Output};
 use crate::terminal;
 
 /// How often the record is read.
@@ -21,6 +25,9 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Options {
     /// The deployment: the execution's name.
     deployment: DeploymentId,
+    /// How to print it; json is an object on each line (JSON Lines), as it happens, the last of which is the end.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
     #[command(flatten)]
     pipeline: Pipeline,
 }
@@ -39,31 +46,65 @@ pub enum WatchError {
     Red(String),
 }
 
+/// One thing that happened, for programs: an entry of the record, and what people read of it.
+#[derive(Debug, Serialize)]
+struct Line<'l> {
+    #[serde(flatten)]
+    entry: &'l Entry,
+    sentence: String,
+}
+
 /// Tells it, and how it ended.
-pub async fn run(options: &Options, aws: &Aws) -> Result<String, WatchError> {
+pub async fn run(options: &Options, aws: &Aws) -> Result<Ended, WatchError> {
     let ledger = options.pipeline.ledger(aws).await?;
     let deployment = &options.deployment;
     if ledger.head(deployment).await?.is_none() {
         return Err(RecordsError::NoDeployment(deployment.clone()).into());
     }
-    let ending = follow(&ledger, deployment).await?;
+    let ending = match options.output {
+        Output::Text => follow(&ledger, deployment).await?,
+        Output::Json => told(&ledger, deployment, |entry| terminal::print(&line(entry))).await?,
+    };
     let said = format!("{deployment}: {}", message::sentence(&Event::Ended(ending.clone())));
-    match ending.end() {
-        End::Deployed | End::NothingToDeploy => Ok(said),
-        End::FailedClean | End::OperatorNeeded => Err(WatchError::Red(said)),
+    match (ending.end(), options.output) {
+        (End::Deployed | End::NothingToDeploy, Output::Text) => Ok((said, ExitCode::SUCCESS)),
+        // The last line said it.
+        (End::Deployed | End::NothingToDeploy, Output::Json) => Ok((String::new(), ExitCode::SUCCESS)),
+        (End::FailedClean | End::OperatorNeeded, _) => Err(WatchError::Red(said)),
     }
 }
 
-/// Tells what happens to a deployment until it is over.
+/// Whatever others wrote in it was made harmless where it came in; a terminal is not to be surprised all the same.
+fn sentence(entry: &Entry) -> String {
+    harmless(&message::sentence(&entry.what), 2000)
+}
+
+fn for_people(entry: &Entry) -> String {
+    format!("  {}  {}", entry.at.strftime("%H:%M:%S"), sentence(entry))
+}
+
+fn line(entry: &Entry) -> String {
+    let line = Line {
+        entry,
+        sentence: sentence(entry),
+    };
+    // A record of names and texts always has a JSON form.
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// Tells people what happens to a deployment until it is over.
 pub async fn follow(ledger: &Ledger, deployment: &DeploymentId) -> Result<Ending, aws::Error> {
     terminal::say(&format!("{deployment}"));
+    told(ledger, deployment, |entry| terminal::say(&for_people(entry))).await
+}
+
+/// Tells each entry of a deployment's record, as it comes, until the deployment is over.
+async fn told(ledger: &Ledger, deployment: &DeploymentId, mut tell: impl FnMut(&Entry)) -> Result<Ending, aws::Error> {
     let mut shown = 0;
     loop {
         let entries = ledger.entries(deployment).await?;
         for entry in &entries[shown.min(entries.len())..] {
-            // Whatever others wrote in it was made harmless where it came in; a terminal is not to be surprised all the same.
-            let sentence = harmless(&message::sentence(&entry.what), 2000);
-            terminal::say(&format!("  {}  {sentence}", entry.at.strftime("%H:%M:%S")));
+            tell(entry);
             if let Event::Ended(ending) = &entry.what {
                 return Ok(ending.clone());
             }
@@ -80,6 +121,41 @@ mod tests {
 
     use super::*;
     use crate::fake::Fake;
+    use crate::story::story;
+
+    #[tokio::test]
+    async fn what_happens_is_told_as_it_goes_to_people_and_to_programs() {
+        let (_aws, ledger) = story().await;
+        let deployment = "shop-dev-3".parse().unwrap();
+        let (mut text, mut json) = (Vec::new(), Vec::new());
+        let ending = told(&ledger, &deployment, |entry| {
+            text.push(for_people(entry));
+            json.push(line(entry));
+        });
+        let ending = ending.await.unwrap();
+        assert_eq!(ending.end(), End::FailedClean);
+        assert_eq!(text.len(), ledger.entries(&deployment).await.unwrap().len());
+        insta::assert_snapshot!(format!("{}\n\n{}", text.join("\n"), json.join("\n")));
+    }
+
+    #[tokio::test]
+    async fn one_that_ended_red_ends_the_command_with_1_for_programs_too() {
+        let (aws, _ledger) = story().await;
+        let aws = Aws::with(aws.config().await);
+        for (deployment, red) in [("shop-dev-1", false), ("shop-dev-3", true)] {
+            let options = Options {
+                deployment: deployment.parse().unwrap(),
+                output: Output::Json,
+                pipeline: Fake::new().await.pipeline(),
+            };
+            match run(&options, &aws).await {
+                Ok((said, code)) => {
+                    assert_eq!((said.as_str(), code, red), ("", ExitCode::SUCCESS, false));
+                }
+                Err(error) => assert!(red, "{error}"),
+            }
+        }
+    }
 
     #[tokio::test]
     async fn a_deployment_that_is_over_says_how_it_ended() {
@@ -87,6 +163,7 @@ mod tests {
         let deployment = sample::deployment(1);
         let options = Options {
             deployment: deployment.id.clone(),
+            output: Output::Text,
             pipeline: fake.pipeline(),
         };
         insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap_err(), @"nothing is recorded of shop-dev-1; `lockgate status` names those that are under way, and the mail about each names it");
@@ -96,6 +173,8 @@ mod tests {
         });
         let at = deployment.requested.at;
         fake.ledger().record(&deployment.id, superseded, at).await.unwrap();
-        insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"shop-dev-1: superseded by shop-dev-2");
+        let (said, code) = run(&options, &fake.aws).await.unwrap();
+        insta::assert_snapshot!(said, @"shop-dev-1: superseded by shop-dev-2");
+        assert_eq!(code, ExitCode::SUCCESS);
     }
 }

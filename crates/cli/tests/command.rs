@@ -36,6 +36,66 @@ fn it_ends_with_0_with_1_or_with_2_where_it_was_used_wrongly() {
     }
 }
 
+/// `lockgate init` in a checkout of a CDK app, with these options and without a terminal.
+fn init(folder: &std::path::Path, more: &[&str]) -> Output {
+    let mut command = lockgate(&["init"]);
+    // Git is found as everywhere.
+    let path = std::env::var_os("PATH").unwrap();
+    command
+        .args(more)
+        .env("PATH", path)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_checkout_gets_what_validate_accepts_or_is_told_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cdk.json"), r#"{"app":"go run shop.go"}"#).unwrap();
+    let missing = init(folder.path(), &["--branch", "main"]);
+    assert_eq!(missing.status.code(), Some(1));
+    for option in ["--repository", "--tools-account", "--region", "--environment"] {
+        assert!(said(&missing).contains(&format!("\n  {option} ")), "{}", said(&missing));
+    }
+    let wrong = init(folder.path(), &["--environment", "dev"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", said(&wrong));
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing was written"
+    );
+
+    let options = [
+        "--repository",
+        "acme/shop",
+        "--branch",
+        "main",
+        "--tools-account",
+        "111111111111",
+        "--region",
+        "eu-west-1",
+        "--environment",
+        "dev=222222222222",
+        "--output",
+        "json",
+    ];
+    let written = init(folder.path(), &options);
+    assert_eq!(written.status.code(), Some(0), "{}", said(&written));
+    let report = String::from_utf8(written.stdout).unwrap();
+    assert!(report.starts_with("{\n  \"files\": ["), "{report}");
+    let file = folder.path().join("lockgate.toml");
+    let validated = lockgate(&["validate"]).arg(&file).output().unwrap();
+    assert_eq!(validated.status.code(), Some(0), "{}", said(&validated));
+    // Two files of one installation have different ids, which nobody can guess.
+    let first = std::fs::read_to_string(&file).unwrap();
+    let again = init(folder.path(), &options);
+    assert_eq!(again.status.code(), Some(1));
+    let forced = init(folder.path(), &[&options[..], &["--force"]].concat());
+    assert_eq!(forced.status.code(), Some(0), "{}", said(&forced));
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), first);
+}
+
 /// The `Authorization` of the first request of `lockgate status` with these options.
 fn authorization(options: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();

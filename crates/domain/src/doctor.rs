@@ -6,25 +6,31 @@
 mod github;
 mod mail;
 mod pipeline;
+mod reach;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::fmt;
 
 use serde::Serialize;
 use strum::Display;
 
-pub use self::github::{Grant, Level, Permissions, Sight, Who, credentials, permissions, repository};
+pub use self::github::{
+    Grant, Level, Permissions, Sight, TokenSeen, Who, build_source, credentials, permissions, repository, token,
+};
 pub use self::mail::{Asked, Subscription, approvers, operators};
 pub use self::pipeline::{
     CONCURRENT_AT_LEAST, approval_key, concurrency, ledger, no_application, no_output, nothing_else, pipeline_stack,
     signed_ping, state_machine, unsigned_delivery, webhook_secret,
 };
+pub use self::reach::{Assumed, RuleSeen, build_project, deploy_role, grants, own_roles, rules};
 pub use self::target::{
     BOOTSTRAP_AT_LEAST, Place, Toolkit, alarms, bootstrap, environment_stack, not_looked_at, other_account, parts,
-    trust,
+    toolkit,
 };
+pub use self::trust::{Trust, trust};
 
 /// What was examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Display)]
@@ -51,14 +57,22 @@ pub enum Check {
     GithubCredentials,
     /// Whether a repository can be read.
     GithubRepository,
-    /// What the GitHub App may do in a repository.
+    /// What the GitHub App, or the token, may do in a repository.
     GithubPermissions,
+    /// The CodeBuild projects that build and test.
+    BuildProject,
+    /// Whether CodeBuild can clone a repository.
+    BuildSource,
+    /// The rules by which events wake the pipeline.
+    EventRules,
     /// Whether operators get mail.
     OperatorsMail,
     /// Whether those who approve get mail.
     ApproversMail,
     /// How many functions may run at once.
     LambdaConcurrency,
+    /// Whether the pipeline's functions may assume the roles of an environment, as far as their own policies go.
+    RoleGrants,
     /// The account of an environment.
     Target,
     /// The CDK bootstrap of that account.
@@ -69,6 +83,10 @@ pub enum Check {
     EnvironmentStack,
     /// The roles and rules of that stack.
     EnvironmentParts,
+    /// Whether those roles let the pipeline's functions assume them.
+    EnvironmentRoles,
+    /// Whether those rules send their events to the pipeline.
+    EnvironmentRules,
     /// The alarms by which releases are watched.
     Alarms,
 }

@@ -266,6 +266,8 @@ fn newest_status<'a>(events: impl IntoIterator<Item = &'a StackEvent>) -> Option
 pub struct StackResource {
     /// Its name in the template.
     pub logical_id: String,
+    /// What it is called where it is; empty, before it is there.
+    pub physical_id: String,
     /// Its type.
     pub resource_type: String,
     /// Its status.
@@ -596,6 +598,7 @@ mod tests {
     fn what_is_retained_is_left_over() {
         let resource = |status: &str| StackResource {
             logical_id: "Orders".to_owned(),
+            physical_id: "shop-orders".to_owned(),
             resource_type: "AWS::DynamoDB::Table".to_owned(),
             status: status.to_owned(),
         };

@@ -67,6 +67,18 @@ pub struct State {
     pub stacks: BTreeMap<String, Stack>,
     /// The state machines that are active, by ARN.
     pub machines: BTreeSet<String>,
+    /// IAM's roles, by name, and the policies that say whom they trust.
+    pub roles: BTreeMap<String, String>,
+    /// Whom the policies of no role let assume, by ARN.
+    pub unassumable: BTreeSet<String>,
+    /// EventBridge's rules, by the names of their bus and their own: whether each is on, and the ARNs that it sends events to.
+    pub rules: BTreeMap<String, (bool, Vec<String>)>,
+    /// The variables of functions' environments, by function.
+    pub variables: BTreeMap<String, BTreeMap<String, String>>,
+    /// CodeBuild's projects.
+    pub projects: BTreeSet<String>,
+    /// By what CodeBuild shows itself to GitHub.
+    pub source_credentials: Vec<String>,
     /// How many functions may run at once.
     pub concurrent_executions: u32,
     /// The functions that were invoked.

@@ -22,7 +22,8 @@ impl State {
         let answered = match asked.protocol {
             Protocol::Json => self.json(asked).map(|answer| Answer::json(&answer)),
             Protocol::Cbor => panic!("nobody wrote down what AWS answers to {}", asked.operation),
-            Protocol::Query => Ok(self.query(asked)),
+            Protocol::Query => self.query(asked),
+            Protocol::Lambda if asked.operation == "GetFunctionConfiguration" => self.function_configuration(asked),
             Protocol::Lambda if asked.operation == "GetAccountSettings" => Ok(self.account_settings()),
             Protocol::Lambda => Ok(self.invoke(asked)),
             Protocol::Bucket => self.bucket(asked),
@@ -47,6 +48,35 @@ impl State {
                     asked.partition(|id| self.builds.contains_key(said(id)));
                 let known: Vec<&Value> = known.into_iter().map(|id| &self.builds[said(id)]).collect();
                 Ok(json!({ "builds": known, "buildsNotFound": unknown }))
+            }
+            "BatchGetProjects" => {
+                let asked = input["names"].as_array().into_iter().flatten();
+                let known = asked.filter(|name| self.projects.contains(said(name)));
+                Ok(json!({ "projects": known.map(|name| json!({ "name": name })).collect::<Vec<_>>() }))
+            }
+            "ListSourceCredentials" => {
+                let known = self.source_credentials.iter();
+                let known = known.map(|kind| json!({ "arn": "arn:token", "serverType": "GITHUB", "authType": kind }));
+                Ok(json!({ "sourceCredentialsInfos": known.collect::<Vec<_>>() }))
+            }
+            "DescribeRule" => {
+                let (is_on, _) = self.rule(&input["Name"], &input["EventBusName"])?;
+                Ok(json!({ "Name": input["Name"], "State": if *is_on { "ENABLED" } else { "DISABLED" } }))
+            }
+            "ListTargetsByRule" => {
+                let (_, targets) = self.rule(&input["Rule"], &input["EventBusName"])?;
+                let from = input["NextToken"]
+                    .as_str()
+                    .map_or(0, |token| token.parse().expect("a token of ours"));
+                // One a page, so that whoever reads the first only is found out.
+                let page: Vec<Value> = targets
+                    .iter()
+                    .skip(from)
+                    .take(1)
+                    .map(|arn| json!({ "Id": "t", "Arn": arn }))
+                    .collect();
+                let next = (from + 1 < targets.len()).then(|| (from + 1).to_string());
+                Ok(json!({ "Targets": page, "NextToken": next }))
             }
             "GetParameter" => match self.parameters.get(said(&input["Name"])) {
                 Some(value) => Ok(json!({ "Parameter": { "Name": input["Name"], "Value": value } })),
@@ -144,8 +174,8 @@ impl State {
         json!({ "build": build })
     }
 
-    fn query(&mut self, asked: &Asked) -> Answer {
-        match asked.operation.as_str() {
+    fn query(&mut self, asked: &Asked) -> Answered<Answer> {
+        Ok(match asked.operation.as_str() {
             "AssumeRole" => {
                 let credentials = "<Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
                                    <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
@@ -177,8 +207,60 @@ impl State {
             "ListSubscriptionsByTopic" => self.list_subscriptions(&asked.input),
             "DescribeStacks" => self.describe_stack(said(&asked.input["StackName"])),
             "ListStackResources" => self.list_resources(said(&asked.input["StackName"])),
+            "GetRole" => self.get_role(said(&asked.input["RoleName"]))?,
+            "SimulatePrincipalPolicy" => {
+                let other = said(&asked.input["ResourceArns.member.1"]);
+                let decision = if self.unassumable.contains(other) {
+                    "implicitDeny"
+                } else {
+                    "allowed"
+                };
+                let action = said(&asked.input["ActionNames.member.1"]);
+                let result = format!(
+                    "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>{other}</EvalResourceName>\
+                     <EvalDecision>{decision}</EvalDecision></member>"
+                );
+                Answer::result(
+                    "SimulatePrincipalPolicy",
+                    &format!("<EvaluationResults>{result}</EvaluationResults><IsTruncated>false</IsTruncated>"),
+                )
+            }
             other => panic!("nobody wrote down what AWS answers to {other}"),
-        }
+        })
+    }
+
+    fn get_role(&self, name: &str) -> Answered<Answer> {
+        let policy = self.roles.get(name).ok_or_else(|| Refusal::new("NoSuchEntity"))?;
+        let policy: String = url::form_urlencoded::byte_serialize(policy.as_bytes()).collect();
+        // IAM writes a blank as %20.
+        let policy = policy.replace('+', "%20");
+        Ok(Answer::result(
+            "GetRole",
+            &format!(
+                "<Role><Path>/</Path><RoleName>{name}</RoleName><RoleId>AROAEXAMPLE</RoleId>\
+                 <Arn>arn:aws:iam::111111111111:role/{name}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>\
+                 <AssumeRolePolicyDocument>{policy}</AssumeRolePolicyDocument></Role>"
+            ),
+        ))
+    }
+
+    fn function_configuration(&self, asked: &Asked) -> Answered<Answer> {
+        let function = said(&asked.input["FunctionName"]);
+        let variables = self.variables.get(function);
+        let variables = variables.ok_or_else(|| Refusal::new("ResourceNotFoundException"))?;
+        let configuration = json!({ "FunctionName": function, "Environment": { "Variables": variables } });
+        Ok(Answer::json(&configuration))
+    }
+
+    /// A rule by its name and that of its bus, which is left out where it is the account's own.
+    fn rule(&self, name: &Value, bus: &Value) -> Answered<&(bool, Vec<String>)> {
+        let name = match bus.as_str() {
+            Some(bus) => format!("{bus}|{}", said(name)),
+            None => said(name).to_owned(),
+        };
+        self.rules
+            .get(&name)
+            .ok_or_else(|| Refusal::new("ResourceNotFoundException"))
     }
 
     fn list_subscriptions(&self, input: &Map<String, Value>) -> Answer {
@@ -240,7 +322,8 @@ impl State {
         };
         let resources = stack.resources.iter().map(|(id, kind)| {
             format!(
-                "<member><LogicalResourceId>{id}</LogicalResourceId><ResourceType>{kind}</ResourceType>\
+                "<member><LogicalResourceId>{id}</LogicalResourceId>\
+                 <PhysicalResourceId>{id}</PhysicalResourceId><ResourceType>{kind}</ResourceType>\
                  <LastUpdatedTimestamp>2026-01-01T00:00:00Z</LastUpdatedTimestamp>\
                  <ResourceStatus>CREATE_COMPLETE</ResourceStatus></member>"
             )

@@ -9,13 +9,13 @@ use crate::cbor;
 /// How an operation is asked for and answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// JSON both ways, the operation in a header: `DynamoDB`, Step Functions, CodeBuild, SSM, tags.
+    /// JSON both ways, the operation in a header: `DynamoDB`, Step Functions, CodeBuild, SSM, tags, EventBridge.
     Json,
     /// CBOR both ways, the operation in the path: CloudWatch.
     Cbor,
-    /// A form one way and XML the other: CloudFormation, STS, SNS.
+    /// A form one way and XML the other: CloudFormation, STS, SNS, IAM.
     Query,
-    /// Lambda's `Invoke` and `GetAccountSettings`.
+    /// Lambda's `Invoke`, `GetAccountSettings` and `GetFunctionConfiguration`.
     Lambda,
     /// S3.
     Bucket,
@@ -102,6 +102,18 @@ impl Asked {
             return Self {
                 protocol: Protocol::Lambda,
                 operation: "GetAccountSettings".to_owned(),
+                input,
+                body,
+            };
+        }
+        if let Some(function) = path
+            .strip_prefix("2015-03-31/functions/")
+            .and_then(|rest| rest.strip_suffix("/configuration"))
+        {
+            note("FunctionName", Some(function.to_owned()));
+            return Self {
+                protocol: Protocol::Lambda,
+                operation: "GetFunctionConfiguration".to_owned(),
                 input,
                 body,
             };
@@ -235,7 +247,7 @@ impl Answer {
 fn status(code: &str) -> u16 {
     match code {
         "AccessDenied" => 403,
-        "NoSuchKey" | "NoSuchBucket" | "NotFound" | "ChangeSetNotFound" => 404,
+        "NoSuchEntity" | "NoSuchKey" | "NoSuchBucket" | "NotFound" | "ChangeSetNotFound" => 404,
         "ConditionalRequestConflict" => 409,
         "PreconditionFailed" => 412,
         "TooManyRequestsException" => 429,

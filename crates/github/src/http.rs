@@ -98,6 +98,17 @@ pub(crate) struct Reply {
     pub(crate) has_next: bool,
     /// Where it begins, in lists that have no numbered pages.
     pub(crate) next_cursor: Option<String>,
+    /// What is said of the token that it was asked by.
+    pub(crate) of_token: OfToken,
+}
+
+/// What GitHub says of a token beside whatever it is asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfToken {
+    /// Its scopes, separated by commas; only of a classic one ("Scopes for OAuth apps" in GitHub's documentation).
+    pub(crate) scopes: Option<String>,
+    /// When it ends, where it does.
+    pub(crate) expires: Option<String>,
 }
 
 /// The API.
@@ -329,6 +340,7 @@ struct Answered {
     /// How many calls are left, and when there are new ones, in seconds since 1970.
     remaining: Option<String>,
     reset: Option<String>,
+    of_token: OfToken,
     body: Vec<u8>,
 }
 
@@ -343,6 +355,10 @@ impl Answered {
             retry_after: header("retry-after"),
             remaining: header("x-ratelimit-remaining"),
             reset: header("x-ratelimit-reset"),
+            of_token: OfToken {
+                scopes: header("x-oauth-scopes"),
+                expires: header("github-authentication-token-expiration"),
+            },
             body: Vec::new(),
         };
         let mut body = ByteStream::new(response.take_body());
@@ -372,11 +388,13 @@ impl Answered {
                 has_next: self.link.as_deref().is_some_and(has_next),
                 next_cursor: self.link.as_deref().and_then(next_cursor),
                 body: self.body,
+                of_token: self.of_token,
             }),
             201 | 202 | 204 if !call.is_question() => Verdict::Answer(Reply {
                 has_next: false,
                 next_cursor: None,
                 body: self.body,
+                of_token: self.of_token,
             }),
             // 409 is what an empty repository answers, 422 what a commit does that GitHub has never seen.
             404 => Verdict::Missing,
@@ -493,6 +511,7 @@ mod tests {
             retry_after: header("retry-after"),
             remaining: header("x-ratelimit-remaining"),
             reset: header("x-ratelimit-reset"),
+            of_token: OfToken::default(),
             body: body.as_bytes().to_vec(),
         }
     }

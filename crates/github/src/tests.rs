@@ -892,6 +892,50 @@ async fn an_app_is_told_what_it_may_do_and_a_token_is_not() {
 }
 
 #[tokio::test]
+async fn what_github_shows_of_a_token_is_read_and_nothing_is_written_for_it() {
+    for (headers, deployments, scopes, expires, reads) in [
+        (
+            "x-oauth-scopes: repo, read:org\r\n",
+            "200 OK",
+            Some(vec!["repo", "read:org"]),
+            None,
+            true,
+        ),
+        (
+            "github-authentication-token-expiration: 2026-12-31 09:00:00 UTC\r\n",
+            "403 Forbidden",
+            None,
+            Some("2026-12-31T09:00:00Z"),
+            false,
+        ),
+        ("", "404 Not Found", None, None, false),
+    ] {
+        let server = Server::saying(move |_, target| {
+            if target == "/repos/acme/shop" {
+                answer("200 OK", headers, r#"{"id":1,"private":true}"#)
+            } else {
+                answer(deployments, "", "[]")
+            }
+        })
+        .await;
+        let seen = server.github().token_seen(&repository()).await.unwrap();
+        let scopes = scopes.map(|scopes| scopes.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(
+            (seen.scopes, seen.reads_deployments, seen.private),
+            (scopes, reads, true)
+        );
+        assert_eq!(seen.expires.map(|at| at.to_string()).as_deref(), expires);
+        assert_eq!(
+            server.targets(),
+            ["/repos/acme/shop", "/repos/acme/shop/deployments?per_page=1"]
+        );
+    }
+    let server = Server::having([]).await;
+    server.github().token_seen(&repository()).await.unwrap_err();
+    server.github().is_private(&repository()).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn a_key_that_is_not_the_apps_is_said() {
     let refused = r#"{"message":"A JSON web token could not be decoded"}"#;
     let server = Server::saying(move |_, _| answer("401 Unauthorized", "", refused)).await;

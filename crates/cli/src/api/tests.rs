@@ -51,16 +51,24 @@ pub fn server(answers: Vec<(u16, String)>) -> (String, JoinHandle<Vec<Received>>
     (base, thread::spawn(serve))
 }
 
-/// A server on this machine that answers whatever it is asked, for as long as the tests run, and the base URL of it.
-pub fn answering(answer: impl Fn(&Received) -> (u16, String) + Send + 'static) -> String {
+/// The headers of an answer.
+type Headers = Vec<(&'static str, &'static str)>;
+
+/// A server on this machine that answers whatever it is asked, for as long as the tests run, and the base URL of it. With
+/// the status, it says these headers.
+pub fn answering_with(answer: impl Fn(&Received) -> (u16, Headers, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         while let Ok((mut stream, _)) = listener.accept() {
             let received = receive(&mut BufReader::new(stream.try_clone().unwrap()));
-            let (status, body) = answer(&received);
+            let (status, headers, body) = answer(&received);
+            let more: String = headers
+                .iter()
+                .flat_map(|(name, value)| [name, ": ", value, "\r\n"])
+                .collect();
             let length = body.len();
-            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\n{more}connection: close\r\n\r\n");
             stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
         }
     });

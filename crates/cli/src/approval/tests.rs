@@ -98,6 +98,7 @@ fn an_answer_names_its_deployment_and_a_rejection_says_why() {
     let long = "x".repeat(COMMENT_LIMIT + 1);
     for (words, good) in [
         (vec!["approve", "shop-test-1"], true),
+        (vec!["approve", "shop-test-1", "--output", "json"], true),
         (vec!["approve", "shop-test-1", "--comment", "ordered two teas"], true),
         (vec!["approve", "shop-test-1", "--comment", &long[1..]], true),
         (vec!["approve", "shop-test-1", "--comment", &long], false),
@@ -153,7 +154,12 @@ async fn an_answer_is_sent_to_the_approval_of_its_deployment_and_what_follows_is
             "looked at it",
         )
         .await;
-        said.push(told.unwrap());
+        let told = told.unwrap();
+        said.push(format!(
+            "{}\n{}",
+            told.text(),
+            table::Output::Json.print(&told, String::new)
+        ));
         let received = served.join().unwrap().pop().unwrap();
         assert_eq!(received.line, format!("POST /approvals/{}/ballots", approval.id));
         let body: Value = serde_json::from_str(&received.body).unwrap();

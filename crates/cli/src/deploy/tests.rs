@@ -132,10 +132,14 @@ async fn how_it_ended_is_told_to_people_and_to_programs() {
         failure: Failure::new(Name::BuildFailed, "npm test failed"),
         way_back: WayBack::NothingChanged,
     };
-    let text = ended(&deployment, &Ending::Deployed, Output::Text).unwrap();
-    let json = ended(&deployment, &Ending::Deployed, Output::Json).unwrap();
-    let red = ended(&deployment, &failed, Output::Json).unwrap_err();
-    insta::assert_snapshot!(format!("{text}\n\n{json}\n\n{red}"));
+    let (text, code) = ended(&deployment, &Ending::Deployed, Output::Text).unwrap();
+    assert_eq!(code, ExitCode::SUCCESS);
+    let (json, code) = ended(&deployment, &Ending::Deployed, Output::Json).unwrap();
+    assert_eq!(code, ExitCode::SUCCESS);
+    let red = ended(&deployment, &failed, Output::Text).unwrap_err();
+    let (red_json, code) = ended(&deployment, &failed, Output::Json).unwrap();
+    assert_eq!(code, ExitCode::FAILURE);
+    insta::assert_snapshot!(format!("{text}\n\n{json}\n\n{red}\n\n{red_json}"));
 }
 
 #[tokio::test]
@@ -172,13 +176,23 @@ async fn a_plan_says_what_would_change_and_is_kept_out_while_anything_is_under_w
     ];
     goes_on(&fake, &deployment, events).await;
     let ledger = fake.ledger();
-    let text = planned(&ledger, &deployment, &Ending::Planned, Output::Text)
+    let (text, _) = planned(&ledger, &deployment, &Ending::Planned, Output::Text)
         .await
         .unwrap();
-    let json = planned(&ledger, &deployment, &Ending::Planned, Output::Json)
+    let (json, _) = planned(&ledger, &deployment, &Ending::Planned, Output::Json)
         .await
         .unwrap();
     insta::assert_snapshot!(format!("{text}\n\n{json}"));
+    let failed = Ending::FailedClean {
+        failure: Failure::new(Name::ChangeSetRefused, "the template is too long"),
+        way_back: WayBack::NothingChanged,
+    };
+    let (json, code) = planned(&ledger, &deployment, &failed, Output::Json).await.unwrap();
+    assert_eq!(code, ExitCode::FAILURE);
+    assert!(
+        json.contains("\"ending\": \"failed_clean\"") && json.contains("Orders"),
+        "{json}"
+    );
     let acts = ledger
         .operator_acts(&deployment.application, &deployment.environment.name)
         .await;
@@ -203,10 +217,25 @@ async fn a_command_that_does_not_wait_says_how_to_watch() {
         why: None,
         detach: true,
     };
-    let text = deploy(&options(Output::Text), &fake.aws).await.unwrap();
+    let (text, _) = deploy(&options(Output::Text), &fake.aws).await.unwrap();
     let [started] = <[String; 1]>::try_from(fake.executions()).unwrap();
     assert_eq!(
         text,
         format!("deploying main (030303030303) to dev of acme/shop is under way: lockgate watch {started}")
     );
+    let (json, _) = deploy(&options(Output::Json), &fake.aws).await.unwrap();
+    // Where the minute has turned, it is another one.
+    let ids = fake.executions();
+    let json = ids
+        .iter()
+        .fold(json, |json, id| json.replace(id.as_str(), "<deployment>"));
+    insta::assert_snapshot!(json, @r#"
+    {
+      "deployment": "<deployment>",
+      "application": "acme/shop",
+      "environment": "dev",
+      "commit": "0303030303030303030303030303030303030303",
+      "ending": null
+    }
+    "#);
 }

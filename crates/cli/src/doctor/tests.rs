@@ -10,7 +10,7 @@ use fake_aws::{FakeAws, Fate, Stack, Subscription, TABLE, sample};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::tests::{Received, answering};
+use crate::api::tests::{Received, answering_with};
 use crate::fake::Fake;
 
 /// The key of the App on the local AWS, which opens nothing anywhere.
@@ -20,6 +20,21 @@ const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccdde
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111111111111:lockgate";
 const APPROVERS: &str = "arn:aws:sns:eu-west-1:111111111111:lockgate-approvers";
 const ROLLBACKS: &str = "arn:aws:states:eu-west-1:111111111111:stateMachine:lockgate-rollback";
+
+const EXTERNAL_ID: &str = "0123456789abcdef0123456789abcdef";
+const BUS: &str = "arn:aws:events:eu-west-1:111111111111:event-bus/lockgate";
+const BOOTSTRAP_ROLE: &str = "cdk-hnb659fds-deploy-role-222222222222-eu-west-1";
+const ROLES: [(&str, &str); 3] = [
+    ("lockgate-publisher-eu-west-1", "lockgate-deploy"),
+    ("lockgate-tester-eu-west-1", "lockgate-smoke-test"),
+    ("lockgate-observer-eu-west-1", "lockgate-rollback"),
+];
+
+/// Lets a role trust what this statement says, in an account.
+fn trusts(state: &mut fake_aws::State, role: &str, statement: &Value) {
+    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
+    state.roles.insert(role.to_owned(), policy.to_string());
+}
 
 const SHOP: &str = r#"
 [application."acme/shop"]
@@ -49,6 +64,9 @@ struct Outside {
     signed: u16,
     installation: Option<Value>,
     branch: bool,
+    private: bool,
+    /// What the answer about the repository says of the token, and whether it may look at deployments.
+    token: (&'static [(&'static str, &'static str)], bool),
 }
 
 impl Outside {
@@ -75,7 +93,17 @@ impl Outside {
                 self.branch
                     .then(|| json!({ "name": "main", "commit": { "sha": "2".repeat(40) } })),
             ),
-            "GET /repos/acme/shop" => document(Some(json!({ "id": 1 }))),
+            "GET /repos/acme/shop" => document(Some(json!({ "id": 1, "private": self.private }))),
+            "GET /repos/acme/shop/deployments?per_page=1" => {
+                if self.token.1 {
+                    (200, "[]".to_owned())
+                } else {
+                    (
+                        403,
+                        r#"{"message":"Resource not accessible by personal access token"}"#.to_owned(),
+                    )
+                }
+            }
             other => panic!("nobody answers {other}"),
         }
     }
@@ -113,9 +141,20 @@ impl Healthy {
                 &json!({ "contents": "write", "deployments": "write", "checks": "write", "metadata": "read" }),
             )),
             branch: true,
+            private: true,
+            token: (&[], true),
         }));
         let answers = outside.clone();
-        let url = answering(move |asked| answers.lock().unwrap().answer(asked));
+        let url = answering_with(move |asked| {
+            let outside = answers.lock().unwrap();
+            let (status, body) = outside.answer(asked);
+            let of_token = if asked.line == "GET /repos/acme/shop" {
+                outside.token.0
+            } else {
+                &[]
+            };
+            (status, of_token.to_vec(), body)
+        });
         let tools = Fake::with(SHOP).await;
         {
             let mut state = tools.backend.state();
@@ -136,9 +175,27 @@ impl Healthy {
                     ("Topic", TOPIC),
                     ("ApproversTopic", APPROVERS),
                 ]),
+                resources: pairs([
+                    ("Sweep", "AWS::Events::Rule"),
+                    ("lockgate|Settled", "AWS::Events::Rule"),
+                    ("Table", "AWS::DynamoDB::Table"),
+                ]),
                 ..Stack::default()
             };
             state.stacks.insert("lockgate-pipeline".to_owned(), stack);
+            for rule in ["Sweep", "lockgate|Settled"] {
+                let target = "arn:aws:lambda:eu-west-1:111111111111:function:lockgate-sweep:live".to_owned();
+                state.rules.insert(rule.to_owned(), (true, vec![target]));
+            }
+            for function in ["lockgate-deploy", "lockgate-smoke-test", "lockgate-rollback"] {
+                state
+                    .variables
+                    .insert(function.to_owned(), pairs([("LOCKGATE_EXTERNAL_ID", EXTERNAL_ID)]));
+            }
+            state
+                .projects
+                .extend(["lockgate-build", "lockgate-integration"].map(str::to_owned));
+            state.source_credentials.push("PERSONAL_ACCESS_TOKEN".to_owned());
             state.machines.extend([sample::MACHINE, ROLLBACKS].map(str::to_owned));
             state.concurrent_executions = 1000;
             let subscriptions = [(TOPIC, "ops@acme.example"), (APPROVERS, "qa@acme.example")];
@@ -184,6 +241,22 @@ impl Healthy {
             ]),
             ..Stack::default()
         };
+        let root = json!({ "AWS": "arn:aws:iam::111111111111:root" });
+        let bootstrap = json!({ "Effect": "Allow", "Principal": root, "Action": "sts:AssumeRole" });
+        trusts(&mut state, BOOTSTRAP_ROLE, &bootstrap);
+        for (role, function) in ROLES {
+            let arn = format!("arn:aws:iam::111111111111:role/{function}");
+            let own = json!({
+                "Effect": "Allow", "Principal": { "AWS": arn }, "Action": "sts:AssumeRole",
+                "Condition": { "StringEquals": { "sts:ExternalId": EXTERNAL_ID } },
+            });
+            trusts(&mut state, role, &own);
+        }
+        for rule in ["Settled1", "Fired1"] {
+            state
+                .rules
+                .insert(rule.to_owned(), (true, vec!["arn:other".to_owned(), BUS.to_owned()]));
+        }
         state.stacks.insert("CDKToolkit".to_owned(), toolkit);
         state.stacks.insert("lockgate-environment".to_owned(), environment);
         drop(state);
@@ -206,7 +279,7 @@ impl Healthy {
             assert_eq!((profile, region.as_str()), ("acme", "eu-west-1"));
             Aws::with(self.target.config().await)
         };
-        examine(&self.options(more), &self.tools.aws, reach).await
+        examine(&self.options(more), &self.tools.aws, reach, PATIENCE).await
     }
 
     /// What is found where two of the three environments are looked at.
@@ -355,6 +428,80 @@ const IN_TOOLS: &[Fault] = &[
         &["unchecked lambda_concurrency"],
     ),
     (
+        |at| {
+            at.tools.backend.state().rules.get_mut("Sweep").unwrap().0 = false;
+        },
+        &["broken event_rules"],
+    ),
+    (
+        |at| {
+            at.tools
+                .backend
+                .state()
+                .rules
+                .get_mut("lockgate|Settled")
+                .unwrap()
+                .1
+                .clear();
+        },
+        &["broken event_rules"],
+    ),
+    (
+        |at| {
+            at.tools.backend.state().rules.remove("lockgate|Settled");
+        },
+        &["broken event_rules"],
+    ),
+    (
+        |at| {
+            at.tools
+                .backend
+                .fates("DescribeRule", [Fate::Refused("AccessDeniedException")]);
+        },
+        &["unchecked event_rules"],
+    ),
+    (
+        |at| {
+            at.tools.backend.state().projects.remove("lockgate-integration");
+        },
+        &["broken build_project"],
+    ),
+    (
+        |at| {
+            at.tools
+                .backend
+                .fates("BatchGetProjects", [Fate::Refused("AccessDeniedException")]);
+        },
+        &["unchecked build_project"],
+    ),
+    (
+        |at| at.tools.backend.state().source_credentials.clear(),
+        &["broken build_source"],
+    ),
+    (
+        |at| {
+            at.tools
+                .backend
+                .fates("ListSourceCredentials", [Fate::Refused("AccessDeniedException")]);
+        },
+        &["unchecked build_source"],
+    ),
+    (
+        |at| {
+            let role = "arn:aws:iam::333333333333:role/lockgate-tester-eu-west-1";
+            at.tools.backend.state().unassumable.insert(role.to_owned());
+        },
+        &["broken role_grants"],
+    ),
+    (
+        |at| {
+            at.tools
+                .backend
+                .fates("SimulatePrincipalPolicy", [Fate::Refused("AccessDenied")]);
+        },
+        &["unchecked role_grants"],
+    ),
+    (
         |at| at.parameter("/lockgate/approval/key", None),
         &["broken approval_key"],
     ),
@@ -375,6 +522,13 @@ const IN_TOOLS: &[Fault] = &[
         &["broken approvers_mail"],
     ),
 ];
+
+/// GitHub is asked by a token, and not by an App.
+fn by_token(at: &Healthy) {
+    at.parameter("/lockgate/github/app", None);
+    at.parameter("/lockgate/github/app-key", None);
+    at.parameter("/lockgate/github/token", Some("ghp_1"));
+}
 
 const AT_GITHUB: &[Fault] = &[
     (
@@ -416,7 +570,8 @@ const AT_GITHUB: &[Fault] = &[
     ),
     (
         |at| at.parameter("/lockgate/github/app-key", None),
-        &["broken github_credentials"],
+        // Nobody can be asked whether the repository is private.
+        &["broken github_credentials", "unchecked build_source"],
     ),
     (
         |at| {
@@ -431,11 +586,35 @@ const AT_GITHUB: &[Fault] = &[
             at.parameter("/lockgate/github/app-key", None);
             at.parameter("/lockgate/github/token", Some("ghp_1"));
         },
-        &["warning github_credentials"],
+        &["warning github_credentials", "unchecked github_permissions"],
+    ),
+    (
+        |at| {
+            by_token(at);
+            at.outside.lock().unwrap().token.1 = false;
+        },
+        &["warning github_credentials", "warning github_permissions"],
+    ),
+    (
+        |at| {
+            by_token(at);
+            at.outside.lock().unwrap().token.0 = &[("x-oauth-scopes", "read:org")];
+        },
+        &["warning github_credentials", "warning github_permissions"],
+    ),
+    (
+        |at| {
+            by_token(at);
+            at.outside.lock().unwrap().token.0 = &[
+                ("x-oauth-scopes", "repo"),
+                ("github-authentication-token-expiration", "2001-01-01 00:00:00 UTC"),
+            ];
+        },
+        &["warning github_credentials", "warning github_permissions"],
     ),
     (
         |at| at.outside.lock().unwrap().installation = None,
-        &["broken github_permissions"],
+        &["broken github_permissions", "unchecked build_source"],
     ),
     (
         |at| at.outside.lock().unwrap().installation = Some(installation(&json!({ "contents": "write" }))),
@@ -446,6 +625,12 @@ const AT_GITHUB: &[Fault] = &[
         &["broken github_repository"],
     ),
 ];
+
+/// Nobody may look at a role of the target account.
+fn refuses_roles(at: &Healthy) {
+    let refused = || Fate::Refused("AccessDenied");
+    at.target.fates("GetRole", [refused(), refused(), refused(), refused()]);
+}
 
 const IN_TARGET: &[Fault] = &[
     (
@@ -458,21 +643,93 @@ const IN_TARGET: &[Fault] = &[
     ),
     (
         |at| {
-            let mut state = at.target.state();
-            state
-                .stacks
-                .get_mut("CDKToolkit")
-                .unwrap()
-                .parameters
-                .remove("TrustedAccounts");
+            let other = json!({ "AWS": "arn:aws:iam::999999999999:root" });
+            let statement = json!({ "Effect": "Allow", "Principal": other, "Action": "sts:AssumeRole" });
+            trusts(&mut at.target.state(), BOOTSTRAP_ROLE, &statement);
         },
         &["broken bootstrap_trust", "broken bootstrap_trust"],
     ),
     (
         |at| {
-            at.target.state().stacks.remove("CDKToolkit");
+            at.target.state().roles.remove(BOOTSTRAP_ROLE);
         },
-        &["unchecked bootstrap_trust", "unchecked bootstrap_trust"],
+        &["broken bootstrap_trust", "broken bootstrap_trust"],
+    ),
+    // Who may not look at the role is told what its stack was told.
+    (
+        |at| {
+            let mut state = at.target.state();
+            let toolkit = state.stacks.get_mut("CDKToolkit").unwrap();
+            toolkit.parameters.remove("TrustedAccounts");
+            drop(state);
+            refuses_roles(at);
+        },
+        &[
+            "broken bootstrap_trust",
+            "unchecked environment_roles",
+            "broken bootstrap_trust",
+            "unchecked environment_roles",
+        ],
+    ),
+    (
+        |at| {
+            at.target.state().stacks.remove("CDKToolkit");
+            refuses_roles(at);
+        },
+        &[
+            "unchecked bootstrap_trust",
+            "unchecked environment_roles",
+            "unchecked bootstrap_trust",
+            "unchecked environment_roles",
+        ],
+    ),
+    (
+        |at| {
+            let statement = json!({
+                "Effect": "Allow", "Principal": { "AWS": "AROAEXAMPLEID0123456" }, "Action": "sts:AssumeRole",
+            });
+            trusts(&mut at.target.state(), "lockgate-tester-eu-west-1", &statement);
+        },
+        &["broken environment_roles", "broken environment_roles"],
+    ),
+    (
+        |at| {
+            at.target.state().roles.remove("lockgate-observer-eu-west-1");
+        },
+        &["broken environment_roles", "broken environment_roles"],
+    ),
+    (
+        |at| {
+            let mut state = at.tools.backend.state();
+            let deploy = state.variables.get_mut("lockgate-deploy").unwrap();
+            deploy.insert("LOCKGATE_EXTERNAL_ID".to_owned(), "another".to_owned());
+        },
+        &["broken environment_roles", "broken environment_roles"],
+    ),
+    (
+        |at| {
+            at.tools.backend.state().variables.clear();
+        },
+        // One for each role of both environments.
+        &["unchecked environment_roles"; 6],
+    ),
+    (
+        |at| {
+            at.target.state().rules.get_mut("Settled1").unwrap().0 = false;
+        },
+        &["broken environment_rules", "broken environment_rules"],
+    ),
+    (
+        |at| {
+            at.target.state().rules.get_mut("Fired1").unwrap().1.pop();
+        },
+        &["broken environment_rules", "broken environment_rules"],
+    ),
+    (
+        |at| {
+            at.target.state().rules.remove("Fired1");
+        },
+        &["broken environment_rules", "broken environment_rules"],
     ),
     (
         |at| {
@@ -513,6 +770,32 @@ async fn each_fault_is_found_and_nothing_else() {
             .collect();
         assert_eq!(new, *found, "fault {number}");
     }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_not_waited_for() {
+    let slow = Healthy::new().await;
+    slow.tools.backend.fates("DescribeRule", [Fate::Silent]);
+    slow.target.fates("GetRole", [Fate::Silent, Fate::Silent]);
+    let options = slow.options(&["--profile-of", "dev=acme", "--profile-of", "production=acme"]);
+    let reach = async |_: &str, _: &Region| Aws::with(slow.target.config().await);
+    let patience = Duration::from_millis(300);
+    let report = examine(&options, &slow.tools.aws, reach, patience).await.unwrap();
+    let late: Vec<&Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.what.contains("took longer than"))
+        .collect();
+    let names: Vec<String> = late
+        .iter()
+        .map(|finding| format!("{} {}", finding.severity, finding.name))
+        .collect();
+    assert_eq!(names, ["unchecked event_rules", "unchecked target", "unchecked target"]);
+    let of_mail = report
+        .findings
+        .iter()
+        .any(|finding| finding.name == Check::OperatorsMail);
+    assert!(of_mail, "the rest is looked at");
 }
 
 #[tokio::test]
@@ -559,7 +842,7 @@ async fn names_that_are_mistyped_are_told_and_other_accounts_are_not_taken_for_t
     let of_test = report
         .findings
         .iter()
-        .find(|finding| finding.about == "test of acme/shop");
+        .find(|finding| finding.about == "test of acme/shop" && finding.name == Check::Target);
     assert_eq!(
         of_test.unwrap().what,
         "the profile acme is one of account 222222222222, and the environment is in 333333333333"

@@ -2,23 +2,39 @@
 
 use std::collections::BTreeMap;
 
+use aws::clients::{deploy_role, observer_role, publisher_role, role_arn, tester_role};
 use aws::executions::Executions;
 use aws::functions::Functions;
 use aws::notifications::subscriptions;
 use aws::parameters::Parameters;
-use aws::{Kind, Ledger};
+use aws::roles::Roles;
+use aws::rules::Rules;
+use aws::stacks::Stacks;
+use aws::{Kind, Ledger, builds};
 use domain::approval::token::Key;
+use domain::assembly::partition;
 use domain::causes::with_causes;
 use domain::configuration::Application;
-use domain::doctor::{self as findings, Asked, Check, Finding, Subscription};
+use domain::doctor::{self as findings, Asked, Check, Finding, Place, RuleSeen, Subscription};
+use domain::names::{AccountId, Region};
 use domain::signature::WebhookSecret;
 
+use super::github::Private;
 use super::{Installation, not_told, of};
 use crate::api::http_client;
 
 const SECRET: &str = "/lockgate/webhook/secret";
 const PREVIOUS: &str = "/lockgate/webhook/secret-previous";
 const KEY: &str = "/lockgate/approval/key";
+
+/// The projects of infra/lib/constructs, by name.
+const PROJECTS: [&str; 2] = ["lockgate-build", "lockgate-integration"];
+/// What a function says when it assumes a role of a target account, by the variable that has it.
+const EXTERNAL_ID: &str = "LOCKGATE_EXTERNAL_ID";
+/// The functions that assume roles of target accounts. Each one's role is called as it is.
+pub(super) const DEPLOY: &str = "lockgate-deploy";
+pub(super) const SMOKE_TEST: &str = "lockgate-smoke-test";
+pub(super) const ROLLBACK: &str = "lockgate-rollback";
 
 /// What GitHub sends when a webhook is made, as far as anybody reads it.
 const PING: &str = r#"{"zen":"lockgate doctor"}"#;
@@ -116,6 +132,108 @@ impl Installation<'_> {
             asking.map(|environment| of(application, environment))
         });
         findings::approval_key(KEY, key, &asking.collect::<Vec<_>>())
+    }
+
+    /// Whether CodeBuild has the projects, and can clone.
+    pub(super) async fn builds(&self, private: &Private) -> Vec<Finding> {
+        let codebuild = self.aws.codebuild();
+        let mut found = match builds::projects(&codebuild, &PROJECTS).await {
+            Ok(there) => PROJECTS
+                .iter()
+                .map(|project| findings::build_project(project, there.iter().any(|found| found == project)))
+                .collect(),
+            Err(error) => vec![not_told(Check::BuildProject, "CodeBuild", &error)],
+        };
+        match builds::source_credentials(&codebuild).await {
+            Ok(kinds) => found.extend(
+                private
+                    .iter()
+                    .map(|(repository, private)| findings::build_source(repository.as_str(), *private, &kinds)),
+            ),
+            Err(error) => found.push(not_told(Check::BuildSource, "CodeBuild", &error)),
+        }
+        found
+    }
+
+    /// Whether the rules of the pipeline's stack wake its functions.
+    pub(super) async fn event_rules(&self) -> Vec<Finding> {
+        let (name, stack) = (Check::EventRules, self.stack);
+        let Some(region) = self.region() else {
+            return vec![not_told(name, stack, &"no region is configured")];
+        };
+        let resources = match Stacks::new(self.aws, &region).resources(stack).await {
+            Ok(resources) => resources,
+            Err(error) => return vec![not_told(name, stack, &error)],
+        };
+        let rules = Rules::new(self.aws.events());
+        let mut seen = Vec::new();
+        for resource in resources
+            .iter()
+            .filter(|resource| resource.resource_type == "AWS::Events::Rule")
+        {
+            match rules.look(&resource.physical_id).await {
+                Ok(rule) => seen.push(RuleSeen {
+                    name: resource.physical_id.clone(),
+                    what: format!("{} of the stack", resource.logical_id),
+                    found: rule.map(|rule| (rule.is_on, rule.targets)),
+                }),
+                Err(error) => return vec![not_told(name, stack, &error)],
+            }
+        }
+        findings::rules(name, stack, &seen, None)
+    }
+
+    /// What each function says when it assumes a role of a target account; nothing, where that cannot be seen.
+    pub(super) async fn external_ids(&self) -> BTreeMap<&'static str, Option<String>> {
+        let functions = Functions::new(self.aws.lambda());
+        let mut ids = BTreeMap::new();
+        for function in [DEPLOY, SMOKE_TEST, ROLLBACK] {
+            let id = functions.variable(function, EXTERNAL_ID).await;
+            ids.insert(function, id.ok().flatten());
+        }
+        ids
+    }
+
+    /// Whether the functions' own policies let them assume the roles of an environment.
+    pub(super) async fn grants(&self, place: &Place) -> Vec<Finding> {
+        let (account, region) = (&place.account, &place.region);
+        let Some(tools) = self.tools(place) else {
+            return vec![not_told(Check::RoleGrants, &place.about, &"no region is configured")];
+        };
+        let roles = Roles::new(self.aws.iam());
+        let pairs = [
+            (DEPLOY, deploy_role(account, region, &place.qualifier)),
+            (DEPLOY, publisher_role(account, region)),
+            (SMOKE_TEST, tester_role(account, region)),
+            (ROLLBACK, observer_role(account, region)),
+        ];
+        let mut refused = Vec::new();
+        for (function, role) in &pairs {
+            match roles.may_assume(&role_arn(&tools.0, &tools.1, function), role).await {
+                Ok(true) => {}
+                Ok(false) => refused.push((*function, role.as_str())),
+                Err(error) => return vec![not_told(Check::RoleGrants, &place.about, &error)],
+            }
+        }
+        findings::grants(place, &refused)
+    }
+
+    /// The bus that target accounts send their events to.
+    pub(super) fn bus(&self, tools: &str) -> String {
+        let region = self.region();
+        let (partition, region) = match &region {
+            Some(region) => (partition(region), region.as_str()),
+            None => ("aws", ""),
+        };
+        format!("arn:{partition}:events:{region}:{tools}:event-bus/lockgate")
+    }
+
+    fn region(&self) -> Option<Region> {
+        self.aws.config().region()?.as_ref().parse().ok()
+    }
+
+    fn tools(&self, place: &Place) -> Option<(AccountId, Region)> {
+        Some((place.tools.parse().ok()?, self.region()?))
     }
 
     pub(super) async fn operators_mail(&self) -> Vec<Finding> {

@@ -106,7 +106,7 @@ pub fn pack(assembly: &Path, repository: &Path, say: &mut dyn FnMut(&str)) -> Re
 }
 
 /// Understands the assembly in a folder, by the same rules as the deployment.
-fn read(folder: &Path) -> Result<Assembly, Vec<String>> {
+pub(crate) fn read(folder: &Path) -> Result<Assembly, Vec<String>> {
     let told = |refusal: Refusal| -> Vec<String> {
         refusal
             .problems

@@ -1,5 +1,6 @@
 //! Whether GitHub lets us read and write.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::{Check, Finding, store};
@@ -69,6 +70,22 @@ pub enum Sight {
     /// GitHub did not answer, for this reason.
     Unknown(String),
 }
+
+/// What GitHub shows of a token, without being asked to write anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSeen {
+    /// The scopes of a classic token; nothing of a fine-grained one, whose permissions GitHub tells nobody.
+    pub scopes: Option<Vec<String>>,
+    /// When it ends; nothing, where it does not.
+    pub expires: Option<Timestamp>,
+    /// Whether it may look at deployments.
+    pub reads_deployments: bool,
+    /// Whether the repository is private.
+    pub private: bool,
+}
+
+/// A token that ends sooner than this is told of.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// As whom GitHub is asked; `path` is where the parameters are that say it.
 pub fn credentials(path: &str, who: &Who) -> Finding {
@@ -184,4 +201,84 @@ pub fn permissions(repository: &str, grant: &Grant) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What a token may do in a repository, as far as GitHub shows it; `parameter` is where it is stored.
+pub fn token(repository: &str, parameter: &str, seen: &TokenSeen, now: Timestamp) -> Vec<Finding> {
+    let name = Check::GithubPermissions;
+    let mut findings = Vec::new();
+    if let Some(end) = seen.expires.filter(|end| end.duration_since(now) < SOON) {
+        findings.push(Finding::warning(
+            name,
+            repository,
+            format!("the token ends on {}", end.strftime("%Y-%m-%d")),
+            format!(
+                "Make another at GitHub, and run {}.",
+                store(parameter, "\"$GITHUB_TOKEN\"")
+            ),
+        ));
+    }
+    let settings =
+        "In the token's settings at GitHub, give it Contents and Deployments, Read and write, on this repository.";
+    findings.push(match &seen.scopes {
+        Some(scopes) => {
+            let has = |scope: &str| scopes.iter().any(|has| has == scope);
+            if has("repo") || (!seen.private && has("public_repo") && has("repo_deployment")) {
+                Finding::ok(name, repository, "the token's scopes let it write deployments and releases' pages")
+            } else {
+                Finding::warning(
+                    name,
+                    repository,
+                    format!(
+                        "the token's scopes ({}) do not let it write deployments and releases' pages, so that GitHub shows \
+                         nothing",
+                        if scopes.is_empty() { "none".to_owned() } else { scopes.join(", ") }
+                    ),
+                    "Give it the scope repo at GitHub; or make a GitHub App, as docs/SETUP.md says.",
+                )
+            }
+        }
+        None if !seen.reads_deployments => Finding::warning(
+            name,
+            repository,
+            "the token may not read deployments, and so may not write them: GitHub shows none",
+            settings,
+        ),
+        None => Finding::unchecked(
+            name,
+            repository,
+            "the token may read contents and deployments; whether it may write them, GitHub tells nobody",
+            format!("Look whether it may. {settings}"),
+        ),
+    });
+    findings
+}
+
+/// Whether CodeBuild can clone a repository: whether that is private, and by what CodeBuild shows itself to GitHub.
+pub fn build_source(repository: &str, private: Option<bool>, credentials: &[String]) -> Finding {
+    let name = Check::BuildSource;
+    match (private, credentials) {
+        (Some(false), _) => Finding::ok(name, repository, "it is public, and is cloned without credentials"),
+        (Some(true), []) => Finding::broken(
+            name,
+            repository,
+            "it is private, and CodeBuild has no credentials of GitHub, so that no commit of it can be cloned",
+            "Run `aws codebuild import-source-credentials --server-type GITHUB --auth-type PERSONAL_ACCESS_TOKEN --token \
+             \"$CLONE_TOKEN\"` in the tools account, with a token that may read its contents.",
+        ),
+        (Some(true), kinds) => Finding::ok(
+            name,
+            repository,
+            format!(
+                "it is private, and CodeBuild has credentials of GitHub ({}); whether they may read it, the first build shows",
+                kinds.join(", ")
+            ),
+        ),
+        (None, _) => Finding::unchecked(
+            name,
+            repository,
+            "whether it is private is not known, and so is whether CodeBuild needs credentials",
+            "Mend what github_repository says, and ask again.",
+        ),
+    }
 }

@@ -38,7 +38,7 @@ pub struct Toolkit {
 }
 
 impl Place {
-    fn bootstrap(&self) -> String {
+    pub(super) fn bootstrap(&self) -> String {
         let Self {
             account,
             region,
@@ -57,7 +57,7 @@ impl Place {
         )
     }
 
-    fn stack(&self) -> String {
+    pub(super) fn stack(&self) -> String {
         format!("Environment-{}-{}", self.account, self.region)
     }
 }
@@ -129,8 +129,8 @@ pub fn bootstrap(place: &Place, version: Option<&str>) -> Finding {
     }
 }
 
-/// Whether the bootstrap lets the tools account deploy, as its stack was told.
-pub fn trust(place: &Place, toolkit: Option<&Toolkit>) -> Finding {
+/// Whether the bootstrap lets the tools account deploy, as its stack was told: for who may not look at the role itself.
+pub fn toolkit(place: &Place, toolkit: Option<&Toolkit>) -> Finding {
     let name = Check::BootstrapTrust;
     let about = &place.about;
     if place.account.as_str() == place.tools {
@@ -155,13 +155,16 @@ pub fn trust(place: &Place, toolkit: Option<&Toolkit>) -> Finding {
         return Finding::ok(
             name,
             about,
-            format!("the bootstrap trusts the tools account {}", place.tools),
+            format!(
+                "the bootstrap was told to trust the tools account {}; its role was not looked at",
+                place.tools
+            ),
         );
     }
     Finding::broken(
         name,
         about,
-        format!("the bootstrap does not trust the tools account {}", place.tools),
+        format!("the bootstrap was not told to trust the tools account {}", place.tools),
         format!("Run {}.", place.bootstrap()),
     )
 }
@@ -196,8 +199,7 @@ pub fn parts(place: &Place, resources: &[StackResource]) -> Finding {
         return Finding::ok(
             Check::EnvironmentParts,
             &place.about,
-            "lockgate-environment has its three roles and two rules; only the pipeline's functions may assume the roles, \
-             and the first deployment shows that they can",
+            "lockgate-environment has its three roles and two rules",
         );
     }
     Finding::broken(

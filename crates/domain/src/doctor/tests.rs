@@ -189,7 +189,7 @@ fn what_is_in_a_target_account() {
         qualifier: "acme".parse().unwrap(),
         ..place.clone()
     };
-    let toolkit = |trusted: &str| Toolkit {
+    let told = |trusted: &str| Toolkit {
         qualifier: "hnb659fds".to_owned(),
         trusted: trusted.to_owned(),
     };
@@ -201,11 +201,11 @@ fn what_is_in_a_target_account() {
         bootstrap(&place, Some("new")),
         bootstrap(&place, None),
         bootstrap(&other, None),
-        trust(&own, None),
-        trust(&place, None),
-        trust(&other, Some(&toolkit("111111111111"))),
-        trust(&place, Some(&toolkit("999999999999, 111111111111"))),
-        trust(&place, Some(&toolkit(""))),
+        toolkit(&own, None),
+        toolkit(&place, None),
+        toolkit(&other, Some(&told("111111111111"))),
+        toolkit(&place, Some(&told("999999999999, 111111111111"))),
+        toolkit(&place, Some(&told(""))),
         environment_stack(&place, Some(&StackStatus::CreateComplete)),
         environment_stack(&place, None),
     ];
@@ -215,6 +215,7 @@ fn what_is_in_a_target_account() {
 fn resource(kind: &str, id: &str, status: &str) -> StackResource {
     StackResource {
         logical_id: format!("{id}0123ABCD"),
+        physical_id: format!("lockgate-{id}"),
         resource_type: kind.to_owned(),
         status: status.to_owned(),
     }
@@ -261,6 +262,102 @@ fn what_alarms_say() {
         alarms(&place(), &ill, false),
     ];
     insta::assert_snapshot!(shown(findings.concat()));
+}
+
+#[test]
+fn whom_the_roles_of_a_target_account_trust() {
+    let place = place();
+    let role = "cdk-hnb659fds-deploy-role-222222222222-eu-west-1";
+    let ids = |ids: &[&str]| Trust::WithExternalId(ids.iter().map(|id| (*id).to_owned()).collect());
+    let trusts = [
+        Some(Trust::Trusted),
+        Some(Trust::Untrusted),
+        Some(Trust::Gone("AROAEXAMPLEID".to_owned())),
+        Some(ids(&["ours"])),
+        Some(Trust::Perhaps("conditions on aws:PrincipalOrgID".to_owned())),
+        Some(Trust::Unreadable("it is no JSON".to_owned())),
+        None,
+    ];
+    let own = |trust: &Option<Trust>, says: Option<&str>| {
+        let assumed = Assumed {
+            function: "lockgate-deploy",
+            role: "lockgate-publisher-eu-west-1".to_owned(),
+            trust: trust.clone(),
+            says: says.map(str::to_owned),
+        };
+        own_roles(&place, &[assumed])
+    };
+    let of_bootstrap = trusts.iter().map(|trust| deploy_role(&place, role, trust.as_ref()));
+    let of_ours = trusts.iter().flat_map(|trust| own(trust, Some("ours")));
+    let other_ids = [Some("another"), None]
+        .map(|says| own(&Some(ids(&["ours"])), says))
+        .concat();
+    let refused = [(
+        "lockgate-deploy",
+        "arn:aws:iam::222222222222:role/lockgate-publisher-eu-west-1",
+    )];
+    let granted = [grants(&place, &[]), grants(&place, &refused)].concat();
+    insta::assert_snapshot!(shown(of_bootstrap.chain(of_ours).chain(other_ids).chain(granted)));
+}
+
+#[test]
+fn rules_are_on_and_send_their_events_on_or_are_told() {
+    let bus = "arn:aws:events:eu-west-1:111111111111:event-bus/lockgate";
+    let rule = |name: &str, found: Option<(bool, &[&str])>| RuleSeen {
+        name: name.to_owned(),
+        what: "the rule that tells of stacks".to_owned(),
+        found: found.map(|(on, targets)| (on, targets.iter().map(|target| (*target).to_owned()).collect())),
+    };
+    let seen = [
+        rule("well", Some((true, &["arn:other", bus]))),
+        rule("gone", None),
+        rule("off", Some((false, &[bus]))),
+        rule("lockgate|off", Some((false, &[bus]))),
+        rule("silent", Some((true, &[]))),
+        rule("elsewhere", Some((true, &["arn:other"]))),
+    ];
+    let findings = [
+        rules(Check::EnvironmentRules, "dev of acme/shop", &seen, Some(bus)),
+        rules(Check::EventRules, "lockgate-pipeline", &seen, None),
+        rules(Check::EnvironmentRules, "dev of acme/shop", &seen[..1], Some(bus)),
+        rules(Check::EventRules, "lockgate-pipeline", &seen[..1], None),
+        vec![
+            build_project("lockgate-build", true),
+            build_project("lockgate-build", false),
+        ],
+    ];
+    insta::assert_snapshot!(shown(findings.concat()));
+}
+
+#[test]
+fn what_is_seen_of_a_token_and_of_how_codebuild_clones() {
+    let now = "2026-12-01T12:00:00Z".parse().unwrap();
+    let seen = |scopes: Option<&[&str]>, expires: Option<&str>, reads_deployments: bool, private: bool| TokenSeen {
+        scopes: scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()),
+        expires: expires.map(|at| at.parse().unwrap()),
+        reads_deployments,
+        private,
+    };
+    let tokens = [
+        seen(Some(&["repo"]), None, true, true),
+        seen(Some(&["public_repo", "repo_deployment"]), None, true, false),
+        seen(Some(&["public_repo", "repo_deployment"]), None, true, true),
+        seen(Some(&[]), None, true, false),
+        seen(None, None, true, true),
+        seen(None, Some("2026-12-15T12:00:00Z"), false, true),
+        seen(None, Some("2026-12-15T11:59:59Z"), true, true),
+    ];
+    let tokens = tokens
+        .iter()
+        .flat_map(|seen| token("acme/shop", "/lockgate/github/token", seen, now));
+    let kinds = ["PERSONAL_ACCESS_TOKEN".to_owned()];
+    let sources = [
+        build_source("acme/shop", Some(false), &[]),
+        build_source("acme/shop", Some(true), &[]),
+        build_source("acme/shop", Some(true), &kinds),
+        build_source("acme/shop", None, &kinds),
+    ];
+    insta::assert_snapshot!(shown(tokens.chain(sources)));
 }
 
 #[test]
