@@ -84,11 +84,20 @@ async fn run_typed(fake: &Fake, words: &str) -> Result<String, String> {
     let arguments = Arguments::try_parse_from(words.split_whitespace()).unwrap();
     let told = |error: &dyn Error| error.to_string();
     match &arguments.command {
-        Command::Deploy(options) => deploy::deploy(options, &fake.aws).await.map_err(|error| told(&error)),
-        Command::Plan(options) => deploy::plan(options, &fake.aws).await.map_err(|error| told(&error)),
+        Command::Deploy(options) => deploy::deploy(options, &fake.aws)
+            .await
+            .map(|(text, _)| text)
+            .map_err(|error| told(&error)),
+        Command::Plan(options) => deploy::plan(options, &fake.aws)
+            .await
+            .map(|(text, _)| text)
+            .map_err(|error| told(&error)),
         Command::Status(options) => status::run(options, &fake.aws).await.map_err(|error| told(&error)),
         Command::Show(options) => show::run(options, &fake.aws).await.map_err(|error| told(&error)),
-        Command::Watch(options) => watch::run(options, &fake.aws).await.map_err(|error| told(&error)),
+        Command::Watch(options) => watch::run(options, &fake.aws)
+            .await
+            .map(|(text, _)| text)
+            .map_err(|error| told(&error)),
         other => panic!("{other:?} is none of a workflow's commands"),
     }
 }
