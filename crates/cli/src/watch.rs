@@ -139,6 +139,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_comes_while_it_is_watched_is_told_once() {
+        let (_aws, ledger) = story().await;
+        let deployment = "shop-dev-6".parse().unwrap();
+        let mut sequences = Vec::new();
+        let failed: Event = serde_json::from_value(serde_json::json!({
+            "event": "ended", "ending": "failed_clean", "way_back": { "way_back": "nothing_changed" },
+            "failure": { "name": "Rejected.BuildFailed", "cause": "npm test failed" },
+        }))
+        .unwrap();
+        let later = async {
+            // Once what was there has been told.
+            tokio::time::sleep(EVERY / 2).await;
+            let at = "2026-11-30T23:55:00Z".parse().unwrap();
+            ledger.record(&deployment, failed, at).await.unwrap();
+        };
+        let watched = told(&ledger, &deployment, |entry| sequences.push(entry.sequence));
+        let (ending, ()) = tokio::join!(watched, later);
+        assert_eq!(ending.unwrap().end(), End::FailedClean);
+        assert_eq!(sequences, [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
     async fn one_that_ended_red_ends_the_command_with_1_for_programs_too() {
         let (aws, _ledger) = story().await;
         let aws = Aws::with(aws.config().await);
