@@ -58,7 +58,11 @@ async fn rights(github: &GitHub, application: &Application) -> Vec<Finding> {
     let repository = &application.repository;
     let mut found = match github.grant(repository).await {
         Ok(grant) => {
-            let found = findings::permissions(repository.as_str(), &grant);
+            let shows = application
+                .environments
+                .iter()
+                .any(|environment| environment.pull_requests);
+            let found = findings::permissions(repository.as_str(), &grant, shows);
             if matches!(grant, Grant::NotInstalled | Grant::Suspended) {
                 return found;
             }

@@ -43,6 +43,8 @@ pub struct Permissions {
     pub deployments: Level,
     /// Check runs.
     pub checks: Level,
+    /// Pull requests; without it GitHub sends nothing of them.
+    pub pull_requests: Level,
 }
 
 /// What GitHub says of the App's installation on a repository.
@@ -137,8 +139,8 @@ pub fn repository(repository: &str, branch: &str, sight: &Sight) -> Finding {
     }
 }
 
-/// What the App may do in a repository.
-pub fn permissions(repository: &str, grant: &Grant) -> Vec<Finding> {
+/// What the App may do in a repository, some environment of which shows pull requests what they would change, or none.
+pub fn permissions(repository: &str, grant: &Grant, shows_pull_requests: bool) -> Vec<Finding> {
     let name = Check::GithubPermissions;
     let given = match grant {
         Grant::Untold => return Vec::new(),
@@ -193,6 +195,14 @@ pub fn permissions(repository: &str, grant: &Grant) -> Vec<Finding> {
             )
         })
         .collect();
+    if shows_pull_requests && given.pull_requests < Level::Read {
+        findings.push(Finding::warning(
+            name,
+            repository,
+            "the GitHub App may not read Pull requests, so that GitHub sends nothing of them, and they are shown nothing",
+            allow("Pull requests to Read-only, subscribe to the event Pull request"),
+        ));
+    }
     if findings.is_empty() {
         findings.push(Finding::ok(
             name,

@@ -117,12 +117,17 @@ fn what_github_lets_us_do() {
         contents: Level::Write,
         deployments: Level::Write,
         checks: Level::Admin,
+        pull_requests: Level::Read,
     };
     let grants = [
         Grant::Untold,
         Grant::NotInstalled,
         Grant::Suspended,
         Grant::Installed(all),
+        Grant::Installed(Permissions {
+            pull_requests: Level::None,
+            ..all
+        }),
         Grant::Installed(Permissions {
             checks: Level::Read,
             ..all
@@ -137,7 +142,7 @@ fn what_github_lets_us_do() {
         .iter()
         .map(|who| credentials(path, who))
         .chain(sights.iter().map(|sight| repository("acme/shop", "main", sight)))
-        .chain(grants.iter().flat_map(|grant| permissions("acme/shop", grant)));
+        .chain(grants.iter().flat_map(|grant| permissions("acme/shop", grant, true)));
     insta::assert_snapshot!(shown(findings));
 }
 
