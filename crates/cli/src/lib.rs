@@ -12,6 +12,7 @@ pub mod approval;
 pub mod audit;
 mod baking;
 pub mod configuration;
+pub mod dashboard;
 pub mod deploy;
 pub mod doctor;
 pub mod emergency;
@@ -22,6 +23,7 @@ pub mod history;
 pub mod hold;
 pub mod manual;
 pub mod metrics;
+mod over;
 pub mod package;
 mod period;
 mod records;
@@ -67,6 +69,7 @@ enum Command {
     History(history::Options),
     Metrics(metrics::Options),
     Audit(audit::Options),
+    Dashboard(dashboard::Options),
     Deploy(deploy::Deploy),
     Plan(deploy::Plan),
     Emergency(emergency::Options),
@@ -113,6 +116,7 @@ async fn carry_out(command: Command, access: &Access) -> Result<(String, ExitCod
         Command::History(options) => history::run(&options, &access.aws().await?).await?,
         Command::Metrics(options) => metrics::run(&options, &access.aws().await?).await?,
         Command::Audit(options) => audit::run(&options, &access.aws().await?).await?,
+        Command::Dashboard(options) => dashboard::run(&options, &access.aws().await?).await?,
         Command::Deploy(options) => deploy::deploy(&options, &access.aws().await?).await?,
         Command::Plan(options) => deploy::plan(&options, &access.aws().await?).await?,
         Command::Emergency(options) => emergency::run(&options, &access.aws().await?).await?,
