@@ -4,49 +4,12 @@
 //
 // Prints one JSON object: what was seen. Exit code 1 when the page cannot be used, or axe finds a fault.
 
-import { createRequire } from 'node:module';
-import { mkdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { PATIENCE, launch } from './chromium.mjs';
+import { inspector } from './inspecting.mjs';
 
 const [link, decision, comment, pictures] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-// WCAG 2.2 AA, and what axe holds to be good practice.
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const SCREENS = [
-  { name: 'light', colorScheme: 'light', viewport: { width: 1000, height: 900 } },
-  { name: 'dark', colorScheme: 'dark', viewport: { width: 1000, height: 900 } },
-  { name: 'narrow', colorScheme: 'light', viewport: { width: 360, height: 740 } },
-  { name: 'narrow-dark', colorScheme: 'dark', viewport: { width: 360, height: 740 } },
-];
-
-mkdirSync(pictures, { recursive: true });
 const browser = await launch();
-const faults = [];
-
-// axe needs JavaScript, which the page itself does without, and its policy forbids: only the inspecting contexts bypass that.
-async function inspect(state, arrive) {
-  const statuses = new Set();
-  for (const { name, ...screen } of SCREENS) {
-    const context = await browser.newContext({ ...screen, bypassCSP: true });
-    context.setDefaultTimeout(PATIENCE);
-    const page = await context.newPage();
-    const response = await arrive(page);
-    statuses.add(response.status());
-    await page.screenshot({ path: path.join(pictures, `${state}-${name}.png`), fullPage: true });
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    if (overflow > 0) {
-      faults.push(`${state}, ${name}: ${overflow} px have to be scrolled to the side`);
-    }
-    await page.addScriptTag({ content: axe });
-    const { violations } = await page.evaluate((values) => window.axe.run({ runOnly: { type: 'tag', values } }), RULES);
-    for (const { id, nodes } of violations) {
-      faults.push(`${state}, ${name}: ${id} at ${nodes.map(({ target }) => target).join(' ')}`);
-    }
-    await context.close();
-  }
-  return [...statuses];
-}
+const { inspect, faults } = inspector(browser, pictures);
 
 const open = (page) => page.goto(link);
 

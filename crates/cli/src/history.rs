@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::over::Over;
 use crate::period::{InvalidMoment, Moment, period};
 use crate::records::{AT_ONCE, Pipeline, RecordsError};
 use crate::table::{self, Output};
@@ -51,28 +52,28 @@ pub enum HistoryError {
 }
 
 /// One deployment.
-#[derive(Debug, Serialize)]
-struct Past {
-    deployment: DeploymentId,
-    environment: EnvironmentName,
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Past {
+    pub(crate) deployment: DeploymentId,
+    pub(crate) environment: EnvironmentName,
     /// When Lockgate took it in.
-    at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The branch or tag it was asked from.
-    version: String,
-    commit: CommitSha,
+    pub(crate) version: String,
+    pub(crate) commit: CommitSha,
     /// Nothing, before it is known.
-    release: Option<Digest>,
-    came_to: CameTo,
+    pub(crate) release: Option<Digest>,
+    pub(crate) came_to: CameTo,
     /// Why it failed, or was taken back.
-    failure: Option<String>,
+    pub(crate) failure: Option<String>,
     /// When it ended.
-    ended: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
     /// From when Lockgate took it in to its end, or until now, in whole seconds.
-    took_seconds: i64,
+    pub(crate) took_seconds: i64,
     /// For how long of that it waited for people, in whole seconds; nothing, where nobody was asked.
-    people_seconds: Option<i64>,
-    asked_by: String,
-    accepted_by: Vec<Approver>,
+    pub(crate) people_seconds: Option<i64>,
+    pub(crate) asked_by: String,
+    pub(crate) accepted_by: Vec<Approver>,
 }
 
 /// Reads and lists them.
@@ -80,19 +81,22 @@ pub async fn run(options: &Options, aws: &Aws) -> Result<String, HistoryError> {
     let now = Timestamp::now();
     let period = period(options.since, None, now)?;
     let ledger = options.pipeline.ledger(aws).await?;
-    let pasts = read(&ledger, &options.application, options.environment.as_ref(), period).await?;
+    let environment = options.environment.as_ref();
+    let pasts = read(&ledger, &options.application, environment, period, &Over::default()).await?;
     Ok(options.output.print(&pasts, || text(&pasts)))
 }
 
-async fn read(
+/// The deployments of a period, the newest first. Those of which `over` knows are not read again.
+pub(crate) async fn read(
     ledger: &Ledger,
     application: &RepositoryName,
     environment: Option<&EnvironmentName>,
     period: Period,
+    over: &Over<Past>,
 ) -> Result<Vec<Past>, aws::Error> {
     let mut listed = ledger.history(application, period.since, period.until).await?;
     listed.retain(|listed| environment.is_none_or(|environment| listed.environment == *environment));
-    let pasts = stream::iter(listed).map(|listed| past(ledger, listed, period.until));
+    let pasts = stream::iter(listed).map(|listed| past(ledger, listed, period.until, over));
     pasts
         .buffered(AT_ONCE)
         .try_filter_map(async |past| Ok(past))
@@ -101,7 +105,10 @@ async fn read(
 }
 
 /// A deployment as it is told; nothing, where its record is not there.
-async fn past(ledger: &Ledger, listed: Listed, now: Timestamp) -> Result<Option<Past>, aws::Error> {
+async fn past(ledger: &Ledger, listed: Listed, now: Timestamp, over: &Over<Past>) -> Result<Option<Past>, aws::Error> {
+    if let Some(past) = over.of(&listed.deployment) {
+        return Ok(Some(past));
+    }
     let Some(Outline { requested, head, last }) = ledger.outline(&listed.deployment).await? else {
         return Ok(None);
     };
@@ -119,7 +126,7 @@ async fn past(ledger: &Ledger, listed: Listed, now: Timestamp) -> Result<Option<
         _ => None,
     };
     let ended = status.ending.is_some().then_some(last.at);
-    Ok(Some(Past {
+    let past = Past {
         deployment: listed.deployment,
         environment: listed.environment,
         at: listed.at,
@@ -133,7 +140,11 @@ async fn past(ledger: &Ledger, listed: Listed, now: Timestamp) -> Result<Option<
         asked_by: requested.requested.by,
         accepted_by: status.accepted.map(|accepted| accepted.by).unwrap_or_default(),
         release: status.release,
-    }))
+    };
+    if ended.is_some() {
+        over.keep(past.deployment.clone(), past.clone());
+    }
+    Ok(Some(past))
 }
 
 fn text(pasts: &[Past]) -> String {
@@ -172,7 +183,8 @@ fn text(pasts: &[Past]) -> String {
     shown.trim_fmt()
 }
 
-fn seconds(seconds: i64) -> String {
+/// Whole seconds, as people read a time.
+pub(crate) fn seconds(seconds: i64) -> String {
     duration(jiff::SignedDuration::from_secs(seconds))
 }
 
@@ -194,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn people_read_what_was_deployed_and_how_it_ended() {
         let (_aws, ledger) = story().await;
-        let pasts = read(&ledger, &shop(), None, all()).await.unwrap();
+        let pasts = read(&ledger, &shop(), None, all(), &Over::default()).await.unwrap();
         insta::assert_snapshot!(format!("{}\n", text(&pasts)));
         assert_eq!(text(&[]), "No deployments.");
     }
@@ -203,7 +215,9 @@ mod tests {
     async fn programs_get_the_same() {
         let (_aws, ledger) = story().await;
         let test = "test".parse().unwrap();
-        let pasts = read(&ledger, &shop(), Some(&test), all()).await.unwrap();
+        let pasts = read(&ledger, &shop(), Some(&test), all(), &Over::default())
+            .await
+            .unwrap();
         insta::assert_snapshot!(Output::Json.print(&pasts, String::new));
     }
 
@@ -212,7 +226,7 @@ mod tests {
         let (aws, ledger) = story().await;
         aws.forget_calls();
         aws.lingers("GetItem");
-        let pasts = read(&ledger, &shop(), None, all()).await.unwrap();
+        let pasts = read(&ledger, &shop(), None, all(), &Over::default()).await.unwrap();
         let asked = pasts.iter().filter(|past| past.people_seconds.is_some()).count();
         assert_eq!((pasts.len(), asked), (6, 2));
         // The list itself is one more.
@@ -222,13 +236,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_over_is_read_once() {
+        let (aws, ledger) = story().await;
+        let over = Over::default();
+        let first = read(&ledger, &shop(), None, all(), &over).await.unwrap();
+        aws.forget_calls();
+        let again = read(&ledger, &shop(), None, all(), &over).await.unwrap();
+        assert_eq!(text(&again), text(&first));
+        // The list, and the one that is under way.
+        assert_eq!((aws.count("Query"), aws.count("GetItem")), (1, 3));
+    }
+
+    #[tokio::test]
     async fn what_is_listed_and_not_recorded_is_left_out() {
         let (aws, ledger) = story().await;
         aws.state()
             .table
             .items
             .retain(|(pk, _), _| pk != "deployment#shop-dev-1");
-        let pasts = read(&ledger, &shop(), None, all()).await.unwrap();
+        let pasts = read(&ledger, &shop(), None, all(), &Over::default()).await.unwrap();
         assert_eq!(pasts.len(), 5);
     }
 }

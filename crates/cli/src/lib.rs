@@ -12,6 +12,7 @@ pub mod approval;
 pub mod audit;
 mod baking;
 pub mod configuration;
+pub mod dashboard;
 pub mod deploy;
 pub mod doctor;
 pub mod emergency;
@@ -23,6 +24,7 @@ pub mod hold;
 pub mod init;
 pub mod manual;
 pub mod metrics;
+mod over;
 pub mod package;
 mod period;
 mod records;
@@ -71,6 +73,7 @@ enum Command {
     History(history::Options),
     Metrics(metrics::Options),
     Audit(audit::Options),
+    Dashboard(dashboard::Options),
     Deploy(deploy::Deploy),
     Plan(deploy::Plan),
     Emergency(emergency::Options),
@@ -118,6 +121,7 @@ async fn carry_out(command: Command, access: &Access) -> Result<(String, ExitCod
         Command::History(options) => history::run(&options, &access.aws().await?).await?,
         Command::Metrics(options) => metrics::run(&options, &access.aws().await?).await?,
         Command::Audit(options) => audit::run(&options, &access.aws().await?).await?,
+        Command::Dashboard(options) => dashboard::run(&options, &access.aws().await?).await?,
         Command::Deploy(options) => return Ok(deploy::deploy(&options, &access.aws().await?).await?),
         Command::Plan(options) => return Ok(deploy::plan(&options, &access.aws().await?).await?),
         Command::Emergency(options) => emergency::run(&options, &access.aws().await?).await?,

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::history::HistoryError;
+use crate::over::Over;
 use crate::period::{Moment, period};
 use crate::records::{AT_ONCE, Pipeline};
 use crate::table::{self, Output};
@@ -56,7 +57,7 @@ struct Delivered<'f> {
     deployments_per_day: Option<f64>,
     deployments_per_week: Option<f64>,
     /// Of each week, the oldest first; the first may be a shorter one.
-    weeks: &'f [u32],
+    weeks: Vec<u32>,
     lead_time: Option<Took>,
     changes: u32,
     failures: u32,
@@ -77,16 +78,19 @@ struct Took {
 pub async fn run(options: &Options, aws: &Aws) -> Result<String, HistoryError> {
     let period = period(options.since, None, Timestamp::now())?;
     let ledger = options.pipeline.ledger(aws).await?;
-    let found = read(&ledger, &options.application, options.environment.as_ref(), period).await?;
+    let environment = options.environment.as_ref();
+    let found = read(&ledger, &options.application, environment, period, &Over::default()).await?;
     let told = Told::of(&options.application, period, &found);
     Ok(options.output.print(&told, || text(&options.application, &found)))
 }
 
-async fn read(
+/// The figures of each environment. Deployments of which `over` knows are not read again; of a plan that is nothing.
+pub(crate) async fn read(
     ledger: &Ledger,
     application: &RepositoryName,
     environment: Option<&EnvironmentName>,
     period: Period,
+    over: &Over<Option<Attempt>>,
 ) -> Result<BTreeMap<EnvironmentName, Figures>, aws::Error> {
     // All of them, since a commit may have come long before the period in which it got here; its list is small.
     let mut listed = ledger.history(application, Timestamp::UNIX_EPOCH, period.until).await?;
@@ -98,7 +102,7 @@ async fn read(
     listed.retain(|listed| {
         listed.at >= period.since && environment.is_none_or(|environment| listed.environment == *environment)
     });
-    let attempts = stream::iter(listed).map(|listed| attempt(ledger, listed.deployment));
+    let attempts = stream::iter(listed).map(|listed| attempt(ledger, listed.deployment, over));
     let attempts: Vec<Attempt> = attempts
         .buffer_unordered(AT_ONCE)
         .try_filter_map(async |attempt| Ok(attempt))
@@ -107,7 +111,14 @@ async fn read(
     Ok(figures(&attempts, &came, period))
 }
 
-async fn attempt(ledger: &Ledger, deployment: DeploymentId) -> Result<Option<Attempt>, aws::Error> {
+async fn attempt(
+    ledger: &Ledger,
+    deployment: DeploymentId,
+    over: &Over<Option<Attempt>>,
+) -> Result<Option<Attempt>, aws::Error> {
+    if let Some(attempt) = over.of(&deployment) {
+        return Ok(attempt);
+    }
     let Some(Outline { requested, head, last }) = ledger.outline(&deployment).await? else {
         return Ok(None);
     };
@@ -121,7 +132,11 @@ async fn attempt(ledger: &Ledger, deployment: DeploymentId) -> Result<Option<Att
     } else {
         None
     };
-    Ok(Attempt::of(&requested, &head.status, last.at, failed))
+    let attempt = Attempt::of(&requested, &head.status, last.at, failed);
+    if head.status.ending.is_some() {
+        over.keep(deployment, attempt.clone());
+    }
+    Ok(attempt)
 }
 
 impl<'f> Told<'f> {
@@ -131,7 +146,7 @@ impl<'f> Told<'f> {
             deployments: figures.deployments,
             deployments_per_day: figures.per_day,
             deployments_per_week: figures.per_day.map(|per_day| per_day * 7.0),
-            weeks: &figures.weeks,
+            weeks: figures.weeks.iter().map(|week| week.deployments).collect(),
             lead_time: figures.lead_time.map(Took::of),
             changes: figures.changes,
             failures: figures.failures,
@@ -158,6 +173,16 @@ impl Took {
     }
 }
 
+/// How often that is.
+pub(crate) fn often(per_day: f64) -> String {
+    let (how_many, every) = if per_day >= 1.0 {
+        (per_day, "day")
+    } else {
+        (per_day * 7.0, "week")
+    };
+    format!("{how_many:.1} a {every}")
+}
+
 fn text(application: &RepositoryName, found: &BTreeMap<EnvironmentName, Figures>) -> String {
     if found.is_empty() {
         return format!("{application}: no deployments");
@@ -172,14 +197,7 @@ fn text(application: &RepositoryName, found: &BTreeMap<EnvironmentName, Figures>
     ]);
     for (environment, figures) in found {
         let deployments = match figures.per_day {
-            Some(per_day) if figures.deployments > 0 => {
-                let (how_many, every) = if per_day >= 1.0 {
-                    (per_day, "day")
-                } else {
-                    (per_day * 7.0, "week")
-                };
-                format!("{}, {how_many:.1} a {every}", figures.deployments)
-            }
+            Some(per_day) if figures.deployments > 0 => format!("{}, {}", figures.deployments, often(per_day)),
             _ => "no deployments".to_owned(),
         };
         let lead_time = figures.lead_time.map_or_else(String::new, |times| {
@@ -214,7 +232,7 @@ mod tests {
     #[tokio::test]
     async fn people_read_the_four_figures_of_each_environment() {
         let (_aws, ledger) = story().await;
-        let found = read(&ledger, &shop(), None, all()).await.unwrap();
+        let found = read(&ledger, &shop(), None, all(), &Over::default()).await.unwrap();
         insta::assert_snapshot!(format!("{}\n", text(&shop(), &found)));
         assert_eq!(text(&shop(), &BTreeMap::new()), "acme/shop: no deployments");
     }
@@ -222,7 +240,7 @@ mod tests {
     #[tokio::test]
     async fn programs_get_the_same() {
         let (_aws, ledger) = story().await;
-        let found = read(&ledger, &shop(), None, all()).await.unwrap();
+        let found = read(&ledger, &shop(), None, all(), &Over::default()).await.unwrap();
         insta::assert_snapshot!(Output::Json.print(&Told::of(&shop(), all(), &found), String::new));
     }
 
@@ -235,8 +253,10 @@ mod tests {
             since: "2026-11-20T10:00:00Z".parse().unwrap(),
             ..all()
         };
-        let found = read(&ledger, &shop(), Some(&test), late).await.unwrap();
-        let whole = read(&ledger, &shop(), None, all()).await.unwrap();
+        let found = read(&ledger, &shop(), Some(&test), late, &Over::default())
+            .await
+            .unwrap();
+        let whole = read(&ledger, &shop(), None, all(), &Over::default()).await.unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[&test].lead_time, whole[&test].lead_time);
     }

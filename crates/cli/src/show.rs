@@ -1,6 +1,6 @@
 //! `lockgate show`: everything that is recorded of a deployment.
 
-use aws::Aws;
+use aws::{Aws, Ledger};
 use domain::approval::{StackFacts, compared};
 use domain::change_set::Tense;
 use domain::deployment::{Deployment, Leg};
@@ -27,30 +27,45 @@ pub struct Options {
     pipeline: Pipeline,
 }
 
+/// What is said above the changes of each way.
+pub(crate) const CHANGED: [(Leg, &str); 2] = [
+    (Leg::Forward, "What changed"),
+    (Leg::Back, "What changed on the way back"),
+];
+
+/// What is said above the changes that were not made.
+pub(crate) const NOT_CHANGED: &str = "What would have changed, or will";
+
 /// A deployment's record, for programs.
 #[derive(Debug, Serialize)]
-struct Shown<'r> {
-    deployment: &'r DeploymentId,
+pub(crate) struct Shown<'r> {
+    pub(crate) deployment: &'r DeploymentId,
     /// What was asked.
-    requested: Option<&'r Deployment>,
-    entries: &'r [Entry],
+    pub(crate) requested: Option<&'r Deployment>,
+    pub(crate) entries: &'r [Entry],
     /// Why the record is not as it was written; nothing, where it is whole.
-    broken: Option<String>,
+    pub(crate) broken: Option<String>,
 }
 
 /// Reads it.
 pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
     let ledger = options.pipeline.ledger(aws).await?;
-    let entries = ledger.entries(&options.deployment).await?;
-    if entries.is_empty() {
-        return Err(RecordsError::NoDeployment(options.deployment.clone()));
-    }
+    let entries = read(&ledger, &options.deployment).await?;
     let shown = Shown::of(&options.deployment, &entries);
     Ok(options.output.print(&shown, || shown.text()))
 }
 
+/// Everything that is recorded of a deployment.
+pub(crate) async fn read(ledger: &Ledger, deployment: &DeploymentId) -> Result<Vec<Entry>, RecordsError> {
+    let entries = ledger.entries(deployment).await?;
+    if entries.is_empty() {
+        return Err(RecordsError::NoDeployment(deployment.clone()));
+    }
+    Ok(entries)
+}
+
 impl<'r> Shown<'r> {
-    fn of(deployment: &'r DeploymentId, entries: &'r [Entry]) -> Self {
+    pub(crate) fn of(deployment: &'r DeploymentId, entries: &'r [Entry]) -> Self {
         let requested = entries.iter().find_map(|entry| match &entry.what {
             Event::Requested { deployment } => Some(&**deployment),
             _ => None,
@@ -68,19 +83,14 @@ impl<'r> Shown<'r> {
             self.requested.map(message::what).unwrap_or_default(),
             format!("What happened (times in UTC)\n{}", message::timeline(self.entries)),
         ];
-        for (leg, heading) in [
-            (Leg::Forward, "What changed"),
-            (Leg::Back, "What changed on the way back"),
-        ] {
-            let (done, not_done): (Vec<StackFacts>, Vec<StackFacts>) = compared(self.events(), leg)
-                .into_iter()
-                .partition(|facts| facts.summary.is_none() || self.was_changed(facts, leg));
+        for (leg, heading) in CHANGED {
+            let (done, not_done) = self.changes(leg);
             if !done.is_empty() {
                 parts.push(format!("{heading}\n{}", message::changes(&done, Tense::Done)));
             }
             if !not_done.is_empty() {
                 let would = message::changes(&not_done, Tense::Planned);
-                parts.push(format!("What would have changed, or will\n{would}"));
+                parts.push(format!("{NOT_CHANGED}\n{would}"));
             }
         }
         parts.push(match &self.broken {
@@ -88,6 +98,12 @@ impl<'r> Shown<'r> {
             Some(why) => format!("THE RECORD IS NOT AS IT WAS WRITTEN: {why}"),
         });
         parts.join("\n")
+    }
+
+    /// The stacks that a way changed, or had nothing to change, and those that it compared and did not change.
+    pub(crate) fn changes(&self, way: Leg) -> (Vec<StackFacts>, Vec<StackFacts>) {
+        let compared = compared(self.events(), way).into_iter();
+        compared.partition(|facts| facts.summary.is_none() || self.was_changed(facts, way))
     }
 
     fn events(&self) -> impl Iterator<Item = &'r Event> {

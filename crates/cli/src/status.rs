@@ -2,7 +2,8 @@
 
 use aws::{Aws, Ledger};
 use domain::approval::Approver;
-use domain::deployment::{Environment, Leg};
+use domain::configuration::Application;
+use domain::deployment::{Deployment, Environment, Leg};
 use domain::environment_state::{EnvironmentState, Hold, Quarantine};
 use domain::freeze;
 use domain::harmless::harmless;
@@ -10,6 +11,7 @@ use domain::life::Phase;
 use domain::lookup;
 use domain::message::duration;
 use domain::names::{AccountId, CommitSha, DeploymentId, Digest, EnvironmentName, RepositoryName};
+use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -31,60 +33,79 @@ pub struct Options {
 
 /// One environment.
 #[derive(Debug, Serialize)]
-struct Standing {
-    application: RepositoryName,
-    environment: EnvironmentName,
-    account: AccountId,
+pub(crate) struct Standing {
+    pub(crate) application: RepositoryName,
+    pub(crate) environment: EnvironmentName,
+    pub(crate) account: AccountId,
     /// The release that became stable there last; nothing before the first.
-    stable: Option<Stable>,
+    pub(crate) stable: Option<Stable>,
     /// The deployment that left something else there, which is not stable.
-    unsettled: Option<DeploymentId>,
-    under_way: Option<UnderWay>,
+    pub(crate) unsettled: Option<DeploymentId>,
+    pub(crate) under_way: Option<UnderWay>,
     /// How many deployments wait for it.
-    waiting: usize,
-    hold: Option<Hold>,
+    pub(crate) waiting: usize,
+    /// These, in their order.
+    pub(crate) queue: Vec<DeploymentId>,
+    pub(crate) hold: Option<Hold>,
     /// Why an operator has to open it.
-    closed: Option<Quarantine>,
+    pub(crate) closed: Option<Quarantine>,
     /// Until when and why it is frozen.
-    frozen: Option<String>,
+    pub(crate) frozen: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Stable {
-    release: Digest,
-    commit: CommitSha,
+pub(crate) struct Stable {
+    pub(crate) release: Digest,
+    pub(crate) commit: CommitSha,
     /// The branch or tag it was asked from; empty, where the record of that is gone.
-    version: String,
-    since: Timestamp,
-    accepted_by: Vec<Approver>,
-    deployment: DeploymentId,
+    pub(crate) version: String,
+    pub(crate) since: Timestamp,
+    pub(crate) accepted_by: Vec<Approver>,
+    pub(crate) deployment: DeploymentId,
 }
 
 #[derive(Debug, Serialize)]
-struct UnderWay {
-    deployment: DeploymentId,
-    version: String,
-    phase: Phase,
-    leg: Option<Leg>,
-    plans: bool,
+pub(crate) struct UnderWay {
+    pub(crate) deployment: DeploymentId,
+    /// When Lockgate took it in; nothing, where the record of that is gone.
+    pub(crate) asked_at: Option<Timestamp>,
+    pub(crate) version: String,
+    pub(crate) phase: Phase,
+    pub(crate) leg: Option<Leg>,
+    pub(crate) plans: bool,
 }
 
 /// Reads how they stand.
 pub async fn run(options: &Options, aws: &Aws) -> Result<String, RecordsError> {
     let ledger = options.pipeline.ledger(aws).await?;
     let now = Timestamp::now();
-    let mut standings = Vec::new();
-    let applications = applications::all(aws).await?;
-    let shown = match &options.application {
-        None => applications.iter().collect(),
-        Some(named) => vec![lookup::application(&applications, named)?],
-    };
-    for application in shown {
-        for environment in &application.environments {
-            standings.push(standing(&ledger, &application.repository, environment, now).await?);
-        }
-    }
+    let applications = applications(aws, options.application.as_ref()).await?;
+    let standings = read(&ledger, &applications, now).await?;
     Ok(options.output.print(&standings, || text(&standings, now)))
+}
+
+/// All applications, or the one that is named.
+pub(crate) async fn applications(aws: &Aws, named: Option<&RepositoryName>) -> Result<Vec<Application>, RecordsError> {
+    let all = applications::all(aws).await?;
+    Ok(match named {
+        None => all,
+        Some(named) => vec![lookup::application(&all, named)?.clone()],
+    })
+}
+
+/// How the environments of these stand, in their order.
+pub(crate) async fn read(
+    ledger: &Ledger,
+    applications: &[Application],
+    now: Timestamp,
+) -> Result<Vec<Standing>, RecordsError> {
+    let mut standings = Vec::new();
+    for application in applications {
+        let environments = application.environments.iter();
+        let of = environments.map(|environment| standing(ledger, &application.repository, environment, now));
+        standings.extend(try_join_all(of).await?);
+    }
+    Ok(standings)
 }
 
 async fn standing(
@@ -94,14 +115,10 @@ async fn standing(
     now: Timestamp,
 ) -> Result<Standing, RecordsError> {
     let state: EnvironmentState = ledger.environment(application, &environment.name).await?;
-    let version = async |deployment: &DeploymentId| {
-        let requested = ledger.requested(deployment).await?;
-        Ok::<_, RecordsError>(requested.map(|requested| requested.reference).unwrap_or_default())
-    };
     let stable = match state.stable {
         None => None,
         Some(stable) => Some(Stable {
-            version: version(&stable.deployment).await?,
+            version: version(ledger.requested(&stable.deployment).await?),
             release: stable.release,
             commit: stable.commit,
             since: stable.since,
@@ -114,8 +131,10 @@ async fn standing(
         Some(holder) => {
             let head = ledger.head(&holder.deployment).await?;
             let status = head.map(|head| head.status).unwrap_or_default();
+            let requested = ledger.requested(&holder.deployment).await?;
             Some(UnderWay {
-                version: version(&holder.deployment).await?,
+                asked_at: requested.as_ref().map(|requested| requested.requested.at),
+                version: version(requested),
                 deployment: holder.deployment,
                 phase: status.phase,
                 leg: status.leg,
@@ -131,10 +150,16 @@ async fn standing(
         unsettled: state.unsettled.filter(|_| under_way.is_none()),
         under_way,
         waiting: state.queue.len(),
+        queue: state.queue.into_iter().map(|waiting| waiting.deployment).collect(),
         hold: state.hold,
         closed: state.quarantine,
         frozen: freeze::frozen(&environment.freezes, now).map(|frozen| frozen.to_string()),
     })
+}
+
+/// What it was asked from; empty, where the record of that is gone.
+fn version(requested: Option<Deployment>) -> String {
+    requested.map(|requested| requested.reference).unwrap_or_default()
 }
 
 fn text(standings: &[Standing], now: Timestamp) -> String {
@@ -224,7 +249,8 @@ impl Standing {
 }
 
 impl UnderWay {
-    fn does(&self) -> &'static str {
+    /// What it does, in the words before its version.
+    pub(crate) fn does(&self) -> &'static str {
         match (self.phase, self.leg) {
             (_, Some(Leg::Back)) if self.plans => "plans to go back to",
             _ if self.plans => "plans",
@@ -242,7 +268,7 @@ impl UnderWay {
 }
 
 /// How long ago that was.
-fn age(since: Timestamp, now: Timestamp) -> String {
+pub(crate) fn age(since: Timestamp, now: Timestamp) -> String {
     span(now.duration_since(since))
 }
 
@@ -278,6 +304,7 @@ mod tests {
             unsettled: None,
             under_way: None,
             waiting: 0,
+            queue: Vec::new(),
             hold: None,
             closed: None,
             frozen: None,
@@ -299,6 +326,7 @@ mod tests {
     fn under_way(phase: Phase, leg: Option<Leg>) -> UnderWay {
         UnderWay {
             deployment: "shop-test-5".parse().unwrap(),
+            asked_at: Some(ago(90)),
             version: "v1.5.0-rc.1".to_owned(),
             phase,
             leg,

@@ -22,7 +22,7 @@ pub(crate) fn all() -> Period {
     }
 }
 
-fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn story() -> (FakeAws, Ledger) {
     (aws, ledger)
 }
 
-fn to_dev(number: u8, asked: &str) -> Deployment {
+pub(crate) fn to_dev(number: u8, asked: &str) -> Deployment {
     let mut deployment = sample::deployment(number);
     deployment.requested.at = at(asked);
     deployment.requested.happened_at = at(asked) - SignedDuration::from_secs(5);
@@ -111,7 +111,7 @@ fn to_dev(number: u8, asked: &str) -> Deployment {
 }
 
 /// A pre-release of the commit of that deployment to dev, in an environment that asks people once it is there.
-fn to_test(number: u8, of: u8, tag: &str, asked: &str) -> Deployment {
+pub(crate) fn to_test(number: u8, of: u8, tag: &str, asked: &str) -> Deployment {
     let mut deployment = to_dev(number, asked);
     deployment.id = format!("shop-test-{number}").parse().unwrap();
     deployment.environment.name = "test".parse().unwrap();
@@ -132,7 +132,7 @@ fn to_test(number: u8, of: u8, tag: &str, asked: &str) -> Deployment {
 }
 
 /// From the lock to the smoke tests, by the second after it was asked for.
-fn changing(deployment: &Deployment) -> Vec<(i64, Value)> {
+pub(crate) fn changing(deployment: &Deployment) -> Vec<(i64, Value)> {
     let release = Digest::of(deployment.id.as_str().as_bytes());
     let stack = "shop-dev";
     vec![
@@ -155,7 +155,7 @@ fn changing(deployment: &Deployment) -> Vec<(i64, Value)> {
 }
 
 /// One of the people answers three hours after they were asked.
-fn answered(decision: &str, comment: &str, outcome: &Value) -> Vec<(i64, Value)> {
+pub(crate) fn answered(decision: &str, comment: &str, outcome: &Value) -> Vec<(i64, Value)> {
     let by = "qa@acme.example";
     vec![
         (
@@ -179,7 +179,7 @@ fn answered(decision: &str, comment: &str, outcome: &Value) -> Vec<(i64, Value)>
     ]
 }
 
-async fn tell(ledger: &Ledger, deployment: &Deployment, events: Vec<(i64, Value)>) {
+pub(crate) async fn tell(ledger: &Ledger, deployment: &Deployment, events: Vec<(i64, Value)>) {
     let requested = (0, json!({ "event": "requested", "deployment": deployment }));
     for (second, event) in std::iter::once(requested).chain(events) {
         let event = serde_json::from_value(event).unwrap();

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 fn lockgate(words: &[&str]) -> Command {
@@ -28,6 +28,8 @@ fn it_ends_with_0_with_1_or_with_2_where_it_was_used_wrongly() {
         (vec!["statsu"], 2),
         (vec!["hold", "acme/shop"], 2),
         (vec!["completions", "tcsh"], 2),
+        (vec!["dashboard", "--port", "65536"], 2),
+        (vec!["dashboard", "--since", "yesterday"], 2),
         (vec![], 2),
     ] {
         let output = lockgate(&words).output().unwrap();
@@ -183,4 +185,61 @@ fn a_profile_that_is_not_there_is_told() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("nobody"), "{}", said(&output));
+}
+
+/// An AWS in which no application is configured and that tells nothing else.
+fn empty_aws() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            let mut part = [0; 4096];
+            while !String::from_utf8_lossy(&request).contains("\r\n\r\n") {
+                let read = stream.read(&mut part).unwrap();
+                request.extend_from_slice(&part[..read]);
+            }
+            let (status, body) = if String::from_utf8_lossy(&request).contains("GetParametersByPath") {
+                ("200 OK", r#"{"Parameters":[]}"#)
+            } else {
+                ("403 Forbidden", "")
+            };
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn the_dashboard_says_its_address_answers_there_and_ends_with_0_when_it_is_interrupted() {
+    let mut child = lockgate(&["dashboard", "--ledger", "ledger", "--port", "0"])
+        .env("AWS_ENDPOINT_URL", empty_aws())
+        .env("AWS_ACCESS_KEY_ID", "OFENVIRONMENT")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AWS_REGION", "eu-west-1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = printed.next().unwrap().unwrap();
+    let place = address.strip_prefix("http://").unwrap().trim_end_matches('/');
+    assert!(place.starts_with("127.0.0.1:"), "{address}");
+    let mut page = String::new();
+    let mut stream = TcpStream::connect(place).unwrap();
+    write!(stream, "GET / HTTP/1.1\r\nhost: {place}\r\n\r\n").unwrap();
+    stream.read_to_string(&mut page).unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    assert!(page.contains("No application is configured."), "{page}");
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("Ctrl-C ends it."), "{}", said(&output));
 }

@@ -1,12 +1,13 @@
-//! What an earlier deployment came to, in a word, and how long people were waited for.
+//! What an earlier deployment came to, in a word, what it spent its time with, and how long people were waited for.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
+use crate::deployment::Leg;
 use crate::failure::Name;
 use crate::ledger::Entry;
-use crate::life::{Ending, Event, Status, WayBack};
+use crate::life::{Ending, Event, Phase, Status, WayBack};
 
 /// What a deployment came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, Display, VariantNames)]
@@ -95,6 +96,82 @@ pub fn waited_for_people(entries: &[Entry], now: Timestamp) -> SignedDuration {
     waited + asked.map_or(SignedDuration::ZERO, |asked| now.duration_since(asked))
 }
 
+/// What a deployment spends its time with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spends {
+    /// It waits for the environment.
+    Waiting,
+    /// It has the environment, and nothing else is known yet: its alarms are looked at.
+    Beginning,
+    /// Its commit is built.
+    Building,
+    /// Its stacks are changed, and asked whether they work.
+    Deploying,
+    /// Its integration tests run.
+    Testing,
+    /// People are asked.
+    Asking,
+    /// It bakes.
+    Baking,
+    /// It goes back, and what is there then is tested.
+    GoingBack,
+}
+
+impl Spends {
+    /// The same, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Beginning => "beginning",
+            Self::Building => "building",
+            Self::Deploying => "deploying",
+            Self::Testing => "testing",
+            Self::Asking => "people asked",
+            Self::Baking => "baking",
+            Self::GoingBack => "going back",
+        }
+    }
+
+    /// What it spends its time with while this is its status; nothing, once it is over.
+    fn of(status: &Status) -> Option<Self> {
+        // From the decision to go back on, and what a rollback does from the beginning.
+        let is_back = status.leg == Some(Leg::Back) || status.back_to.is_some();
+        Some(match status.phase {
+            Phase::Requested | Phase::Queued => Self::Waiting,
+            Phase::Admitted => Self::Beginning,
+            Phase::Building => Self::Building,
+            Phase::Released | Phase::Deploying | Phase::Testing if is_back => Self::GoingBack,
+            Phase::Released | Phase::Deploying => Self::Deploying,
+            Phase::Testing => Self::Testing,
+            Phase::Accepting => Self::Asking,
+            Phase::Baking => Self::Baking,
+            Phase::Ended => return None,
+        })
+    }
+}
+
+/// What a deployment spent its time with, in order and without a gap, until it ended or until `now`. An entry that cannot
+/// have happened then changes nothing: who shows the record says that it is broken.
+pub fn spent(entries: &[Entry], now: Timestamp) -> Vec<(Spends, SignedDuration)> {
+    let mut spent: Vec<(Spends, SignedDuration)> = Vec::new();
+    let mut status = Status::default();
+    for (place, entry) in entries.iter().enumerate() {
+        if let Ok(next) = status.next(&entry.what) {
+            status = next;
+        }
+        let Some(spends) = Spends::of(&status) else {
+            break;
+        };
+        let until = entries.get(place + 1).map_or(now, |next| next.at);
+        let took = until.duration_since(entry.at).max(SignedDuration::ZERO);
+        match spent.last_mut() {
+            Some((last, so_far)) if *last == spends => *so_far += took,
+            _ => spent.push((spends, took)),
+        }
+    }
+    spent
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops on the first surprise")]
 mod tests {
@@ -112,6 +189,48 @@ mod tests {
             previous: Digest::of(b""),
         };
         story.iter().enumerate().map(entry).collect()
+    }
+
+    #[test]
+    fn time_is_spent_with_one_thing_after_another_until_the_end_or_now() {
+        let release = Digest::of(b"a release");
+        let planned =
+            |leg: &str| json!({ "event": "planned", "leg": leg, "release": release, "waves": [["shop-dev"]] });
+        let failure = json!({ "name": "Failed.SmokeTests", "cause": "" });
+        let story = [
+            (0, json!({ "event": "queued", "before": 1 })),
+            (60, json!({ "event": "admitted", "fence": 1 })),
+            (61, json!({ "event": "building", "build": "b", "log": "" })),
+            (100, json!({ "event": "released", "release": release })),
+            (101, planned("forward")),
+            (
+                150,
+                json!({ "event": "smoke_tested", "leg": "forward", "report": { "passed": false, "checks": [] } }),
+            ),
+            (160, json!({ "event": "going_back", "to": release, "because": failure })),
+            (161, planned("back")),
+        ];
+        let seconds = |story: &[(i64, Value)], now: i64| {
+            let spent = spent(&entries(story), Timestamp::from_second(now).unwrap());
+            spent
+                .into_iter()
+                .map(|(spends, took)| (spends.words(), took.as_secs()))
+                .collect::<Vec<_>>()
+        };
+        let expected = [
+            ("waiting", 60),
+            ("beginning", 1),
+            ("building", 39),
+            ("deploying", 50),
+            ("testing", 10),
+            ("going back", 40),
+        ];
+        assert_eq!(seconds(&story, 200), expected);
+        // It ends, and time goes on; and what cannot have happened is passed over.
+        let ending = json!({ "event": "ended", "ending": "failed_clean", "failure": failure, "way_back": { "way_back": "stays" } });
+        let over = [&story[..], &[(170, ending), (180, planned("forward"))]].concat();
+        assert_eq!(seconds(&over, 900).last(), Some(&("going back", 10)));
+        assert_eq!(seconds(&[], 900), []);
     }
 
     #[test]

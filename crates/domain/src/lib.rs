@@ -4,6 +4,7 @@
 //! what happens in the world is an outcome that somebody else carries out. That is what makes every decision
 //! testable by tables, properties and a model checker.
 
+pub mod addresses;
 pub mod approval;
 pub mod assembly;
 pub mod bake;

@@ -61,9 +61,9 @@ pub struct Figures {
     /// Deployment frequency: the same for each day of the period, by the calendar and not by working days. Nothing, where
     /// the period is empty.
     pub per_day: Option<f64>,
-    /// The same for each week of the period, the oldest first, by when they ended. Weeks are counted back from the
-    /// period's end, so the first may be a shorter one.
-    pub weeks: Vec<u32>,
+    /// The same figures for each week of the period, the oldest first. Weeks are counted back from the period's end, so the
+    /// first may be a shorter one.
+    pub weeks: Vec<Week>,
     /// Lead time for changes: from when the commit first came to Lockgate's notice, which is the push of the oldest of its
     /// deployments in any environment, to when its first deployment of the period to this environment ended well. Waiting
     /// for people and baking are in it. A commit that came along with a later one has no lead time of its own, as the ledger
@@ -82,6 +82,25 @@ pub struct Figures {
     /// How many failures had no such end in the period. What a person mends by hand is not in the record of any deployment,
     /// and only ends with the next one that does well.
     pub unrestored: u32,
+}
+
+/// What one week of an environment adds to its figures: all that is counted of the deployments that ended in it. A
+/// failure is in the week of the deployment that failed, and so is the time in which it was restored, however late that
+/// was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Week {
+    /// From here, for seven days or to the end of the period.
+    pub since: Timestamp,
+    /// How many deployments brought their release there, to the end.
+    pub deployments: u32,
+    /// Lead time for changes.
+    pub lead_time: Option<Times>,
+    /// How many deployments changed the environment.
+    pub changes: u32,
+    /// How many of these failed.
+    pub failures: u32,
+    /// Time to restore.
+    pub restore: Option<Times>,
 }
 
 /// How long things took. By the nearest rank, so each is the time of one that there was.
@@ -118,6 +137,11 @@ impl Attempt {
             failed,
             ended: status.ending.clone().map(|ending| (ending, last)),
         })
+    }
+
+    /// When it was over; nothing, where it is not.
+    fn over(&self) -> Option<Timestamp> {
+        self.ended.as_ref().map(|(_, at)| *at)
     }
 
     /// When it brought its release to the end; nothing, where it did not, or changed nothing.
@@ -165,17 +189,29 @@ impl Figures {
     /// Change failure rate: the share of [`changes`](Self::changes) that are [`failures`](Self::failures), from 0 to 1.
     /// Nothing, where nothing was changed.
     pub fn failure_rate(&self) -> Option<f64> {
-        (self.changes > 0).then(|| f64::from(self.failures) / f64::from(self.changes))
+        share(self.failures, self.changes)
     }
 
     /// Deployments of each week as one line of blocks, the fullest week the highest.
     pub fn sparkline(&self) -> String {
-        let most = self.weeks.iter().copied().max().unwrap_or(0).max(1);
+        let deployments = || self.weeks.iter().map(|week| week.deployments);
+        let most = deployments().max().unwrap_or(0).max(1);
         // From 0 to 7: the lowest is for weeks without any.
         let level = |count: u32| (u64::from(count) * 7).div_ceil(u64::from(most));
-        let block = |count: &u32| usize::try_from(level(*count)).ok().and_then(|level| LEVELS.get(level));
-        self.weeks.iter().filter_map(block).collect()
+        let block = |count: u32| usize::try_from(level(count)).ok().and_then(|level| LEVELS.get(level));
+        deployments().filter_map(block).collect()
     }
+}
+
+impl Week {
+    /// Change failure rate of the week, from 0 to 1. Nothing, where nothing was changed in it.
+    pub fn failure_rate(&self) -> Option<f64> {
+        share(self.failures, self.changes)
+    }
+}
+
+fn share(part: u32, whole: u32) -> Option<f64> {
+    (whole > 0).then(|| f64::from(part) / f64::from(whole))
 }
 
 /// The figures of each environment to which anything was to go in the period. `came` says when each commit came to
@@ -204,24 +240,32 @@ pub fn figures(
 /// The figures of one environment, given its attempts in the order in which they were asked for.
 fn of_one(attempts: &[&Attempt], came: &BTreeMap<CommitSha, Timestamp>, period: Period) -> Figures {
     let deployed: Vec<Timestamp> = attempts.iter().filter_map(|attempt| attempt.deployed()).collect();
+    let changed = attempts.iter().filter(|attempt| attempt.is_change());
+    let changed: Vec<Timestamp> = changed.filter_map(|attempt| attempt.over()).collect();
     let failures = failures(attempts);
     let settled: Vec<Timestamp> = attempts.iter().filter_map(|attempt| attempt.settled()).collect();
-    let (mut restored, mut unrestored) = (Vec::new(), 0);
-    for since in failures.values().filter_map(|(since, left)| left.then_some(*since)) {
-        match settled.iter().filter(|at| **at >= since).min() {
-            Some(at) => restored.push(at.duration_since(since)),
+    let (mut failed, mut restored, mut unrestored) = (Vec::new(), Vec::new(), 0);
+    for (place, (since, left)) in &failures {
+        let ended = attempts.get(*place).and_then(|attempt| attempt.over());
+        failed.extend(ended);
+        if !left {
+            continue;
+        }
+        match settled.iter().filter(|at| *at >= since).min() {
+            Some(at) => restored.extend(ended.map(|ended| (ended, at.duration_since(*since)))),
             None => unrestored += 1,
         }
     }
+    let lead_times = lead_times(attempts, came);
     let days = period.until.duration_since(period.since).as_secs_f64() / 86_400.0;
     Figures {
         deployments: count(deployed.len()),
         per_day: (days > 0.0).then(|| f64::from(count(deployed.len())) / days),
-        weeks: weeks(&deployed, period),
-        lead_time: times(lead_times(attempts, came)),
-        changes: count(attempts.iter().filter(|attempt| attempt.is_change()).count()),
-        failures: count(failures.len()),
-        restore: times(restored),
+        weeks: weeks(period, &deployed, &lead_times, &changed, &failed, &restored),
+        lead_time: times(lead_times.iter().map(|(_, took)| *took).collect()),
+        changes: count(changed.len()),
+        failures: count(failed.len()),
+        restore: times(restored.iter().map(|(_, took)| *took).collect()),
         unrestored,
     }
 }
@@ -252,7 +296,8 @@ fn failures(attempts: &[&Attempt]) -> BTreeMap<usize, (Timestamp, bool)> {
     failures
 }
 
-fn lead_times(attempts: &[&Attempt], came: &BTreeMap<CommitSha, Timestamp>) -> Vec<SignedDuration> {
+/// When each first deployment of a commit ended well, and how long the commit took to get there.
+fn lead_times(attempts: &[&Attempt], came: &BTreeMap<CommitSha, Timestamp>) -> Vec<(Timestamp, SignedDuration)> {
     let mut seen = BTreeSet::new();
     let first = attempts
         .iter()
@@ -260,22 +305,40 @@ fn lead_times(attempts: &[&Attempt], came: &BTreeMap<CommitSha, Timestamp>) -> V
         .filter(|(commit, _)| seen.insert(*commit));
     // Clocks of two machines: a push is not after what came of it.
     first
-        .filter_map(|(commit, at)| Some(at.duration_since(*came.get(commit)?).max(SignedDuration::ZERO)))
+        .filter_map(|(commit, at)| Some((at, at.duration_since(*came.get(commit)?).max(SignedDuration::ZERO))))
         .collect()
 }
 
-fn weeks(deployed: &[Timestamp], period: Period) -> Vec<u32> {
+/// The weeks of a period, given when each deployment ended that is counted, with how long it took where that is.
+fn weeks(
+    period: Period,
+    deployed: &[Timestamp],
+    lead_times: &[(Timestamp, SignedDuration)],
+    changed: &[Timestamp],
+    failed: &[Timestamp],
+    restored: &[(Timestamp, SignedDuration)],
+) -> Vec<Week> {
     let seconds = period.until.duration_since(period.since).as_secs().max(0);
-    let all = usize::try_from(seconds.saturating_add(WEEK - 1) / WEEK).unwrap_or(0);
-    let mut weeks = vec![0; all];
-    for at in deployed {
-        let back = period.until.duration_since(*at).as_secs().max(0) / WEEK;
-        let back = usize::try_from(back).unwrap_or(usize::MAX).min(all.saturating_sub(1));
-        if let Some(week) = all.checked_sub(back + 1).and_then(|week| weeks.get_mut(week)) {
-            *week += 1;
+    let all = seconds.saturating_add(WEEK - 1) / WEEK;
+    // How many weeks before the last one; what ended before the period, or after it, is at its edge.
+    let back = |at: Timestamp| (period.until.duration_since(at).as_secs().max(0) / WEEK).min(all - 1);
+    let of = |week: i64| {
+        let many = |ended: &[Timestamp]| count(ended.iter().filter(|at| back(**at) == week).count());
+        let took = |took: &[(Timestamp, SignedDuration)]| {
+            let of_week = took.iter().filter(|(at, _)| back(*at) == week);
+            times(of_week.map(|(_, took)| *took).collect())
+        };
+        let begins = period.until - SignedDuration::from_secs((week + 1).saturating_mul(WEEK));
+        Week {
+            since: begins.max(period.since),
+            deployments: many(deployed),
+            lead_time: took(lead_times),
+            changes: many(changed),
+            failures: many(failed),
+            restore: took(restored),
         }
-    }
-    weeks
+    };
+    (0..all).rev().map(of).collect()
 }
 
 fn times(mut durations: Vec<SignedDuration>) -> Option<Times> {

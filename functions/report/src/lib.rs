@@ -166,11 +166,7 @@ impl Context {
 
     /// Where a person sees the execution in the Step Functions console.
     fn console(&self, deployment: &DeploymentId) -> String {
-        let execution = self.machine.replacen(":stateMachine:", ":execution:", 1);
-        format!(
-            "https://{0}.console.aws.amazon.com/states/home?region={0}#/v2/executions/details/{execution}:{deployment}",
-            self.region
-        )
+        domain::addresses::execution(&self.machine, &self.region, deployment)
     }
 
     /// GitHub, as whoever operators stored; nothing, where they stored nobody: what nobody may write is not owed.

@@ -82,10 +82,18 @@ fn stability(attempts: &[Attempt]) -> (u32, u32, Option<i64>, u32) {
 fn without_deployments_there_are_no_figures() {
     assert!(figures(&[], &BTreeMap::new(), period(30)).is_empty());
     let nothing = dev(&[attempt(1, 5, Ending::NothingToDeploy)], &came(1, 0), 14);
+    let week = |since: i64| Week {
+        since: at(since),
+        deployments: 0,
+        lead_time: None,
+        changes: 0,
+        failures: 0,
+        restore: None,
+    };
     let none = Figures {
         deployments: 0,
         per_day: Some(0.0),
-        weeks: vec![0, 0],
+        weeks: vec![week(0), week(7 * DAY)],
         lead_time: None,
         changes: 0,
         failures: 0,
@@ -102,9 +110,36 @@ fn deployments_are_counted_by_the_week_in_which_they_ended() {
     // 16 days: a first week of two days, then two whole ones.
     let attempts: Vec<Attempt> = [0, 2, 3, 3, 3, 9].map(deployed).into();
     let figures = dev(&attempts, &BTreeMap::new(), 16);
-    assert_eq!(figures.weeks, [1, 4, 1]);
+    let weeks: Vec<(i64, u32)> = figures
+        .weeks
+        .iter()
+        .map(|week| (week.since.as_second() / DAY, week.deployments))
+        .collect();
+    assert_eq!(weeks, [(0, 1), (2, 4), (9, 1)]);
     assert_eq!(figures.sparkline(), "▃█▃");
     assert_eq!((figures.deployments, figures.per_day), (6, Some(0.375)));
+}
+
+#[test]
+fn a_week_has_what_became_of_the_deployments_that_ended_in_it_however_late_that_was_mended() {
+    let attempts = [
+        attempt(1, 0, Ending::Deployed),
+        attempt(2, DAY, failed(Name::NotAccepted, WayBack::Stays)),
+        attempt(3, 8 * DAY, Ending::Deployed),
+    ];
+    let came = BTreeMap::from([(commit(1), at(0)), (commit(3), at(8 * DAY))]);
+    let figures = dev(&attempts, &came, 14);
+    let [first, second] = &figures.weeks[..] else {
+        panic!("{figures:?}")
+    };
+    let hours = |times: Option<Times>| times.map(|times| times.median.as_hours());
+    assert_eq!((first.changes, first.failures, first.failure_rate()), (2, 1, Some(0.5)));
+    assert_eq!((hours(first.lead_time), hours(first.restore)), (Some(1), Some(7 * 24)));
+    assert_eq!(
+        (second.changes, second.failures, second.failure_rate()),
+        (1, 0, Some(0.0))
+    );
+    assert_eq!((hours(second.lead_time), hours(second.restore)), (Some(1), None));
 }
 
 #[test]
@@ -298,7 +333,14 @@ proptest! {
             prop_assert!(figures.failures <= figures.changes && figures.deployments <= figures.changes);
             prop_assert!(figures.failure_rate().is_none_or(|rate| (0.0..=1.0).contains(&rate)));
             prop_assert!(figures.per_day.is_some_and(f64::is_finite));
-            prop_assert_eq!(figures.weeks.iter().sum::<u32>(), figures.deployments);
+            let sum = |of: fn(&Week) -> u32| figures.weeks.iter().map(of).sum::<u32>();
+            let many = |times: Option<Times>| times.map_or(0, |times| times.count);
+            prop_assert_eq!(sum(|week| week.deployments), figures.deployments);
+            prop_assert_eq!(sum(|week| week.changes), figures.changes);
+            prop_assert_eq!(sum(|week| week.failures), figures.failures);
+            prop_assert_eq!(figures.weeks.iter().map(|week| many(week.lead_time)).sum::<u32>(), many(figures.lead_time));
+            prop_assert_eq!(figures.weeks.iter().map(|week| many(week.restore)).sum::<u32>(), many(figures.restore));
+            prop_assert!(figures.weeks.iter().all(|week| week.failures <= week.changes));
             prop_assert_eq!(figures.sparkline().chars().count(), figures.weeks.len());
             let restored = figures.restore.map_or(0, |times| times.count);
             prop_assert!(restored + figures.unrestored <= figures.failures);

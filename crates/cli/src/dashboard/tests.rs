@@ -1,0 +1,7 @@
+//! The pages, from a ledger whose story is known.
+
+mod browser;
+mod markup;
+mod pages;
+mod scene;
+mod server;
