@@ -6,7 +6,7 @@
 
 import path from 'node:path';
 import { PATIENCE, launch } from './chromium.mjs';
-import { inspector } from './inspecting.mjs';
+import { inspector, picture } from './inspecting.mjs';
 
 const [address, pictures] = process.argv.slice(2);
 const browser = await launch();
@@ -35,11 +35,11 @@ for (const [name, [pathOfPage, screen]] of Object.entries(SHOWN)) {
   const context = await browser.newContext(screen);
   const page = await context.newPage();
   await page.goto(address + pathOfPage);
-  await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+  await picture(page, path.join(pictures, `${name}.png`), {});
   if (name === 'dashboard-shown-light') {
     const [first, last] = [await page.locator('.figures').nth(0).boundingBox(), await page.locator('.figures').nth(2).boundingBox()];
     const clip = { x: first.x - 10, y: first.y, width: first.width + 20, height: last.y + last.height - first.y };
-    await page.screenshot({ path: path.join(pictures, 'dashboard-shown-figures.png'), fullPage: true, clip });
+    await picture(page, path.join(pictures, 'dashboard-shown-figures.png'), { fullPage: true, clip });
   }
   await context.close();
 }

@@ -15,6 +15,25 @@ const SCREENS = [
   { name: 'narrow-dark', colorScheme: 'dark', viewport: { width: 360, height: 740 } },
 ];
 
+// A busy Chromium refuses a picture now and then, of any page, and takes it a moment later.
+const REFUSED = 'Unable to capture screenshot';
+const ATTEMPTS = 10;
+
+// Takes a picture of a page once it is drawn.
+export async function picture(page, file, options) {
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await page.screenshot({ path: file, ...options });
+    } catch (error) {
+      if (attempt === ATTEMPTS || !error.message.includes(REFUSED)) {
+        throw error;
+      }
+      await page.waitForTimeout(500);
+    }
+  }
+}
+
 // What inspects in this browser, and the faults that it found so far. Pictures are called STATE-SCREEN.png.
 export function inspector(browser, pictures) {
   mkdirSync(pictures, { recursive: true });
@@ -30,7 +49,7 @@ export function inspector(browser, pictures) {
       const page = await context.newPage();
       const response = await arrive(page);
       statuses.add(response.status());
-      await page.screenshot({ path: path.join(pictures, `${state}-${name}.png`), fullPage: true });
+      await picture(page, path.join(pictures, `${state}-${name}.png`), { fullPage: true });
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (overflow > 0) {
         faults.push(`${state}, ${name}: ${overflow} px have to be scrolled to the side`);

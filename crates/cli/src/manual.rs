@@ -118,8 +118,8 @@ mod tests {
 
     #[test]
     fn every_command_prints_json_for_programs() {
-        // Those print what a shell reads; and a digest alone, JSON by another option, or a line of JSON by default.
-        let others = ["completions", "man", "package", "config", "audit"];
+        // Those print what a shell reads; a digest alone, JSON by another option, or a line of JSON by default; or serve pages.
+        let others = ["completions", "man", "package", "config", "audit", "dashboard"];
         for command in Arguments::command().get_subcommands() {
             let takes = command
                 .get_arguments()

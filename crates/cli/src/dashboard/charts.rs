@@ -77,8 +77,8 @@ pub fn spent(id: &str, spent: &[(Spends, SignedDuration)]) -> Markup {
         .collect();
     let words: Vec<&str> = parts.iter().map(|(.., words)| words.as_str()).collect();
     html! {
-        svg.band role="img" aria-labelledby={ (id) "-words" } viewBox={ "0 0 " (format!("{:.1}", width.max(1.0))) " 10" }
-            preserveAspectRatio="none" {
+        svg.band role="img" aria-labelledby={ (id) "-words" }
+            viewBox={ "0 0 " (format!("{:.1}", width.max(1.0))) " 10" } preserveAspectRatio="none" {
             title id={ (id) "-words" } { "Time spent: " (words.join(", ")) }
             @for (x, wide, spends, words) in &parts {
                 rect class=(class(*spends)) x=(format!("{x:.1}")) y="0" width=(format!("{wide:.1}")) height="10" {
@@ -88,7 +88,10 @@ pub fn spent(id: &str, spent: &[(Spends, SignedDuration)]) -> Markup {
         }
         ul.legend aria-hidden="true" {
             @for (.., spends, words) in &parts {
-                li { svg.key viewBox="0 0 10 10" { rect class=(class(*spends)) width="10" height="10" rx="2" {} } (words) }
+                li {
+                    svg.key viewBox="0 0 10 10" { rect class=(class(*spends)) width="10" height="10" rx="2" {} }
+                    (words)
+                }
             }
         }
     }

@@ -15,7 +15,7 @@ use maud::{Markup, html};
 
 use super::charts;
 use super::overview::version;
-use super::page::{self, Page, View, away, badge, is_web_address, minute, text};
+use super::page::{self, Page, View, away, badge, is_web_address, minute, since, text};
 use super::reading::Record;
 use crate::show::{CHANGED, NOT_CHANGED, Shown};
 
@@ -80,7 +80,7 @@ fn took(record: &Record, is_over: bool) -> Markup {
         @if is_over {
             "in " (duration(last.at.duration_since(first.at))) ", at " (minute(last.at))
         } @else {
-            "for " (duration(record.at.duration_since(first.at)))
+            "for " (since(first.at, record.at))
         }
     }
 }
@@ -212,7 +212,10 @@ fn resources(summary: &Summary, tense: Tense) -> Markup {
             }
         }
         @if summary.truncated > 0 {
-            p { "And " (summary.truncated) " more that " @if tense == Tense::Planned { "are" } @else { "were" } " replaced or removed." }
+            p {
+                "And " (summary.truncated) " more that "
+                @if tense == Tense::Planned { "are" } @else { "were" } " replaced or removed."
+            }
         }
         @if more > 0 { p { "And " (more) " more." } }
     }

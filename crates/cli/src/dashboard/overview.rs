@@ -1,11 +1,11 @@
 //! The pages of all applications, and of one.
 
 use domain::life::Phase;
-use domain::message::{duration, sentence};
+use domain::message::sentence;
 use maud::{Markup, html};
 
 use super::deployment::Question;
-use super::page::{Page, Shown, View, away, minute, page, text};
+use super::page::{Page, Shown, View, away, minute, page, since, text};
 use super::reading::{Ladder, Overview, Rung};
 use super::{charts, figures, history, ladder};
 use crate::status::UnderWay;
@@ -97,7 +97,7 @@ fn moves(overview: &Overview, ladder: &Ladder, rung: &Rung, under_way: &UnderWay
             @if is_asked { span.badge.asks { "waits for people" } " " }
             (capitalised(under_way.does())) " " (view.deployment(id, &version(&under_way.version, id.as_str())))
             @if let Some(asked_at) = under_way.asked_at {
-                span.soft { ", for " (duration(overview.at.duration_since(asked_at))) }
+                span.soft { ", for " (since(asked_at, overview.at)) }
             }
         }
         @if let Some(question) = Question::of(&rung.moving).filter(|_| is_asked) {
@@ -106,7 +106,7 @@ fn moves(overview: &Overview, ladder: &Ladder, rung: &Rung, under_way: &UnderWay
             }
         }
         @if let Some(last) = rung.moving.last() {
-            p."soft small" { "Last, " (duration(overview.at.duration_since(last.at))) " ago: " (text(&sentence(&last.what))) }
+            p."soft small" { "Last, " (since(last.at, overview.at)) " ago: " (text(&sentence(&last.what))) }
         }
         @if !rung.moving.is_empty() {
             (charts::spent(&format!("spent-{id}"), &domain::history::spent(&rung.moving, overview.at)))

@@ -9,8 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::harmless::harmless;
 use domain::history::CameTo;
+use domain::message::duration;
 use domain::names::DeploymentId;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
@@ -149,6 +150,11 @@ pub fn time(at: Timestamp, format: &str) -> Markup {
 /// A moment to the minute.
 pub fn minute(at: Timestamp) -> Markup {
     time(at, "%Y-%m-%d %H:%M")
+}
+
+/// How long ago that was. Clocks of two machines: what is recorded is not after now.
+pub fn since(then: Timestamp, now: Timestamp) -> String {
+    duration(now.duration_since(then).max(SignedDuration::ZERO))
 }
 
 /// A text of others.
