@@ -869,6 +869,7 @@ async fn an_app_is_told_what_it_may_do_and_a_token_is_not() {
         contents: Level::Write,
         deployments: Level::Write,
         checks: Level::Read,
+        pull_requests: Level::None,
     };
     for (documents, grant) in [
         (vec![], Grant::NotInstalled),
