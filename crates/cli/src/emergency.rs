@@ -105,16 +105,20 @@ mod tests {
     use super::*;
     use crate::fake::Fake;
 
+    fn options(fake: &Fake, deployment: &domain::deployment::Deployment, output: Output) -> Options {
+        Options {
+            records: fake.records("acme/shop", "dev"),
+            commit: deployment.commit.clone(),
+            why: "orders are lost".to_owned(),
+            output,
+        }
+    }
+
     #[tokio::test]
     async fn one_person_hears_that_a_second_one_has_to_say_so() {
         let fake = Fake::new().await;
         let deployment = sample::deployment(1);
-        let options = Options {
-            records: fake.records("acme/shop", "dev"),
-            commit: deployment.commit.clone(),
-            why: "orders are lost".to_owned(),
-            output: Output::Text,
-        };
+        let options = options(&fake, &deployment, Output::Text);
         insta::assert_snapshot!(run(&options, &fake.aws).await.unwrap(), @"arn:aws:sts::111111111111:assumed-role/one/session says so; 2 people have to. The next one runs the same command with their own AWS identity within 4 h 0 min.");
         let plea = Plea {
             by: "arn:aws:iam::111111111111:user/bob".to_owned(),
@@ -140,12 +144,7 @@ mod tests {
     async fn programs_get_whose_words_count_and_until_when_it_is_let_in() {
         let fake = Fake::new().await;
         let deployment = sample::deployment(1);
-        let options = Options {
-            records: fake.records("acme/shop", "dev"),
-            commit: deployment.commit.clone(),
-            why: "orders are lost".to_owned(),
-            output: Output::Json,
-        };
+        let options = options(&fake, &deployment, Output::Json);
         let alone = run(&options, &fake.aws).await.unwrap();
         let at = Timestamp::now() - jiff::SignedDuration::from_hours(1);
         let plea = Plea {

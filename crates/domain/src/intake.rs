@@ -274,9 +274,7 @@ impl Release {
     /// The environments of the application that it starts; at least one.
     fn environments<'a>(&self, application: Option<&'a Application>) -> Result<(Cause, Vec<&'a Environment>), Reason> {
         let cause = self.cause()?;
-        let application = application
-            .filter(|application| application.repository == self.repository)
-            .ok_or(Reason::UnknownRepository)?;
+        let application = configured(application, &self.repository)?;
         let environments = started_by(application, cause);
         if environments.is_empty() {
             Err(if cause == Cause::Prerelease {
@@ -538,9 +536,7 @@ fn asked_by_push(
         return Err(Reason::Fork);
     }
     let (branch, commit) = push.branch()?;
-    let application = application
-        .filter(|a| a.repository == push.repository)
-        .ok_or(Reason::UnknownRepository)?;
+    let application = configured(application, &push.repository)?;
     if branch != application.branch {
         return Err(Reason::OtherBranch);
     }
@@ -622,6 +618,16 @@ fn asked_by_release(
             plans: false,
         })
         .collect())
+}
+
+/// The configuration of the repository itself.
+fn configured<'a>(
+    application: Option<&'a Application>,
+    repository: &RepositoryName,
+) -> Result<&'a Application, Reason> {
+    application
+        .filter(|application| application.repository == *repository)
+        .ok_or(Reason::UnknownRepository)
 }
 
 fn started_by(application: &Application, cause: Cause) -> Vec<&Environment> {

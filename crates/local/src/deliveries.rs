@@ -245,6 +245,17 @@ impl AskedDeployment {
         let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
         Ok(Delivery::sign(&fresh_id(&body), "deployment", body))
     }
+
+    /// The same asked by a `repository_dispatch`, of which GitHub keeps no number.
+    pub fn dispatch(&self) -> Result<Delivery, Trouble> {
+        let mut payload = example("repository_dispatch", None)?;
+        name_repository(&mut payload, &self.repository);
+        payload["action"] = json!(domain::intake::TASK);
+        payload["client_payload"] = json!({ "environment": self.environment, "ref": self.reference });
+        payload["sender"]["login"] = json!(self.by);
+        let body = serde_json::to_vec(&payload).map_err(Trouble::during("writing a payload"))?;
+        Ok(Delivery::sign(&fresh_id(&body), "repository_dispatch", body))
+    }
 }
 
 /// A time as GitHub writes it.

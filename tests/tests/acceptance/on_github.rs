@@ -261,6 +261,16 @@ fn whoever_may_write_asks_for_a_deployment_at_github_and_is_told_there_how_it_go
             scenario.environment().await.stable.map(|stable| stable.commit),
             Some(push.after)
         );
+
+        // By a dispatch, which names a branch.
+        "https://shop.example/tea".clone_into(&mut scenario.application.description);
+        let push = scenario.commit("Sell more tea").await;
+        let deployment = scenario.starts(&asked.dispatch().expect("a delivery")).await;
+        deployed(&laboratory.end_of(&deployment).await);
+        assert_eq!(
+            scenario.environment().await.stable.map(|stable| stable.commit),
+            Some(push.after)
+        );
     });
 }
 

@@ -70,7 +70,7 @@ pub async fn ask(
     // Where the base is not known, what else is missing is told together with it.
     let base = base.unwrap_or_else(|| Answers {
         environments: Vec::new(),
-        ..stub()
+        ..faultless()
     });
     let mut last: Option<Answers> = None;
     loop {
@@ -132,7 +132,7 @@ async fn base(
             },
             options.branch.as_deref(),
             |branch| {
-                let mut trial = stub();
+                let mut trial = faultless();
                 branch.clone_into(&mut trial.branch);
                 accepted(&trial, "branch").map(|()| branch.to_owned())
             },
@@ -172,7 +172,7 @@ async fn base(
             |addresses| {
                 let trial = Answers {
                     notify: addresses.to_vec(),
-                    ..stub()
+                    ..faultless()
                 };
                 accepted(&trial, "notify").map(|()| trial.notify)
             },
@@ -184,7 +184,7 @@ async fn base(
     };
     let trial = Answers {
         external_id: external_id.clone(),
-        ..stub()
+        ..faultless()
     };
     accepted(&trial, "external_id").map_err(|why| InitError::Unusable {
         option: "--external-id".to_owned(),
@@ -224,8 +224,8 @@ pub fn written<T: FromStr<Err: Display> + Display>(text: &str) -> Result<String,
     parse::<T>(text).map(|name| name.to_string())
 }
 
-/// A file in which nothing is wrong, for a single answer to be tried in.
-fn stub() -> Answers {
+/// Answers in which nothing is wrong, for a single one to be tried among.
+fn faultless() -> Answers {
     Answers {
         account: "000000000000".to_owned(),
         region: "eu-west-1".to_owned(),

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{DeliveryId, Found, Reason};
+use super::{DeliveryId, Found, Reason, configured};
 use crate::configuration::Application;
 use crate::deployment::{AtGitHub, Cause, Deployment, Environment, Request};
 use crate::harmless::harmless;
@@ -70,9 +70,7 @@ impl ByHand {
 
     fn environment<'a>(&self, application: Option<&'a Application>) -> Result<&'a Environment, Reason> {
         self.asks()?;
-        let application = application
-            .filter(|application| application.repository == self.repository)
-            .ok_or(Reason::UnknownRepository)?;
+        let application = configured(application, &self.repository)?;
         let mut environments = application.environments.iter();
         let environment = environments
             .find(|environment| environment.name.as_str() == self.environment)

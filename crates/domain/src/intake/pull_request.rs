@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{DeliveryId, Found, Reason, TITLE_LIMIT};
+use super::{DeliveryId, Found, Reason, TITLE_LIMIT, configured};
 use crate::configuration::Application;
 use crate::deployment::{AtGitHub, Cause, Deployment, Environment, Request};
 use crate::harmless::harmless;
@@ -78,9 +78,7 @@ impl PullRequest {
 
     fn environments<'a>(&self, application: Option<&'a Application>) -> Result<Vec<&'a Environment>, Reason> {
         self.asks()?;
-        let application = application
-            .filter(|application| application.repository == self.repository)
-            .ok_or(Reason::UnknownRepository)?;
+        let application = configured(application, &self.repository)?;
         if self.base != application.branch {
             return Err(Reason::OtherBase);
         }
