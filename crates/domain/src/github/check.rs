@@ -84,7 +84,7 @@ impl Check {
         let progress = match ending {
             Some((at, ending)) => Progress::Completed {
                 conclusion: if deployment.plans {
-                    shown(ending)
+                    conclusion_of_plan(ending)
                 } else {
                     conclusion(ending)
                 },
@@ -114,7 +114,7 @@ fn conclusion(ending: &Ending) -> Conclusion {
 
 /// What a pull request is told. Only what its own commits bring about speaks against it; that an environment is held, or AWS
 /// down, would otherwise keep it from being merged where the check is a required one.
-fn shown(ending: &Ending) -> Conclusion {
+fn conclusion_of_plan(ending: &Ending) -> Conclusion {
     match ending {
         Ending::FailedClean { failure, .. } | Ending::OperatorNeeded { failure } => match failure.name {
             Name::BuildFailed

@@ -7,7 +7,7 @@ use super::{DeliveryId, Found, Reason, configured};
 use crate::configuration::Application;
 use crate::deployment::{AtGitHub, Cause, Deployment, Environment, Request};
 use crate::harmless::harmless;
-use crate::names::{DeploymentId, RepositoryName};
+use crate::names::{CommitSha, DeploymentId, RepositoryName};
 
 /// The `task` of a deployment, and the `event_type` of a dispatch, that mean us. GitHub's own default is `deploy`, and a
 /// workflow's job that names an environment makes a deployment as well (GitHub Docs, "Deployments and environments"): who
@@ -31,6 +31,8 @@ pub struct ByHand {
     pub environment: String,
     /// What: a commit, a branch or a tag, as they wrote it; nothing for the application's branch.
     pub reference: Option<String>,
+    /// The commit that this stood for, where GitHub says so: its deployment is of that one, wherever a branch is by now.
+    pub commit: Option<CommitSha>,
     /// Who, made harmless.
     pub by: String,
     /// The person's login as GitHub sent it; nothing, where no person is known to have asked.
@@ -63,9 +65,16 @@ impl ByHand {
     /// The commit, branch or tag whose commit has to be asked.
     pub(super) fn needs_commit<'a>(&'a self, application: Option<&'a Application>) -> Option<&'a str> {
         self.environment(application).ok()?;
-        self.reference
-            .as_deref()
-            .or_else(|| application.map(|application| application.branch.as_str()))
+        match &self.commit {
+            Some(commit) => Some(commit.as_str()),
+            None => self.named(application),
+        }
+    }
+
+    /// What is asked for, by its name.
+    fn named<'a>(&'a self, application: Option<&'a Application>) -> Option<&'a str> {
+        let branch = || application.map(|application| application.branch.as_str());
+        self.reference.as_deref().or_else(branch)
     }
 
     fn environment<'a>(&self, application: Option<&'a Application>) -> Result<&'a Environment, Reason> {
@@ -100,7 +109,7 @@ impl ByHand {
             Some(number) => ["deployment", number.as_str()],
             None => ["dispatch", delivery.as_str()],
         };
-        let reference = self.needs_commit(application).unwrap_or_default();
+        let reference = self.named(application).unwrap_or_default();
         Ok(vec![Deployment {
             id: DeploymentId::derive(&self.repository, &environment.name, &resolved.commit, &identity),
             application: self.repository.clone(),

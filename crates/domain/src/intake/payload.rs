@@ -188,6 +188,8 @@ struct WebhookDeploymentItself<'a> {
     #[serde(borrow, rename = "ref")]
     reference: Cow<'a, str>,
     #[serde(borrow)]
+    sha: Cow<'a, str>,
+    #[serde(borrow)]
     task: Cow<'a, str>,
     #[serde(borrow)]
     environment: Cow<'a, str>,
@@ -316,6 +318,7 @@ impl WebhookDeployment<'_> {
             deployment: Some(deployment.id),
             environment: deployment.environment.into_owned(),
             reference: Some(deployment.reference.into_owned()),
+            commit: commit("deployment.sha", &deployment.sha)?,
             by: harmless(login.as_deref().unwrap_or_default(), LOGIN_LIMIT),
             login,
             at: deployment.created_at.map(|WholeSeconds(at)| at),
@@ -336,6 +339,7 @@ impl WebhookDispatch<'_> {
             deployment: None,
             environment: text("environment").unwrap_or_default(),
             reference: text("ref"),
+            commit: None,
             by: harmless(login.as_deref().unwrap_or_default(), LOGIN_LIMIT),
             login,
             at: None,

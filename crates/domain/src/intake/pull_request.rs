@@ -3,10 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::{DeliveryId, Found, Reason, TITLE_LIMIT, configured};
+use super::{DeliveryId, Found, Reason, configured};
 use crate::configuration::Application;
 use crate::deployment::{AtGitHub, Cause, Deployment, Environment, Request};
-use crate::harmless::harmless;
 use crate::names::{CommitSha, DeploymentId, RepositoryName};
 
 /// The label by which somebody who may write to the repository has a pull request looked at: one of a fork, or one that was
@@ -124,7 +123,7 @@ impl PullRequest {
                     because: Cause::PullRequest,
                     delivery: Some(delivery.to_string()),
                     before: None,
-                    title: harmless(&self.title, TITLE_LIMIT),
+                    title: self.title.clone(),
                     at_github: Some(AtGitHub::PullRequest(self.number)),
                 },
                 rollback: None,

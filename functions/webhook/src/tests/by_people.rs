@@ -31,7 +31,7 @@ fn hub(permission: &str) -> FakeGitHub {
     let commit = json!({
         "sha": HEAD, "commit": { "message": "Add prices" }, "parents": [], "author": null, "committer": null,
     });
-    github.has("/repos/acme/shop/commits/main?per_page=1", 200, &commit);
+    github.has(&format!("/repos/acme/shop/commits/{HEAD}?per_page=1"), 200, &commit);
     github
 }
 

@@ -82,7 +82,8 @@ fn a_deployment_and_a_dispatch_ask_for_the_commit_that_they_name() {
     assert_eq!(by_dispatch.reference, "v1.2.0");
     assert_eq!(by_dispatch.github_deployment(), None);
     for (payload, reference) in [
-        (deployment(), "main"),
+        // The commit that GitHub's deployment is of, wherever the branch is by now.
+        (deployment(), AFTER),
         (dispatch(), "v1.2.0"),
         (
             with(
