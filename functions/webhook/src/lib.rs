@@ -3,8 +3,9 @@
 //! The order is what makes it safe. The signature is verified over the raw bytes before anything is parsed. A delivery
 //! is claimed in the ledger, with what was decided, before anything is started, so that a redelivery or the sweep can
 //! finish what failed half-way. Executions are named by what is asked for, so that starting one twice starts it once.
-//! What a tag or a branch stands for, and who may write, is asked before the claim, so that a delivery for which GitHub does not answer, or
-//! does not know the tag yet, can come again; and it is pinned, so that all the release's deliveries mean one commit.
+//! What a tag or a branch stands for, and who may write, is asked before the claim, so that a delivery for which GitHub does
+//! not answer, or does not know the tag yet, can come again; what a tag stands for is pinned, so that all the release's
+//! deliveries mean one commit.
 
 pub mod applications;
 mod http;
